@@ -1,0 +1,21 @@
+//! Rollcall's words, shared by the kernel that measures a bring-up and the host that reads it.
+//!
+//! Nothing here does I/O or knows a machine. The strategies ([`strategy`]) are written once, over
+//! the verbs of a boot CPU ([`strategy::Bsp`]): the kernel implements the verbs on hardware, the
+//! simulator (`sim`, a feature) on arithmetic clocks.
+#![cfg_attr(not(any(test, feature = "sim")), no_std)]
+
+pub mod frame;
+pub mod offset;
+pub mod options;
+pub mod phase;
+pub mod plan;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod stamp;
+pub mod strategy;
+pub mod sync;
+mod units;
+pub mod wire;
+
+pub use units::{ApicId, CpuIndex, Cycles, Duration};

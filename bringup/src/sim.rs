@@ -1,0 +1,474 @@
+//! The simulator: the BSP's verbs on arithmetic clocks, for the same strategies that the kernel
+//! runs.
+//!
+//! Every step takes exactly its cost and everything else takes no time, so a total is a closed
+//! form that fits on paper; the tests below write some down.
+
+use crate::frame::{
+    ApEnd, ApTimeline, ApicMode, Body, CellBegin, Cpu, Frame, Goodbye, Hello, MAGIC, PROTOCOL,
+    TrialBegin, TrialEnd, TscSource,
+};
+use crate::options::{Fault, Kick, OptionError, Options, SIPI_GAP, Step, TscSync};
+use crate::plan::Plan;
+use crate::stamp::{Clock, Stamp, Stamps};
+use crate::strategy::{Aps, Bsp, bring_up};
+use crate::{ApicId, CpuIndex, Cycles, Duration};
+
+/// Runs one trial on a machine of `cpus` CPUs whose clocks tick at `tsc_khz` kHz.
+pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> (TrialEnd, Vec<ApTimeline>) {
+    let mut bsp = Simulated {
+        options,
+        tsc_khz,
+        now: 0,
+        served: CpuIndex::BSP,
+        aps: vec![Ap::default(); cpus],
+    };
+    bring_up(options.strategy, &mut bsp);
+    let kick_loop = bsp.aps.iter().filter_map(|ap| ap.stamps.get(Stamp::KickEnd)).max();
+    let end = TrialEnd {
+        total: Cycles(bsp.now as u64),
+        kick_loop: Cycles(kick_loop.unwrap_or(0) as u64),
+        lost: bsp.aps.iter().filter(|ap| ap.lost).count() as u16,
+    };
+    let aps = bsp.aps().into_iter().map(|cpu| bsp.aps[cpu.at()].timeline(cpu)).collect();
+    (end, aps)
+}
+
+/// Runs a whole command line and hands out the frames that a kernel would send.
+pub fn boot<'a>(
+    command_line: &'a str,
+    cpus: usize,
+    tsc_khz: u64,
+    mut send: impl FnMut(&Frame<'_>),
+) -> Result<(), OptionError<'a>> {
+    let plan = Plan::parse(command_line, cpus)?;
+    let mut number = 0;
+    let mut send = |body: Body<'_>| {
+        send(&Frame { number, body });
+        number += 1;
+        number
+    };
+    send(Body::Hello(Hello {
+        magic: MAGIC,
+        protocol: PROTOCOL,
+        kernel: env!("CARGO_PKG_VERSION"),
+        build: "simulator",
+        tsc_khz,
+        tsc_source: TscSource::Cpuid,
+        tsc_spread_khz: 0,
+        tsc_invariant: true,
+        vendor: "Rollcall",
+        model: "arithmetic clocks",
+        hypervisor: "sim",
+        apic_mode: ApicMode::Xapic,
+        cpus: cpus as u16,
+    }));
+    for cpu in 0..cpus as u16 {
+        let place = u32::from(cpu);
+        send(Body::Cpu(Cpu {
+            cpu: CpuIndex(cpu),
+            apic_id: ApicId(place),
+            package: 0,
+            core: place,
+            thread: 0,
+            node: None,
+        }));
+    }
+    let mut frames = 0;
+    for (cell, options) in (0..).zip(plan.cells()) {
+        frames = send(Body::CellBegin(CellBegin { cell, options: &options.to_string() }));
+        let (end, aps) = trial(&options, cpus, tsc_khz);
+        // The boot's first trial is the cold one; a simulated trial is like any other.
+        for number in u32::from(cell > 0)..=options.repetitions {
+            let cold = number == 0;
+            send(Body::TrialBegin(TrialBegin { cell, trial: number, cold, zero: 0 }));
+            aps.iter().for_each(|ap| drop(send(Body::ApTimeline(*ap))));
+            frames = send(Body::TrialEnd(end));
+        }
+    }
+    send(Body::Goodbye(Goodbye { frames, stamps_dropped: 0 }));
+    Ok(())
+}
+
+#[derive(Clone, Default)]
+struct Ap {
+    stamps: Stamps,
+    /// When the gate to the callin opened.
+    released: Option<i64>,
+    /// When the BSP gives it up, in cycles.
+    deadline: i64,
+    lost: bool,
+}
+
+impl Ap {
+    fn timeline(&self, cpu: CpuIndex) -> ApTimeline {
+        let mut stamps = Stamps::default();
+        for stamp in Stamp::ALL {
+            let at = self.stamps.get(stamp);
+            // An AP that was given up is stopped there, whatever it would have reached.
+            let kept =
+                at.filter(|at| !self.lost || stamp.clock() == Clock::Bsp || *at <= self.deadline);
+            if let Some(at) = kept {
+                stamps.set(stamp, at);
+            }
+        }
+        ApTimeline {
+            cpu,
+            end: if self.lost { ApEnd::Lost(stamps.last()) } else { ApEnd::Online },
+            starts: u32::from(stamps.get(Stamp::Entry).is_some()),
+            stamps,
+            entry_raw: None,
+            offset: None,
+            overruns: [0; Step::COUNT],
+        }
+    }
+}
+
+struct Simulated<'a> {
+    options: &'a Options,
+    tsc_khz: u64,
+    now: i64,
+    /// The last AP that had its turn; the next is looked for behind it.
+    served: CpuIndex,
+    aps: Vec<Ap>,
+}
+
+impl Simulated<'_> {
+    fn cycles(&self, duration: Duration) -> i64 {
+        i64::try_from(duration.cycles(self.tsc_khz).0).unwrap_or(i64::MAX)
+    }
+
+    fn cost(&self, step: Step, cpu: CpuIndex) -> i64 {
+        self.options.cost(step).of(cpu).map_or(0, |cost| self.cycles(cost))
+    }
+
+    fn stamp(&mut self, cpu: CpuIndex, stamp: Stamp, at: i64) {
+        self.aps[cpu.at()].stamps.set(stamp, at);
+    }
+
+    fn get(&self, cpu: CpuIndex, stamp: Stamp) -> Option<i64> {
+        self.aps[cpu.at()].stamps.get(stamp)
+    }
+
+    /// The AP's limit starts anew: the BSP has done something for it.
+    fn grant(&mut self, cpu: CpuIndex) {
+        let deadline = self.now.saturating_add(self.cycles(self.options.limit));
+        self.aps[cpu.at()].deadline = deadline;
+    }
+
+    /// Lets the AP run as far as the gates allow.
+    fn walk(&mut self, cpu: CpuIndex) {
+        let (Some(alive), Some(released)) =
+            (self.get(cpu, Stamp::Alive), self.aps[cpu.at()].released)
+        else {
+            return;
+        };
+        let begin = alive.max(released);
+        let end = begin + self.cost(Step::Callin, cpu);
+        self.stamp(cpu, Stamp::CallinBegin, begin);
+        self.stamp(cpu, Stamp::CallinEnd, end);
+        if self.options.tsc_sync == TscSync::Trusted {
+            self.walk_on(cpu, end, end);
+        }
+    }
+
+    /// From the TSC sync to the end.
+    fn walk_on(&mut self, cpu: CpuIndex, sync_begin: i64, sync_end: i64) {
+        self.stamp(cpu, Stamp::SyncBegin, sync_begin);
+        self.stamp(cpu, Stamp::SyncEnd, sync_end);
+        self.stamp(cpu, Stamp::Online, sync_end + self.cost(Step::Online, cpu));
+    }
+
+    /// Waits for a stamp of the AP's, no longer than its limit.
+    fn await_stamp(&mut self, cpu: CpuIndex, stamp: Stamp, seen: Stamp) {
+        let at = self.get(cpu, stamp);
+        let ap = &mut self.aps[cpu.at()];
+        if ap.lost {
+            return;
+        }
+        match at.filter(|at| *at <= ap.deadline) {
+            Some(at) => {
+                self.now = self.now.max(at);
+                self.stamp(cpu, seen, self.now);
+            }
+            None => {
+                ap.lost = true;
+                self.now = self.now.max(ap.deadline);
+            }
+        }
+    }
+
+    /// When the BSP hears of an AP that has not had its turn: its callin, or that it is lost.
+    fn news_of(&self, cpu: CpuIndex) -> Option<i64> {
+        let ap = &self.aps[cpu.at()];
+        let waits = !ap.lost && ap.stamps.get(Stamp::SyncBegin).is_none();
+        waits.then(|| ap.stamps.get(Stamp::CallinEnd).unwrap_or(i64::MAX).min(ap.deadline))
+    }
+}
+
+impl Bsp for Simulated<'_> {
+    fn aps(&self) -> Aps {
+        Aps::all(self.aps.len())
+    }
+
+    fn tsc_sync(&self) -> TscSync {
+        self.options.tsc_sync
+    }
+
+    fn kick(&mut self, set: Aps) {
+        if set.is_empty() {
+            return;
+        }
+        let gap = self.cycles(SIPI_GAP) * i64::from(self.options.sipi_count - 1);
+        set.into_iter().for_each(|cpu| self.stamp(cpu, Stamp::Init, self.now));
+        self.now += self.cycles(self.options.init_delay);
+        if self.options.kick == Kick::Broadcast {
+            self.now += self.options.cost(Step::Kick).usual().map_or(0, |cost| self.cycles(cost));
+        }
+        let broadcast_sipi = self.now;
+        for cpu in set {
+            if self.options.kick == Kick::Unicast {
+                self.now += self.cost(Step::Kick, cpu);
+            }
+            let sipi = if self.options.kick == Kick::Unicast { self.now } else { broadcast_sipi };
+            self.now = sipi + gap;
+            self.stamp(cpu, Stamp::Sipi, sipi);
+            self.stamp(cpu, Stamp::KickEnd, self.now);
+            self.grant(cpu);
+            if !self.options.faults.hit(Fault::Never, cpu) {
+                let entry = sipi + self.cost(Step::Wake, cpu);
+                self.stamp(cpu, Stamp::Entry, entry);
+                self.stamp(cpu, Stamp::Alive, entry + self.cost(Step::Trampoline, cpu));
+                self.walk(cpu);
+            }
+        }
+    }
+
+    fn await_alive(&mut self, ap: CpuIndex) {
+        self.await_stamp(ap, Stamp::Alive, Stamp::SeenAlive);
+    }
+
+    fn release(&mut self, set: Aps) {
+        for cpu in set {
+            self.aps[cpu.at()].released = Some(self.now);
+            if !self.aps[cpu.at()].lost {
+                self.grant(cpu);
+            }
+            self.walk(cpu);
+        }
+    }
+
+    fn await_callin(&mut self, ap: CpuIndex) {
+        self.await_stamp(ap, Stamp::CallinEnd, Stamp::SeenCallin);
+    }
+
+    fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex> {
+        loop {
+            self.now = set.into_iter().filter_map(|cpu| self.news_of(cpu)).min()?.max(self.now);
+            let ready = |cpu: &CpuIndex| self.news_of(*cpu).is_some_and(|at| at <= self.now);
+            let behind = set.into_iter().filter(|cpu| *cpu > self.served).find(ready);
+            let cpu = behind.or_else(|| set.into_iter().find(ready))?;
+            self.served = cpu;
+            self.await_stamp(cpu, Stamp::CallinEnd, Stamp::SeenCallin);
+            if !self.aps[cpu.at()].lost {
+                return Some(cpu);
+            }
+        }
+    }
+
+    fn sync_pair(&mut self, ap: CpuIndex) {
+        let begin = self.now;
+        self.now += self.cycles(self.options.tsc_window);
+        self.grant(ap);
+        self.walk_on(ap, begin, self.now);
+    }
+
+    fn await_online(&mut self, ap: CpuIndex) {
+        self.await_stamp(ap, Stamp::Online, Stamp::SeenOnline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Strategy as How;
+    use crate::phase::Phase;
+    use proptest::prelude::*;
+
+    const KHZ: u64 = 1_000_000;
+    /// The default scenario's costs, in cycles: kick, wake, callin, window, online.
+    const COSTS: &str = "cost-kick=100000 cost-wake=1200000 cost-callin=800000 tsc-window=500000 \
+                         cost-online=100000";
+
+    fn options(words: &str) -> Options {
+        let mut options = Options::default();
+        words.split_whitespace().for_each(|word| options.set_word(word).unwrap());
+        options
+    }
+
+    fn total(words: &str, cpus: usize) -> u64 {
+        trial(&options(&format!("{COSTS} {words}")), cpus, KHZ).0.total.0
+    }
+
+    #[test]
+    fn serial_costs_every_step_of_every_ap() {
+        let one = 100_000 + 1_200_000 + 800_000 + 500_000 + 100_000;
+        for cpus in [1, 2, 28, 255] {
+            assert_eq!(total("strategy=serial", cpus), one * (cpus as u64 - 1));
+        }
+    }
+
+    #[test]
+    fn parallel_sipi_costs_one_kick_loop_and_every_ap_from_its_gate_on() {
+        // By the end of the kick loop all but the last APs that a wake takes are alive: the first
+        // AP's callin begins at the loop's end or at its own alive, and no later AP is waited for.
+        let each = 800_000 + 500_000 + 100_000;
+        for aps in [1, 2, 12, 27] {
+            let begin = (aps * 100_000).max(100_000 + 1_200_000);
+            assert_eq!(total("strategy=parallel-sipi", aps as usize + 1), begin + each * aps);
+        }
+    }
+
+    #[test]
+    fn full_parallel_costs_one_kick_loop_one_ap_and_the_turns() {
+        for aps in [1, 2, 27] {
+            // The first turn comes when the kick loop is over and the first AP has called in.
+            let first = (aps * 100_000).max(100_000 + 1_200_000 + 800_000);
+            assert_eq!(
+                total("strategy=full-parallel", aps as usize + 1),
+                first + 500_000 * aps + 100_000
+            );
+        }
+    }
+
+    #[test]
+    fn trusted_full_parallel_costs_one_kick_loop_and_one_ap() {
+        let words = "strategy=full-parallel tsc-sync=trusted";
+        assert_eq!(total(words, 28), 27 * 100_000 + 1_200_000 + 800_000 + 100_000);
+        let broadcast = format!("{words} kick=broadcast");
+        assert_eq!(total(&broadcast, 28), 100_000 + 1_200_000 + 800_000 + 100_000);
+    }
+
+    #[test]
+    fn one_slow_ap_among_many_delays_exactly_what_it_should() {
+        let slow = "cost-callin=800000,5:8000000";
+        for how in ["serial", "parallel-sipi"] {
+            let words = format!("strategy={how}");
+            assert_eq!(
+                total(&format!("{words} {slow}"), 28),
+                total(&words, 28) + 7_200_000,
+                "{how}"
+            );
+        }
+        // Nobody waits for it but its own turn: CPU 5 calls in at 0.5 + 1.2 + 8 ms, in the middle
+        // of the others' turns, which fill the time until 2.7 + 27 · 0.5 ms all the same.
+        let words = "strategy=full-parallel";
+        assert_eq!(total(&format!("{words} {slow}"), 28), total(words, 28));
+        // Slower than all the others' turns together, it is waited for alone.
+        let slower = "cost-callin=800000,5:80000000";
+        assert_eq!(
+            total(&format!("{words} {slower}"), 28),
+            500_000 + 1_200_000 + 80_000_000 + 500_000 + 100_000
+        );
+    }
+
+    #[test]
+    fn a_withheld_sipi_costs_one_limit_however_many_aps_are_lost() {
+        let words = "strategy=parallel-sipi limit=50ms fault=never:3,never:4";
+        let (end, aps) = trial(&options(&format!("{COSTS} {words}")), 6, KHZ);
+        assert_eq!(end.lost, 2);
+        assert_eq!(aps[2].end, ApEnd::Lost(Some(Stamp::Sipi)));
+        assert_eq!(aps[4].end, ApEnd::Online);
+        // CPU 4's own limit ends one kick after CPU 3's.
+        assert_eq!(end.total.0, 50_000_000 + 4 * 100_000 + 1_400_000);
+    }
+
+    #[test]
+    fn the_classic_protocol_costs_its_delays() {
+        let words = "strategy=serial init-delay=10000 sipi-count=2 cost-kick=0 cost-wake=0 \
+                     cost-callin=0 cost-online=0 tsc-window=0";
+        assert_eq!(total(words, 3), 2 * (10_000_000 + 200_000));
+    }
+
+    fn any_options() -> impl Strategy<Value = Options> {
+        let word = |key: &'static str, cost: u64| format!("{key}={cost}");
+        (
+            0..How::ALL.len(),
+            any::<bool>(),
+            any::<bool>(),
+            proptest::collection::vec(0u64..3_000_000, 6),
+            (1u16..12, 0usize..Step::COUNT, 0u64..40_000_000),
+        )
+            .prop_map(move |(how, trusted, broadcast, costs, (slow, step, cost))| {
+                let how = How::ALL[how];
+                let kick = if broadcast && how != How::Serial { "broadcast" } else { "unicast" };
+                let mut words: Vec<String> = Step::ALL
+                    .iter()
+                    .zip(&costs)
+                    .map(|(step, cost)| format!("cost-{step}={cost}"))
+                    .collect();
+                if !(kick == "broadcast" && Step::ALL[step] == Step::Kick) {
+                    words[step] += &format!(",{slow}:{cost}");
+                }
+                words.push(word("tsc-window", costs[5]));
+                words.push(format!("strategy={how} kick={kick}"));
+                words.push(format!("tsc-sync={}", if trusted { "trusted" } else { "pairwise" }));
+                options(&words.join(" "))
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn every_ap_comes_online_once_and_in_order(options in any_options(), cpus in 1usize..14) {
+            let (end, aps) = trial(&options, cpus, KHZ);
+            prop_assert_eq!(end.lost, 0);
+            prop_assert_eq!(aps.len(), cpus - 1);
+            let mut last = 0;
+            for ap in &aps {
+                prop_assert_eq!((ap.end, ap.starts), (ApEnd::Online, 1));
+                let path: Vec<i64> = Stamp::PATH.iter().map(|stamp| ap.stamps.get(*stamp).unwrap()).collect();
+                prop_assert!(path.is_sorted(), "{:?}", path);
+                let sum: u64 = Phase::ALL.iter().map(|phase| phase.of(&ap.stamps).unwrap().0).sum();
+                prop_assert_eq!(sum as i64, path[8] - path[0]);
+                last = last.max(path[8]);
+            }
+            prop_assert_eq!(end.total.0 as i64, last);
+        }
+
+        #[test]
+        fn a_dearer_step_never_makes_a_bring_up_cheaper(
+            options in any_options(), step in 0usize..Step::COUNT, more in 0u64..1_000_000,
+        ) {
+            let mut dearer = options.clone();
+            let Some(Duration::Cycles(usual)) = options.cost(Step::ALL[step]).usual() else { return Ok(()) };
+            let cost = (usual + more).to_string();
+            dearer.set(Options::KEYS[8 + step], &cost).unwrap();
+            let mut plain = options;
+            let usual = usual.to_string();
+            plain.set(Options::KEYS[8 + step], &usual).unwrap();
+            prop_assert!(trial(&dearer, 9, KHZ).0.total >= trial(&plain, 9, KHZ).0.total);
+        }
+    }
+
+    #[test]
+    fn a_simulated_boot_sends_what_a_kernel_sends() {
+        let mut names = Vec::new();
+        let words = "repetitions=2 cell strategy=serial cell strategy=full-parallel";
+        boot(words, 3, KHZ, |frame| {
+            assert_eq!(frame.number as usize, names.len());
+            names.push(match frame.body {
+                Body::Hello(_) => 'H',
+                Body::Cpu(_) => 'c',
+                Body::CellBegin(_) => 'C',
+                Body::TrialBegin(begin) if begin.cold => '0',
+                Body::TrialBegin(_) => '(',
+                Body::ApTimeline(_) => 'a',
+                Body::TrialEnd(_) => ')',
+                Body::Goodbye(_) => 'G',
+                _ => '?',
+            });
+        })
+        .unwrap();
+        assert_eq!(names.iter().collect::<String>(), "HcccC0aa)(aa)(aa)C(aa)(aa)G");
+    }
+}

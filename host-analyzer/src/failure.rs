@@ -1,0 +1,36 @@
+//! Why a command ends, and with which exit code.
+
+use miette::Report;
+use std::process::ExitCode;
+
+/// Why a command did not end with 0. The report is what the user reads: what, where, what was
+/// expected, what to do.
+#[derive(Debug)]
+pub enum Failure {
+    /// A verdict against: an AP lost, a budget broken. Exit code 1.
+    Verdict(Report),
+    /// The request was wrong. Exit code 2.
+    Request(Report),
+    /// The environment failed: no engine, an engine died, a time-out, a disk full. Exit code 3.
+    Environment(Report),
+}
+
+impl Failure {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::Verdict(_) => 1,
+            Failure::Request(_) => 2,
+            Failure::Environment(_) => 3,
+        })
+    }
+
+    /// What the user reads.
+    pub fn report(&self) -> &Report {
+        match self {
+            Failure::Verdict(report) | Failure::Request(report) | Failure::Environment(report) => {
+                report
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Captures → runs → tables, figures and reports.
+
+pub mod failure;
+pub mod manifest;

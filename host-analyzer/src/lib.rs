@@ -1,4 +1,18 @@
 //! Captures → runs → tables, figures and reports.
+//!
+//! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
+//! present those; [`claims`] judges a single trial.
 
+pub mod capture;
+pub mod claims;
+pub mod decode;
 pub mod failure;
+pub mod file;
 pub mod manifest;
+pub mod report;
+pub mod run;
+pub mod show;
+pub mod spread;
+pub mod timeline;
+pub mod unit;
+mod warnings;

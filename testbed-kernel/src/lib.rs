@@ -1,2 +1,22 @@
-//! The testbed kernel.
-#![no_std]
+//! The testbed kernel's parts, flat, one noun a file.
+//!
+//! Everything but the assembler and its entries (`entry.rs`, in the binary) is in this library, so
+//! that it is checked and its pure parts are tested on the host.
+#![cfg_attr(not(test), no_std)]
+
+pub mod ap;
+pub mod apic;
+pub mod boot;
+pub mod callin;
+pub mod clock;
+pub mod cpu;
+pub mod exit;
+pub mod hello;
+pub mod machine;
+pub mod pic;
+pub mod slot;
+pub mod stream;
+pub mod topology;
+pub mod trampoline;
+pub mod traps;
+pub mod trial;

@@ -1,2 +1,7 @@
-//! Builds the kernel, starts engines, runs scenarios.
-fn main() {}
+//! The command line `cargo xtask`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    host_analyzer::failure::finish(xtask::command::main())
+}

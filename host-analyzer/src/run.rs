@@ -1,0 +1,420 @@
+//! A run: what its captures say, gathered to cells.
+//!
+//! Captures are read as a stream. Of every trial a few numbers stay ([`Trial`]); the timelines of
+//! the few trials that are shown one by one are read in a second pass ([`Run::median_trials`]).
+
+mod gather;
+
+use crate::capture::{self, Summary};
+use crate::failure::Failure;
+use crate::manifest::{self, Manifest};
+use crate::spread::Spread;
+use crate::timeline::Disorder;
+use bringup::frame::{ApTimeline, ApicMode, TscSource};
+use bringup::options::{Kick, Options, Step, Strategy};
+use bringup::phase::Phase;
+use bringup::stamp::Stamp;
+use bringup::{CpuIndex, Cycles};
+use gather::{Gatherer, Replay};
+use miette::{Report, miette};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// What the engine of a bare capture is called.
+pub const UNKNOWN_ENGINE: &str = "unknown";
+
+/// A run, or a bare capture read as one.
+#[derive(Debug)]
+pub struct Run {
+    /// The run's folder, or the capture.
+    pub path: PathBuf,
+    /// `run.json`; `None` for a bare capture.
+    pub manifest: Option<Manifest>,
+    /// Every boot, in the order in which they ran.
+    pub boots: Vec<Boot>,
+    /// Every cell: by engine, then by CPU count, then as they came.
+    pub cells: Vec<Cell>,
+    /// What makes a result doubtful, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// One boot and its capture.
+#[derive(Debug)]
+pub struct Boot {
+    /// The capture's file.
+    pub capture: PathBuf,
+    /// Name of the engine.
+    pub engine: String,
+    /// Whether equal kernels and options give equal captures; `None` for a bare capture.
+    pub exact: Option<bool>,
+    /// The kernel's command line; `None` for a bare capture.
+    pub command_line: Option<String>,
+    /// CPUs, the BSP counted, as the kernel found them.
+    pub smp: u16,
+    /// Who sent on what machine; `None` where that frame was lost.
+    pub machine: Option<Machine>,
+    /// Lines that the kernel had to say, the first few.
+    pub logs: Vec<String>,
+    /// How well the capture could be read.
+    pub summary: Summary,
+    /// What became of the cells of its command line.
+    pub cells: Vec<BootCell>,
+}
+
+/// The machine, as the kernel found it; see [`bringup::frame::Hello`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Version of the kernel.
+    pub kernel: String,
+    /// The target that it was built for.
+    pub build: String,
+    /// Frequency of the TSC, in kHz.
+    pub tsc_khz: u64,
+    /// How that was found.
+    pub tsc_source: TscSource,
+    /// Largest less smallest of the measured frequencies, in kHz.
+    pub tsc_spread_khz: u64,
+    /// Whether CPUID promises one rate in all states.
+    pub tsc_invariant: bool,
+    /// The CPUs' vendor.
+    pub vendor: String,
+    /// The CPUs' model.
+    pub model: String,
+    /// The hypervisor's name; empty on bare metal.
+    pub hypervisor: String,
+    /// How the local APICs are addressed.
+    pub apic_mode: ApicMode,
+    /// Every CPU whose frame arrived.
+    pub cpus: Vec<bringup::frame::Cpu>,
+}
+
+/// A cell of a boot's command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootCell {
+    /// Its index in the command line.
+    pub index: u16,
+    /// Where its numbers went: an index of [`Run::cells`]. `None` where the frame with its
+    /// options was lost and no manifest tells them.
+    pub cell: Option<usize>,
+    /// Trials of it that arrived whole, a cold one counted.
+    pub whole: u32,
+}
+
+/// Everything measured for one engine, CPU count and set of options.
+#[derive(Debug)]
+pub struct Cell {
+    /// Name of the engine.
+    pub engine: String,
+    /// CPUs, the BSP counted.
+    pub smp: u16,
+    /// Every option.
+    pub options: Options,
+    /// Frequency of the TSC in kHz, of every boot that told it.
+    pub frequencies: Vec<u64>,
+    /// The trials, without cold ones.
+    pub trials: Vec<Trial>,
+    /// The cold trials: each its boot's first.
+    pub cold: Vec<Trial>,
+    /// Trials of which a frame is missing; they are not used.
+    pub incomplete: u64,
+    /// APs that did not come online, and how often, in all trials, cold ones counted.
+    pub lost_aps: BTreeMap<LostAp, u64>,
+    /// Online APs whose stamps make no phases: how often, and the first of each.
+    pub disorders: BTreeMap<CpuIndex, (u64, Disorder)>,
+    /// Online APs that entered the trampoline more than once, and how often that was so.
+    pub double_starts: BTreeMap<CpuIndex, u64>,
+    /// Overruns of the trials without cold ones, by step.
+    pub overruns: [Overrun; Step::COUNT],
+}
+
+/// How an AP was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LostAp {
+    /// Which.
+    pub cpu: CpuIndex,
+    /// How it ended.
+    pub end: LostEnd,
+}
+
+/// How an AP ended that is not online.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LostEnd {
+    /// It got no further than this stamp; `None`: it was not even kicked.
+    After(Option<Stamp>),
+    /// It answered the job, wrongly.
+    WrongAnswer,
+}
+
+/// How often a step took longer than its cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrun {
+    /// How often.
+    pub count: u64,
+    /// By how much at most, in cycles.
+    pub worst: u64,
+    /// Whose that was.
+    pub cpu: CpuIndex,
+}
+
+/// What is kept of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Which boot: an index of [`Run::boots`].
+    pub boot: u32,
+    /// The cell's index in that boot's command line.
+    pub cell: u16,
+    /// The trial's number in the cell.
+    pub number: u32,
+    /// From zero until the BSP knew the last AP online, or lost; cycles.
+    pub total: u64,
+    /// From zero until the last `kick_end`; cycles.
+    pub kick_loop: u64,
+    /// The six phases in the order of [`Phase::ALL`]: each the mean over the online APs, rounded
+    /// to whole cycles; `None` where there is no AP to take it of.
+    pub phases: Option<[u64; 6]>,
+    /// APs that did not come online.
+    pub lost: u16,
+    /// Steps that took longer than their cost.
+    pub overruns: u32,
+}
+
+/// A trial with its timelines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullTrial {
+    /// Its numbers.
+    pub trial: Trial,
+    /// Its APs in the order of their indices, all stamps on the BSP's clock.
+    pub timelines: Vec<ApTimeline>,
+}
+
+impl Run {
+    /// Opens a run folder (or the link `results/latest` to one), or a bare capture.
+    ///
+    /// Fails with [`Failure::Request`] where there is no such run, a capture is missing, is none or
+    /// has options that this version can't read; with [`Failure::Environment`] where a file can't
+    /// be read.
+    pub fn open(path: &Path) -> Result<Run, Failure> {
+        let about = fs::metadata(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Failure::Request(no_run(path)),
+            _ => Failure::Environment(miette!(
+                help = "look at its permissions",
+                "can't read {}: {error}",
+                path.display()
+            )),
+        })?;
+        let manifest = if about.is_dir() { Some(read_manifest(path)?) } else { None };
+        let mut gatherer = Gatherer::default();
+        match &manifest {
+            Some(manifest) => {
+                for boot in &manifest.boots {
+                    gatherer.read(path.join(&boot.capture), Some(boot))?;
+                }
+            }
+            None => gatherer.read(path.to_owned(), None)?,
+        }
+        let (boots, cells) = gatherer.finish();
+        let mut run = Run { path: path.to_owned(), manifest, boots, cells, warnings: Vec::new() };
+        run.warnings = crate::warnings::of(&run);
+        Ok(run)
+    }
+
+    /// APs that did not come online, over all trials, cold ones counted.
+    pub fn lost_aps(&self) -> u64 {
+        self.cells.iter().map(Cell::lost).sum()
+    }
+
+    /// `Ok` if every AP came online and no boot ended with an error, else the
+    /// [`Failure::Verdict`] that a command ends with.
+    pub fn verdict(&self) -> Result<(), Failure> {
+        let stopped = self.boots.iter().filter(|boot| boot.summary.error.is_some()).count();
+        let what = match (self.lost_aps(), stopped) {
+            (0, 0) => return Ok(()),
+            (0, boots) => format!("{boots} of {} boots ended with an error", self.boots.len()),
+            (aps, 0) => format!("{aps} times an AP did not come online"),
+            (aps, boots) => format!(
+                "{aps} times an AP did not come online, and {boots} of {} boots ended with an error",
+                self.boots.len()
+            ),
+        };
+        Err(Failure::Verdict(miette!(
+            help = "the warnings say which and how far they came",
+            "{what} in {}",
+            self.path.display()
+        )))
+    }
+
+    /// Options that differ between cells, by name; `strategy` always.
+    pub fn varying_options(&self) -> Vec<&'static str> {
+        let differs = |key: &str| {
+            let mut values = self.cells.iter().map(|cell| cell.option(key));
+            let first = values.next();
+            values.any(|value| Some(value) != first)
+        };
+        Options::KEYS.into_iter().filter(|key| *key == "strategy" || differs(key)).collect()
+    }
+
+    /// The cell that a cell's speed-up is told against: `serial` with the same engine, CPU count
+    /// and otherwise equal options. A broadcast is compared with `kick=unicast`, since serial can't
+    /// broadcast; `repetitions` need not be equal.
+    pub fn serial_of(&self, cell: &Cell) -> Option<&Cell> {
+        let mut wanted = cell.options.clone();
+        wanted.strategy = Strategy::Serial;
+        wanted.kick = Kick::Unicast;
+        self.cells.iter().find(|other| {
+            wanted.repetitions = other.options.repetitions;
+            (&other.engine, other.smp) == (&cell.engine, cell.smp) && other.options == wanted
+        })
+    }
+
+    /// How many times as fast a cell is as its [`Run::serial_of`], by the median totals.
+    pub fn speed_up(&self, cell: &Cell) -> Option<f64> {
+        let serial = self.serial_of(cell)?.total()?.median;
+        let total = cell.total()?.median;
+        (total > 0 && serial > 0).then(|| serial as f64 / total as f64)
+    }
+
+    /// The median trial of every cell with its timelines, in the order of [`Run::cells`]; `None`
+    /// where a cell has no whole trial. Reads the captures again.
+    ///
+    /// The median trial is the one whose total is the median; of an even count the lower of the
+    /// two in the middle.
+    pub fn median_trials(&self) -> Result<Vec<Option<FullTrial>>, Failure> {
+        let wanted: Vec<Option<Trial>> = self.cells.iter().map(Cell::median_trial).collect();
+        let mut found: Vec<Option<FullTrial>> = vec![None; self.cells.len()];
+        for (index, boot) in (0..).zip(&self.boots) {
+            let wanted: Vec<(usize, Trial)> = (0..)
+                .zip(&wanted)
+                .filter_map(|(cell, trial)| Some((cell, (*trial)?)))
+                .filter(|(_, trial)| trial.boot == index)
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let mut replay = Replay::new(&wanted);
+            capture::read(&boot.capture, |frame| {
+                replay.take(frame);
+                ControlFlow::Continue(())
+            })?;
+            for ((cell, trial), timelines) in wanted.iter().zip(replay.finish()) {
+                found[*cell] = Some(FullTrial { trial: *trial, timelines });
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Cell {
+    /// Total of the trials, in cycles.
+    pub fn total(&self) -> Option<Spread> {
+        Spread::of(self.trials.iter().map(|trial| trial.total))
+    }
+
+    /// Kick loop of the trials, in cycles.
+    pub fn kick_loop(&self) -> Option<Spread> {
+        Spread::of(self.trials.iter().map(|trial| trial.kick_loop))
+    }
+
+    /// A phase over the trials, each the mean of its APs, in cycles; `None` where no trial has an
+    /// online AP.
+    pub fn phase(&self, phase: Phase) -> Option<Spread> {
+        let phases = self.trials.iter().filter_map(|trial| trial.phases);
+        Spread::of(phases.map(|phases| phases[phase as usize]))
+    }
+
+    /// Frequency of the TSC in kHz: the median of what the boots told.
+    pub fn tsc_khz(&self) -> Option<u64> {
+        Spread::of(self.frequencies.iter().copied()).map(|spread| spread.median)
+    }
+
+    /// APs that did not come online, over all trials, cold ones counted.
+    pub fn lost(&self) -> u64 {
+        self.lost_aps.values().sum()
+    }
+
+    /// Steps that took longer than their cost, over the trials without cold ones.
+    pub fn overrun_count(&self) -> u64 {
+        self.overruns.iter().map(|overrun| overrun.count).sum()
+    }
+
+    /// An option's value as its word.
+    pub fn option(&self, key: &str) -> String {
+        let mut value = String::new();
+        // Writing to a String can't fail.
+        let _ = self.options.write_value(key, &mut value);
+        value
+    }
+
+    /// The trial whose total is the median; see [`Run::median_trials`].
+    pub fn median_trial(&self) -> Option<Trial> {
+        let mut trials: Vec<&Trial> = self.trials.iter().collect();
+        trials.sort_by_key(|trial| (trial.total, trial.boot, trial.number));
+        trials.get(trials.len().saturating_sub(1) / 2).map(|trial| **trial)
+    }
+}
+
+impl LostAp {
+    /// How it ended, as `CPU 3 after init`.
+    pub fn text(&self) -> String {
+        match self.end {
+            LostEnd::After(Some(stamp)) => format!("{} after `{}`", self.cpu, stamp.name()),
+            LostEnd::After(None) => format!("{} before it was kicked", self.cpu),
+            LostEnd::WrongAnswer => format!("{} with a wrong answer", self.cpu),
+        }
+    }
+}
+
+/// The sum of the work phases of an AP, as the e-mail's brackets have it.
+pub(crate) fn work(phases: &[Cycles; 6]) -> u64 {
+    Phase::ALL.iter().zip(phases).filter(|(phase, _)| phase.is_work()).map(|(_, c)| c.0).sum()
+}
+
+fn no_run(path: &Path) -> Report {
+    miette!(
+        help = "`cargo xtask matrix` makes a run and points results/latest to it; or name a run \
+                folder or a capture",
+        "there is no run at {}",
+        path.display()
+    )
+}
+
+fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
+    let path = folder.join("run.json");
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure::Request(miette!(
+            help = "a run that was completed has one (`cargo xtask matrix` makes runs); of one \
+                    that was not, name a capture under captures/",
+            "{} is no run folder: it has no run.json",
+            folder.display()
+        )),
+        _ => Failure::Environment(miette!(
+            help = "look at its permissions",
+            "can't read {}: {error}",
+            path.display()
+        )),
+    })?;
+    let unusable = |what: String| {
+        Failure::Request(miette!(
+            help = "the captures are untouched: name one of those under captures/, or measure \
+                    again with `cargo xtask matrix`",
+            "{} can't be used: {what}",
+            path.display()
+        ))
+    };
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| unusable(format!("it is no JSON: {error}")))?;
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(schema) if schema == u64::from(manifest::SCHEMA) => {}
+        Some(schema) => {
+            return Err(unusable(format!(
+                "it has schema {schema}, this analyzer reads {}",
+                manifest::SCHEMA
+            )));
+        }
+        None => return Err(unusable("it has no number called `schema`".to_owned())),
+    }
+    // From the text, for the line and column in the message.
+    serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
+}

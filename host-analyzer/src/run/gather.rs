@@ -1,0 +1,386 @@
+//! From frames to cells: follows a boot frame by frame and keeps what [`Run`](super::Run) needs.
+
+use super::{Boot, BootCell, Cell, LostAp, LostEnd, Machine, Overrun, Trial, UNKNOWN_ENGINE};
+use crate::capture::{self, Summary};
+use crate::failure::Failure;
+use crate::manifest;
+use crate::timeline::{on_bsp_clock, phases};
+use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
+use bringup::options::{Options, Step};
+use bringup::plan::Plan;
+use miette::{Report, miette};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// How many of a boot's log lines are kept.
+const LOGS_KEPT: usize = 100;
+
+/// Gathers boot after boot.
+#[derive(Default)]
+pub struct Gatherer {
+    boots: Vec<Boot>,
+    cells: Vec<Cell>,
+}
+
+impl Gatherer {
+    /// Reads a capture; `told` is what the manifest says of it.
+    pub fn read(&mut self, path: PathBuf, told: Option<&manifest::Boot>) -> Result<(), Failure> {
+        let mut reader = Reader::new(self.boots.len(), told, &mut self.cells);
+        let summary = capture::read(&path, |frame| match reader.take(frame) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(report) => {
+                reader.refused = Some(report);
+                ControlFlow::Break(())
+            }
+        })?;
+        self.boots.push(reader.finish(path, summary)?);
+        Ok(())
+    }
+
+    /// The boots as read; the cells by engine, then by CPU count, then as they came.
+    pub fn finish(mut self) -> (Vec<Boot>, Vec<Cell>) {
+        let engines: Vec<String> = self.boots.iter().map(|boot| boot.engine.clone()).collect();
+        let place =
+            |cell: &Cell| (engines.iter().position(|engine| *engine == cell.engine), cell.smp);
+        let mut order: Vec<usize> = (0..self.cells.len()).collect();
+        order.sort_by_key(|index| place(&self.cells[*index]));
+        for cell in self.boots.iter_mut().flat_map(|boot| &mut boot.cells) {
+            cell.cell = cell.cell.and_then(|old| order.iter().position(|index| *index == old));
+        }
+        self.cells.sort_by_key(place);
+        (self.boots, self.cells)
+    }
+}
+
+/// Follows one boot.
+struct Reader<'a> {
+    boot: u32,
+    told: Option<&'a manifest::Boot>,
+    cells: &'a mut Vec<Cell>,
+    machine: Option<Machine>,
+    /// From the `Cpu` frames; those of a lost `Hello` come before any machine.
+    cpus: Vec<bringup::frame::Cpu>,
+    smp: Option<u16>,
+    logs: Vec<String>,
+    seen: Vec<BootCell>,
+    trial: Option<OpenTrial>,
+    /// Taken back from each trial for the next.
+    spare: Vec<ApTimeline>,
+    refused: Option<Report>,
+}
+
+/// A trial whose end has not come.
+struct OpenTrial {
+    /// The number that the next frame must have; `None` after a gap: then this can be the begin
+    /// of one trial and the end of another.
+    next: Option<u32>,
+    begin: TrialBegin,
+    timelines: Vec<ApTimeline>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(boot: usize, told: Option<&'a manifest::Boot>, cells: &'a mut Vec<Cell>) -> Reader<'a> {
+        Reader {
+            boot: boot as u32,
+            told,
+            cells,
+            machine: None,
+            cpus: Vec::new(),
+            smp: None,
+            logs: Vec::new(),
+            seen: Vec::new(),
+            trial: None,
+            spare: Vec::new(),
+            refused: None,
+        }
+    }
+
+    fn engine(&self) -> &str {
+        self.told.map_or(UNKNOWN_ENGINE, |told| &told.engine)
+    }
+
+    fn take(&mut self, frame: &Frame<'_>) -> Result<(), Report> {
+        if let Some(trial) = &mut self.trial {
+            let contiguous = trial.next == Some(frame.number);
+            trial.next = frame.number.checked_add(1).filter(|_| contiguous);
+        }
+        match &frame.body {
+            Body::Hello(hello) => {
+                self.machine = Some(machine(hello));
+                self.smp = Some(hello.cpus);
+            }
+            Body::Cpu(cpu) => self.cpus.push(*cpu),
+            Body::CellBegin(begin) => self.open_cell(begin)?,
+            Body::TrialBegin(begin) => {
+                self.reach_cell(begin.cell)?;
+                let mut timelines = std::mem::take(&mut self.spare);
+                timelines.clear();
+                self.trial =
+                    Some(OpenTrial { next: frame.number.checked_add(1), begin: *begin, timelines });
+            }
+            Body::ApTimeline(timeline) => self.take_timeline(timeline),
+            Body::TrialEnd(end) => self.close_trial(end)?,
+            Body::Log(log) if self.logs.len() < LOGS_KEPT => {
+                self.logs.push(format!("{}: {}", log.cpu, log.text));
+            }
+            Body::Log(_) | Body::Error(_) | Body::Goodbye(_) => {}
+        }
+        Ok(())
+    }
+
+    /// CPUs of the machine, the BSP counted: as the kernel found them, else as asked for, else as
+    /// far as their frames arrived.
+    fn smp(&mut self) -> Result<u16, Report> {
+        let known = self.smp.or(self.told.map(|told| told.smp)).or(self
+            .cpus
+            .iter()
+            .map(|cpu| cpu.cpu.0.saturating_add(1))
+            .max());
+        self.smp = known;
+        known.ok_or_else(|| {
+            miette!(
+                help = "measure again; `cargo analyze decode` shows the frames that are left",
+                "the frames that tell the CPU count are lost"
+            )
+        })
+    }
+
+    fn open_cell(&mut self, begin: &CellBegin<'_>) -> Result<(), Report> {
+        let mut options = Options::default();
+        for word in begin.options.split_ascii_whitespace() {
+            options.set_word(word).map_err(|error| {
+                miette!(
+                    help = "read it with the analyzer of the version that the kernel was built \
+                            from, or measure again",
+                    "cell {} has options that this version can't read: {error}",
+                    begin.cell
+                )
+            })?;
+        }
+        let cell = self.cell_for(options)?;
+        self.seen.push(BootCell { index: begin.cell, cell: Some(cell), whole: 0 });
+        Ok(())
+    }
+
+    /// Makes sure that the boot is in this cell, even if the frame that opened it was lost: then
+    /// the command line tells its options.
+    fn reach_cell(&mut self, index: u16) -> Result<(), Report> {
+        if self.seen.last().is_some_and(|cell| cell.index == index) {
+            return Ok(());
+        }
+        let cell = match self.planned(index)? {
+            Some(options) => Some(self.cell_for(options)?),
+            None => None,
+        };
+        self.seen.push(BootCell { index, cell, whole: 0 });
+        Ok(())
+    }
+
+    /// What the command line says of a cell, where there is one.
+    fn planned(&mut self, index: u16) -> Result<Option<Options>, Report> {
+        let Some(told) = self.told else { return Ok(None) };
+        let smp = self.smp()?;
+        // A command line that this version can't read is no help; the trials are then not used.
+        let plan = Plan::parse(&told.command_line, usize::from(smp)).ok();
+        Ok(plan.and_then(|plan| plan.cells().nth(usize::from(index))))
+    }
+
+    /// The cell with these options, new or of an earlier boot.
+    fn cell_for(&mut self, options: Options) -> Result<usize, Report> {
+        let smp = self.smp()?;
+        let engine = self.engine().to_owned();
+        let known = self
+            .cells
+            .iter()
+            .position(|cell| cell.engine == engine && cell.smp == smp && cell.options == options);
+        let index = known.unwrap_or_else(|| {
+            self.cells.push(Cell {
+                engine,
+                smp,
+                options,
+                frequencies: Vec::new(),
+                trials: Vec::new(),
+                cold: Vec::new(),
+                incomplete: 0,
+                lost_aps: Default::default(),
+                disorders: Default::default(),
+                double_starts: Default::default(),
+                overruns: Default::default(),
+            });
+            self.cells.len() - 1
+        });
+        if let Some(machine) = &self.machine {
+            self.cells[index].frequencies.push(machine.tsc_khz);
+        }
+        Ok(index)
+    }
+
+    fn take_timeline(&mut self, timeline: &ApTimeline) {
+        // What became of an AP counts even if another frame of its trial is lost.
+        if let Some(cell) = self.seen.last().and_then(|cell| cell.cell) {
+            let cell = &mut self.cells[cell];
+            let end = match timeline.end {
+                ApEnd::Online => None,
+                ApEnd::Lost(stamp) => Some(LostEnd::After(stamp)),
+                ApEnd::WrongAnswer => Some(LostEnd::WrongAnswer),
+            };
+            if let Some(end) = end {
+                *cell.lost_aps.entry(LostAp { cpu: timeline.cpu, end }).or_default() += 1;
+            }
+            if timeline.starts > 1 {
+                *cell.double_starts.entry(timeline.cpu).or_default() += 1;
+            }
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.timelines.push(on_bsp_clock(timeline));
+        }
+    }
+
+    fn close_trial(&mut self, end: &TrialEnd) -> Result<(), Report> {
+        let smp = self.smp()?;
+        let Some(OpenTrial { next, begin, timelines }) = self.trial.take() else {
+            return Ok(());
+        };
+        let whole = next.is_some() && timelines.len() == usize::from(smp.saturating_sub(1));
+        if whole && let Some(seen) = self.seen.last_mut() {
+            seen.whole += 1;
+            if let Some(cell) = seen.cell {
+                let trial = (self.boot, begin, end);
+                self.cells[cell].add(trial, &timelines);
+            }
+        }
+        self.spare = timelines;
+        Ok(())
+    }
+
+    fn finish(mut self, path: PathBuf, summary: Summary) -> Result<Boot, Failure> {
+        let refuse = |report: Report| refused(&path, report);
+        if let Some(report) = self.refused.take() {
+            return Err(refuse(report));
+        }
+        let smp = self.smp().map_err(refuse)?;
+        for seen in &self.seen {
+            if let Some(cell) = seen.cell {
+                let cell = &mut self.cells[cell];
+                let cold = u32::from(seen.index == 0);
+                let sent = cell.options.repetitions.saturating_add(cold);
+                cell.incomplete += u64::from(sent.saturating_sub(seen.whole));
+            }
+        }
+        if let Some(machine) = &mut self.machine {
+            machine.cpus = self.cpus;
+        }
+        Ok(Boot {
+            capture: path,
+            engine: self.told.map_or(UNKNOWN_ENGINE, |told| &told.engine).to_owned(),
+            exact: self.told.map(|told| told.exact),
+            command_line: self.told.map(|told| told.command_line.clone()),
+            smp,
+            machine: self.machine,
+            logs: self.logs,
+            summary,
+            cells: self.seen,
+        })
+    }
+}
+
+impl Cell {
+    /// Adds a whole trial, its timelines on the BSP's clock.
+    fn add(&mut self, (boot, begin, end): (u32, TrialBegin, &TrialEnd), timelines: &[ApTimeline]) {
+        let mut sums = [0u128; 6];
+        let (mut online, mut overruns) = (0, 0);
+        for timeline in timelines {
+            for (step, by) in Step::ALL.iter().zip(timeline.overruns).filter(|(_, by)| *by > 0) {
+                overruns += 1;
+                let overrun = &mut self.overruns[*step as usize];
+                if !begin.cold {
+                    let worst = overrun.worst.max(by);
+                    let cpu = if by > overrun.worst { timeline.cpu } else { overrun.cpu };
+                    *overrun = Overrun { count: overrun.count + 1, worst, cpu };
+                }
+            }
+            if timeline.end != ApEnd::Online {
+                continue;
+            }
+            match phases(&timeline.stamps) {
+                Ok(phases) => {
+                    online += 1;
+                    sums.iter_mut().zip(phases).for_each(|(sum, c)| *sum += u128::from(c.0));
+                }
+                Err(disorder) => {
+                    self.disorders.entry(timeline.cpu).or_insert((0, disorder)).0 += 1;
+                }
+            }
+        }
+        let mean = |sum: u128| ((sum + online / 2) / online) as u64;
+        let trial = Trial {
+            boot,
+            cell: begin.cell,
+            number: begin.trial,
+            total: end.total.0,
+            kick_loop: end.kick_loop.0,
+            phases: (online > 0).then(|| sums.map(mean)),
+            lost: end.lost,
+            overruns,
+        };
+        if begin.cold { self.cold.push(trial) } else { self.trials.push(trial) }
+    }
+}
+
+/// Reads a capture again for the timelines of a few trials.
+pub struct Replay<'a> {
+    wanted: &'a [(usize, Trial)],
+    found: Vec<Vec<ApTimeline>>,
+    open: Option<usize>,
+}
+
+impl<'a> Replay<'a> {
+    /// For these trials, each of this capture.
+    pub fn new(wanted: &'a [(usize, Trial)]) -> Replay<'a> {
+        Replay { wanted, found: vec![Vec::new(); wanted.len()], open: None }
+    }
+
+    /// Takes the next frame.
+    pub fn take(&mut self, frame: &Frame<'_>) {
+        match &frame.body {
+            Body::TrialBegin(begin) => {
+                self.open = self.wanted.iter().position(|(_, trial)| {
+                    !begin.cold && (trial.cell, trial.number) == (begin.cell, begin.trial)
+                });
+            }
+            Body::ApTimeline(timeline) => {
+                if let Some(open) = self.open {
+                    self.found[open].push(on_bsp_clock(timeline));
+                }
+            }
+            Body::TrialEnd(_) => self.open = None,
+            _ => {}
+        }
+    }
+
+    /// The timelines of each wanted trial, in order of the CPUs.
+    pub fn finish(mut self) -> Vec<Vec<ApTimeline>> {
+        self.found.iter_mut().for_each(|found| found.sort_by_key(|timeline| timeline.cpu));
+        self.found
+    }
+}
+
+fn machine(hello: &Hello<'_>) -> Machine {
+    Machine {
+        kernel: hello.kernel.to_owned(),
+        build: hello.build.to_owned(),
+        tsc_khz: hello.tsc_khz,
+        tsc_source: hello.tsc_source,
+        tsc_spread_khz: hello.tsc_spread_khz,
+        tsc_invariant: hello.tsc_invariant,
+        vendor: hello.vendor.to_owned(),
+        model: hello.model.to_owned(),
+        hypervisor: hello.hypervisor.to_owned(),
+        apic_mode: hello.apic_mode,
+        cpus: Vec::new(),
+    }
+}
+
+fn refused(path: &Path, report: Report) -> Failure {
+    Failure::Request(report.wrap_err(format!("the capture {} can't be used", path.display())))
+}

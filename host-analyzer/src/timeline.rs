@@ -1,0 +1,66 @@
+//! One AP's timeline on one clock: the BSP's.
+
+use bringup::Cycles;
+use bringup::frame::ApTimeline;
+use bringup::phase::Phase;
+use bringup::stamp::{Stamp, Stamps};
+use std::fmt;
+
+/// Puts the AP's own stamps on the BSP's clock, by the offset that the TSC sync has certified;
+/// where the clocks were not compared, or can be equal, nothing changes.
+pub fn on_bsp_clock(timeline: &ApTimeline) -> ApTimeline {
+    let correction = timeline.offset.map_or(0, |offset| offset.correction());
+    ApTimeline {
+        stamps: timeline.stamps.on_bsp_clock(correction),
+        entry_raw: timeline.entry_raw.map(|entry| entry.wrapping_sub(correction)),
+        ..*timeline
+    }
+}
+
+/// The six phases of an online AP, in the order of [`Phase::ALL`]; they partition its time.
+///
+/// The stamps must be on one clock. Fails where one of its path is missing or before its
+/// predecessor.
+pub fn phases(stamps: &Stamps) -> Result<[Cycles; 6], Disorder> {
+    let mut before = None;
+    for stamp in Stamp::PATH {
+        let at = stamps.get(stamp).ok_or(Disorder::Missing(stamp))?;
+        if let Some((earlier, from)) = before
+            && at < from
+        {
+            return Err(Disorder::Backwards { earlier, from, stamp, at });
+        }
+        before = Some((stamp, at));
+    }
+    // The path is whole and in order, so every phase has a length.
+    Ok(Phase::ALL.map(|phase| phase.of(stamps).unwrap_or_default()))
+}
+
+/// Why an online AP's stamps make no phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disorder {
+    /// A stamp of the path was not taken.
+    Missing(Stamp),
+    /// A stamp lies before the one that it follows; cycles after the trial's zero.
+    Backwards {
+        /// The stamp that comes first on the path.
+        earlier: Stamp,
+        /// When it was taken.
+        from: i64,
+        /// The stamp that comes next.
+        stamp: Stamp,
+        /// When that was taken.
+        at: i64,
+    },
+}
+
+impl fmt::Display for Disorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disorder::Missing(stamp) => write!(f, "has no `{}`", stamp.name()),
+            Disorder::Backwards { earlier, from, stamp, at } => {
+                write!(f, "has `{}` at {at}, before `{}` at {from}", stamp.name(), earlier.name())
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! An AP's path: entry → alive → gate → callin → turn → sync → online.
+//!
+//! Every AP walks it alike; a strategy only decides when the gates on it open.
+
+use crate::callin;
+use crate::clock::{self, spend, tsc};
+use crate::slot::{Down, Orders, Up, orders, slot};
+use crate::{apic, cpu, exit};
+use bringup::CpuIndex;
+use bringup::offset::Exchange;
+use bringup::options::{Step, TscSync, Wait};
+use bringup::stamp::Stamp;
+use bringup::sync::{Allowed, Reached, answer};
+use core::sync::atomic::Ordering;
+
+/// Called by `trampoline.s` on the AP's own stack, with the TSC that it read first.
+pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
+    let cpu = CpuIndex(cpu);
+    cpu::set_up(cpu);
+    apic::set_up();
+    if let Some(orders) = orders() {
+        let slot = slot(cpu);
+        let ap = Ap { cpu, orders, up: &slot.up, down: &slot.down };
+        if ap.starts_once() {
+            ap.arrive(entry);
+            ap.await_gate(Allowed::Callin);
+            ap.call_in();
+            ap.sync_tsc();
+            ap.come_online();
+        }
+    }
+    exit::halt_for_good()
+}
+
+struct Ap {
+    cpu: CpuIndex,
+    orders: Orders,
+    up: &'static Up,
+    down: &'static Down,
+}
+
+impl Ap {
+    /// Counts the start; false for a second one in the same trial, which must not overwrite what
+    /// the first has written.
+    fn starts_once(&self) -> bool {
+        let starts = self.up.starts.load(Ordering::Relaxed) + 1;
+        self.up.starts.store(starts, Ordering::Relaxed);
+        starts == 1
+    }
+
+    /// `entry` and `alive`. With a cost of `wake`, `entry` is at its deadline after the SIPI.
+    fn arrive(&self, entry_raw: u64) {
+        let wake = self.down.costs.get(Step::Wake as usize);
+        let mut entry = entry_raw;
+        if wake > 0 {
+            let deadline = self.down.sipi.load(Ordering::Relaxed) + wake;
+            self.up.entry_raw.store(entry_raw, Ordering::Relaxed);
+            self.up.overruns.set(Step::Wake as usize, entry_raw.saturating_sub(deadline));
+            entry = entry_raw.max(deadline);
+            clock::wait_until(entry, self.orders.spend, |_| None);
+        }
+        self.up.stamps.set(Stamp::Entry as usize, entry);
+        self.pay(Step::Trampoline, entry);
+        self.stamp(Stamp::Alive);
+        self.tell(Reached::Alive);
+    }
+
+    /// `callin_begin` and `callin_end`.
+    fn call_in(&self) {
+        let begin = self.stamp(Stamp::CallinBegin);
+        callin::set_up(self.cpu, self.down.faults.load(Ordering::Relaxed));
+        self.pay(Step::Callin, begin);
+        self.stamp(Stamp::CallinEnd);
+        self.tell(Reached::Callin);
+    }
+
+    /// `sync_begin` and `sync_end`: publishes its clock whenever the BSP visits.
+    fn sync_tsc(&self) {
+        match self.orders.tsc_sync {
+            TscSync::Trusted => {
+                self.stamp(Stamp::SyncBegin);
+            }
+            TscSync::Pairwise => {
+                self.await_gate(Allowed::Sync);
+                self.stamp(Stamp::SyncBegin);
+                let zero = self.orders.zero;
+                let mut exchange =
+                    Exchange::begin(self.orders.epoch, &self.up.clock, &self.down.clock);
+                while self.down.word.allowed(self.orders.epoch) < Allowed::Finish {
+                    if self.down.visiting.load(Ordering::Acquire) {
+                        exchange.step(|| tsc().wrapping_sub(zero) as i64);
+                        core::hint::spin_loop();
+                    } else {
+                        self.rest();
+                    }
+                }
+                let lag = exchange.lag();
+                self.up.lag_least.store(lag.least, Ordering::Relaxed);
+                self.up.lag_samples.store(lag.samples, Ordering::Relaxed);
+            }
+        }
+        self.stamp(Stamp::SyncEnd);
+    }
+
+    /// `online`: takes the BSP's job.
+    fn come_online(&self) {
+        self.pay(Step::Online, self.up.stamps.get(Stamp::SyncEnd as usize));
+        self.stamp(Stamp::Online);
+        self.up.answer.store(answer(self.down.job.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.tell(Reached::Online);
+    }
+
+    fn stamp(&self, stamp: Stamp) -> u64 {
+        let now = tsc();
+        self.up.stamps.set(stamp as usize, now);
+        now
+    }
+
+    /// Ends a step that has a cost at `begin` plus the cost.
+    fn pay(&self, step: Step, begin: u64) {
+        let cost = self.down.costs.get(step as usize);
+        if cost > 0 {
+            let overrun = spend(begin + cost, self.orders.spend, |_| None);
+            self.up.overruns.set(step as usize, overrun);
+        }
+    }
+
+    /// Lets the BSP know.
+    fn tell(&self, reached: Reached) {
+        self.up.word.reach(self.orders.epoch, reached);
+        if self.orders.wait == Wait::Halt {
+            apic::send_wake(self.orders.bsp);
+        }
+    }
+
+    fn await_gate(&self, gate: Allowed) {
+        while self.down.word.allowed(self.orders.epoch) < gate {
+            self.rest();
+        }
+    }
+
+    /// Until the BSP may have news. It alone has limits: an AP that waits in vain is sent INIT.
+    fn rest(&self) {
+        match self.orders.wait {
+            Wait::Halt => clock::halt(),
+            Wait::Spin => core::hint::spin_loop(),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The callin: what a kernel does on a CPU of its own before it lets it work, and the comparison
+//! with the BSP.
+
+use crate::apic::{self, APIC_BASE_BSP, IA32_APIC_BASE};
+use crate::stream;
+use bringup::CpuIndex;
+use bringup::options::{Fault, Faults};
+use core::arch::asm;
+use core::fmt;
+use heapless::mpmc::Queue;
+use raw_cpuid::native_cpuid::cpuid_count;
+use raw_cpuid::{CpuId, CpuIdResult};
+use spin::Once;
+use x86_64::registers::control::{Cr4, Cr4Flags, Efer};
+use x86_64::registers::model_specific::Msr;
+use x86_64::registers::mxcsr::{self, MxCsr};
+use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
+
+const IA32_PAT: u32 = 0x277;
+const IA32_MTRRCAP: u32 = 0xfe;
+const IA32_MTRR_DEF_TYPE: u32 = 0x2ff;
+const IA32_MTRR_PHYSBASE0: u32 = 0x200;
+/// The eleven fixed-range MTRRs, 64 KiB, 16 KiB and 4 KiB ranges.
+const FIXED_MTRRS: [u32; 11] =
+    [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
+/// `IA32_MTRRCAP`: number of variable ranges.
+const MTRRCAP_VARIABLE: u64 = 0xff;
+/// `IA32_MTRRCAP`: there are fixed ranges.
+const MTRRCAP_FIXED: u64 = 1 << 8;
+/// Variable ranges that are compared; no CPU has more.
+const MAX_VARIABLE: u64 = 16;
+
+/// Leaf 1, ECX: mirrors CR4.OSXSAVE.
+const OSXSAVE: u32 = 1 << 27;
+/// Leaf 7, ECX: mirrors CR4.PKE.
+const OSPKE: u32 = 1 << 4;
+
+/// Something that must be alike on all CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Register {
+    /// A register of a CPUID leaf, bits that may differ masked out.
+    Cpuid(u32, &'static str),
+    /// A model-specific register.
+    Msr(u32),
+    Cr4,
+    Efer,
+    Xcr0,
+}
+
+impl fmt::Display for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Register::Cpuid(leaf, register) => write!(f, "CPUID leaf {leaf:#x} {register}"),
+            Register::Msr(IA32_PAT) => f.write_str("IA32_PAT"),
+            Register::Msr(IA32_APIC_BASE) => f.write_str("IA32_APIC_BASE"),
+            Register::Msr(msr) => write!(f, "MSR {msr:#x} (MTRR)"),
+            Register::Cr4 => f.write_str("CR4"),
+            Register::Efer => f.write_str("EFER"),
+            Register::Xcr0 => f.write_str("XCR0"),
+        }
+    }
+}
+
+/// What a CPU is like.
+type Features = heapless::Vec<(Register, u64), 80>;
+
+/// Where an AP is not like the BSP.
+#[derive(Clone, Copy, Debug)]
+struct Difference {
+    cpu: CpuIndex,
+    register: Register,
+    bsp: u64,
+    ap: u64,
+}
+
+static BSP: Once<Features> = Once::new();
+
+#[expect(
+    deprecated,
+    reason = "an entry may be lost where INIT stops an AP in `enqueue`; the trial is not"
+)]
+static DIFFERENCES: Queue<Difference, 64> = Queue::new();
+
+/// Sets this CPU up; an AP is then compared with the BSP, which must have been here before.
+pub fn set_up(cpu: CpuIndex, faults: u8) {
+    suffer(faults);
+    set_up_fpu();
+    apic::set_up_local_interrupts();
+    if cpu == CpuIndex::BSP {
+        BSP.call_once(features);
+        return;
+    }
+    let pat = plant_difference(faults);
+    let Some(bsp) = BSP.get() else { return };
+    for ((register, ap), (_, bsp)) in features().iter().zip(bsp) {
+        if ap != bsp {
+            let difference = Difference { cpu, register: *register, bsp: *bsp, ap: *ap };
+            // A full queue has told enough.
+            let _ = DIFFERENCES.enqueue(difference);
+        }
+    }
+    if let Some(pat) = pat {
+        write_msr(IA32_PAT, pat);
+    }
+}
+
+/// Reports what the APs have found, between trials.
+pub fn report_differences() {
+    while let Some(Difference { cpu, register, bsp, ap }) = DIFFERENCES.dequeue() {
+        stream::log(cpu, format_args!("{register} is {ap:#x}, on the BSP it is {bsp:#x}"));
+    }
+}
+
+/// The faults planted on a CPU, a bit each, as [`set_up`] takes them.
+pub fn fault_bits(faults: &Faults, cpu: CpuIndex) -> u8 {
+    Fault::ALL.iter().filter(|fault| faults.hit(**fault, cpu)).map(|fault| bit(*fault)).sum()
+}
+
+fn bit(fault: Fault) -> u8 {
+    1 << fault as u8
+}
+
+/// Suffers the planted faults that end the boot.
+fn suffer(faults: u8) {
+    if faults & bit(Fault::Trap) != 0 {
+        // SAFETY: raises the invalid-opcode exception, whose handler ends the boot.
+        unsafe { asm!("ud2") };
+    }
+    if faults & bit(Fault::Panic) != 0 {
+        panic!("a panic was planted here");
+    }
+}
+
+/// Makes this CPU differ from the BSP, if that was planted; the PAT to put back.
+fn plant_difference(faults: u8) -> Option<u64> {
+    (faults & bit(Fault::Differ) != 0).then(|| {
+        let pat = read_msr(IA32_PAT);
+        // Swaps two entries of the table; all memory is mapped with entries 0 and 3.
+        write_msr(IA32_PAT, pat ^ 0x0101_0000_0000_0000);
+        pat
+    })
+}
+
+/// x87, SSE and, where there is XSAVE, its features: all at their reset values, nothing pending.
+fn set_up_fpu() {
+    let has_xsave = CpuId::new().get_feature_info().is_some_and(|features| features.has_xsave());
+    // SAFETY: FNINIT only resets the x87 state, which no code here keeps anything in.
+    unsafe { asm!("fninit", options(nomem, nostack)) };
+    mxcsr::write(MxCsr::default());
+    if has_xsave {
+        // SAFETY: CPUID says that CR4 has the bit and that XCR0 is there; x87 and SSE are what
+        // this kernel's code uses.
+        unsafe {
+            Cr4::update(|flags| flags.insert(Cr4Flags::OSXSAVE));
+            XCr0::write(XCr0Flags::X87 | XCr0Flags::SSE);
+        }
+    }
+}
+
+/// Reads everything that must be alike.
+fn features() -> Features {
+    let mut features = Features::new();
+    let mut note = |register, value| {
+        // The vector holds all of them: 11 of CPUID, 16 · 2 + 15 MSRs, 3 others.
+        let _ = features.push((register, value));
+    };
+    let basic = cpuid_count(1, 0);
+    note(Register::Cpuid(1, "EAX"), basic.eax.into());
+    note(Register::Cpuid(1, "ECX"), (basic.ecx & !OSXSAVE).into());
+    note(Register::Cpuid(1, "EDX"), basic.edx.into());
+    let structured = if cpuid_count(0, 0).eax >= 7 {
+        cpuid_count(7, 0)
+    } else {
+        CpuIdResult { eax: 0, ebx: 0, ecx: 0, edx: 0 }
+    };
+    note(Register::Cpuid(7, "EBX"), structured.ebx.into());
+    note(Register::Cpuid(7, "ECX"), (structured.ecx & !OSPKE).into());
+    note(Register::Cpuid(7, "EDX"), structured.edx.into());
+    let extended = cpuid_count(0x8000_0001, 0);
+    note(Register::Cpuid(0x8000_0001, "ECX"), extended.ecx.into());
+    note(Register::Cpuid(0x8000_0001, "EDX"), extended.edx.into());
+    note(Register::Cr4, Cr4::read_raw());
+    note(Register::Efer, Efer::read_raw());
+    let mut msr = |msr, mask: u64| note(Register::Msr(msr), read_msr(msr) & mask);
+    msr(IA32_APIC_BASE, !APIC_BASE_BSP);
+    let info = CpuId::new().get_feature_info();
+    if info.as_ref().is_some_and(|info| info.has_pat()) {
+        msr(IA32_PAT, !0);
+    }
+    if info.as_ref().is_some_and(|info| info.has_mtrr()) {
+        let capabilities = read_msr(IA32_MTRRCAP);
+        msr(IA32_MTRRCAP, !0);
+        msr(IA32_MTRR_DEF_TYPE, !0);
+        if capabilities & MTRRCAP_FIXED != 0 {
+            FIXED_MTRRS.iter().for_each(|fixed| msr(*fixed, !0));
+        }
+        let variable = (capabilities & MTRRCAP_VARIABLE).min(MAX_VARIABLE) as u32;
+        (0..2 * variable).for_each(|at| msr(IA32_MTRR_PHYSBASE0 + at, !0));
+    }
+    if info.is_some_and(|info| info.has_xsave()) {
+        note(Register::Xcr0, XCr0::read_raw());
+    }
+    features
+}
+
+fn read_msr(msr: u32) -> u64 {
+    // SAFETY: the callers read architectural MSRs that CPUID or IA32_MTRRCAP says are there.
+    unsafe { Msr::new(msr).read() }
+}
+
+fn write_msr(msr: u32, value: u64) {
+    // SAFETY: the one caller writes IA32_PAT, with entries that no mapping uses changed.
+    unsafe { Msr::new(msr).write(value) }
+}

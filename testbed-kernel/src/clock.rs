@@ -1,0 +1,172 @@
+//! The clocks: reading the TSC, finding its frequency, and waiting for a moment of it.
+
+use crate::apic;
+use crate::machine::PmTimer;
+use bringup::frame::TscSource;
+use bringup::options::Spend;
+use core::arch::x86_64::{_mm_lfence, _rdtsc};
+use core::sync::atomic::{AtomicU64, Ordering};
+use raw_cpuid::CpuId;
+use x86_64::instructions::{interrupts, port::Port};
+
+/// What is known of the TSC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Its frequency, in kHz.
+    pub tsc_khz: u64,
+    /// How that was found.
+    pub source: TscSource,
+    /// Largest less smallest measurement, in kHz; 0 where the frequency was told.
+    pub spread_khz: u64,
+}
+
+/// Ticks of the APIC timer per TSC cycle, in 2^-32; set once, before the first AP wakes.
+static TICKS_PER_CYCLE: AtomicU64 = AtomicU64::new(0);
+
+/// Frequency of the ACPI PM timer (ACPI, "Power Management Timer").
+const PM_TIMER_HZ: u64 = 3_579_545;
+
+/// Measurements of a frequency; the median counts.
+const GATES: usize = 5;
+
+/// Reads this CPU's TSC, after everything before it and before everything behind it.
+#[inline(always)]
+pub fn tsc() -> u64 {
+    // SAFETY: LFENCE and RDTSC are there on every 64-bit CPU and touch nothing but registers.
+    unsafe {
+        _mm_lfence();
+        let now = _rdtsc();
+        _mm_lfence();
+        now
+    }
+}
+
+/// Finds the frequencies of the TSC and of the APIC timer.
+pub fn measure(pm_timer: &PmTimer) -> Clock {
+    let clock = told().unwrap_or_else(|| {
+        let mut khz = [(); GATES].map(|()| pm_timer_gate(pm_timer));
+        let (tsc_khz, spread_khz) = median_and_spread(&mut khz);
+        Clock { tsc_khz, source: TscSource::PmTimer, spread_khz }
+    });
+    let mut ratios = [(); GATES].map(|()| timer_gate(clock.tsc_khz));
+    TICKS_PER_CYCLE.store(median_and_spread(&mut ratios).0, Ordering::Relaxed);
+    clock
+}
+
+/// The frequency as CPUID or the hypervisor tells it.
+fn told() -> Option<Clock> {
+    let cpuid = CpuId::new();
+    let told = |tsc_khz, source| Clock { tsc_khz, source, spread_khz: 0 };
+    let by_cpuid = cpuid.get_tsc_info().and_then(|info| info.tsc_frequency());
+    let by_hypervisor = cpuid.get_hypervisor_info().and_then(|info| info.tsc_frequency());
+    by_cpuid
+        .map(|hz| told(hz / 1000, TscSource::Cpuid))
+        .or(by_hypervisor.map(|khz| told(khz.into(), TscSource::Hypervisor)))
+        .filter(|clock| clock.tsc_khz > 0)
+}
+
+/// One measurement of the TSC against the PM timer, in kHz.
+fn pm_timer_gate(pm_timer: &PmTimer) -> u64 {
+    /// Ticks of the PM timer that a gate lasts at least: 5 ms.
+    const GATE: u32 = (PM_TIMER_HZ / 200) as u32;
+    /// Ticks of the APIC timer, of unknown length, between two looks at the gate.
+    const NAP: u64 = 500_000;
+
+    let mut port = Port::<u32>::new(pm_timer.port);
+    // SAFETY: the FADT says that the PM timer is there; reading it changes nothing.
+    let mut read = || unsafe { port.read() };
+    // Both ends lie on an edge of the PM timer, so its coarse ticks cost no accuracy.
+    let mut edge = || {
+        let before = read();
+        loop {
+            let now = read();
+            if now != before {
+                return (now, tsc());
+            }
+        }
+    };
+    // A 24-bit timer wraps after 4.7 s.
+    let elapsed = |from: u32, to: u32| to.wrapping_sub(from) & pm_timer.mask;
+    let (begin, tsc_begin) = edge();
+    loop {
+        apic::start_timer(NAP);
+        halt();
+        let (end, tsc_end) = edge();
+        let ticks = elapsed(begin, end);
+        if ticks >= GATE {
+            let cycles = u128::from(tsc_end - tsc_begin);
+            return (cycles * u128::from(PM_TIMER_HZ) / u128::from(ticks) / 1000) as u64;
+        }
+    }
+}
+
+/// One measurement of the APIC timer against the TSC, in ticks per cycle, times 2^32.
+fn timer_gate(tsc_khz: u64) -> u64 {
+    let gate = tsc_khz / 2; // half a millisecond
+    let begin = tsc();
+    apic::start_timer(u32::MAX.into());
+    while tsc() - begin < gate {
+        core::hint::spin_loop();
+    }
+    let left = apic::timer_left();
+    let cycles = tsc() - begin;
+    apic::stop_timer();
+    (u64::from(u32::MAX - left) << 32) / cycles
+}
+
+/// The median, and the largest less the smallest.
+fn median_and_spread(samples: &mut [u64]) -> (u64, u64) {
+    samples.sort_unstable();
+    (samples[samples.len() / 2], samples[samples.len() - 1] - samples[0])
+}
+
+/// Halts until an interrupt. Interrupts are off before and after, so one that comes between the
+/// caller's last look and the HLT stays pending and ends it at once.
+pub fn halt() {
+    interrupts::enable_and_hlt();
+    interrupts::disable();
+}
+
+/// Has this CPU's timer end a HLT after that many cycles, or a little before.
+pub fn set_alarm(cycles: u64) {
+    let ticks = (u128::from(cycles) * u128::from(TICKS_PER_CYCLE.load(Ordering::Relaxed))) >> 32;
+    apic::start_timer(ticks as u64);
+}
+
+/// Waits until this CPU's TSC has reached a moment; `slice` bounds each HLT, in cycles.
+pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
+    loop {
+        let now = tsc();
+        let Some(left) = moment.checked_sub(now).filter(|left| *left > 0) else { return };
+        let slice = slice(now);
+        match how {
+            Spend::Halt => {
+                set_alarm(left.min(slice.unwrap_or(u64::MAX)));
+                halt();
+            }
+            Spend::Spin => {
+                if let Some(slice) = slice {
+                    set_alarm(slice);
+                }
+                core::hint::spin_loop();
+            }
+        }
+    }
+}
+
+/// Ends a step at its deadline: waits, or tells by how many cycles the work went beyond it.
+pub fn spend(deadline: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) -> u64 {
+    let overrun = tsc().saturating_sub(deadline);
+    wait_until(deadline, how, slice);
+    overrun
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outlier_moves_the_spread_and_not_the_median() {
+        assert_eq!(median_and_spread(&mut [2000, 1001, 1000, 999, 1000]), (1000, 1001));
+    }
+}

@@ -1,0 +1,138 @@
+//! What each CPU has of its own: stack, GDT, TSS with IST stacks; and the table of APIC IDs.
+
+use crate::stream::fail_for_machine;
+use crate::traps;
+use bringup::{ApicId, CpuIndex};
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+use raw_cpuid::CpuId;
+use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
+use x86_64::instructions::tables::load_tss;
+use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
+use x86_64::structures::tss::TaskStateSegment;
+use x86_64::{PrivilegeLevel, VirtAddr};
+
+/// CPUs that this kernel can serve; xAPIC mode reaches 255.
+pub const MAX_CPUS: usize = 256;
+
+/// Bytes of a CPU's stack.
+pub const STACK_SIZE: usize = 16 * 1024;
+
+/// The first descriptor of each CPU's GDT: 64-bit code.
+pub const CODE_SELECTOR: SegmentSelector = SegmentSelector::new(1, PrivilegeLevel::Ring0);
+
+/// Stacks that an exception or interrupt switches to, so that it never writes into the red zone
+/// of the function that it interrupts.
+#[derive(Clone, Copy, Debug)]
+#[repr(u16)]
+pub enum Ist {
+    /// Exceptions.
+    Exception = 0,
+    /// Double fault, NMI, machine check: they may come inside an exception.
+    Abort = 1,
+    /// Timer, IPIs, spurious.
+    Interrupt = 2,
+}
+
+const IST_STACKS: usize = 3;
+const IST_SIZE: usize = 8 * 1024;
+
+/// Memory of one CPU that the assembler or the CPU itself finds by address.
+#[repr(C, align(16))]
+pub struct Stacks(UnsafeCell<[[u8; STACK_SIZE]; MAX_CPUS]>);
+
+// SAFETY: each CPU uses the stack of its own index only.
+unsafe impl Sync for Stacks {}
+
+/// The CPUs' stacks, by index; the assembler sets RSP into it.
+pub static STACKS: Stacks = Stacks(UnsafeCell::new([[0; STACK_SIZE]; MAX_CPUS]));
+
+#[repr(C, align(16))]
+struct IstStacks(UnsafeCell<[[[u8; IST_SIZE]; IST_STACKS]; MAX_CPUS]>);
+
+// SAFETY: as for `Stacks`.
+unsafe impl Sync for IstStacks {}
+
+static IST: IstStacks = IstStacks(UnsafeCell::new([[[0; IST_SIZE]; IST_STACKS]; MAX_CPUS]));
+
+/// An APIC ID that no CPU has, for unused places.
+const NOBODY: u32 = u32::MAX;
+
+/// APIC IDs by CPU index; the trampoline searches it.
+pub static APIC_IDS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(NOBODY) }; MAX_CPUS];
+
+/// What one CPU's GDTR and TR point to.
+struct Segments {
+    gdt: GlobalDescriptorTable,
+    tss: TaskStateSegment,
+}
+
+#[repr(align(128))]
+struct OwnSegments(UnsafeCell<Segments>);
+
+// SAFETY: each CPU touches the segments of its own index only.
+unsafe impl Sync for OwnSegments {}
+
+static SEGMENTS: [OwnSegments; MAX_CPUS] = [const {
+    OwnSegments(UnsafeCell::new(Segments {
+        gdt: GlobalDescriptorTable::new(),
+        tss: TaskStateSegment::new(),
+    }))
+}; MAX_CPUS];
+
+/// Fills the table of APIC IDs.
+pub fn list(cpus: &[ApicId]) {
+    for (place, id) in APIC_IDS.iter().zip(cpus) {
+        place.store(id.0, Ordering::Release);
+    }
+}
+
+/// This CPU's APIC ID: leaf 0x1F or 0x0B where it has levels, else leaf 1.
+pub fn apic_id() -> ApicId {
+    let cpuid = CpuId::new();
+    let levels =
+        cpuid.get_extended_topology_info_v2().or_else(|| cpuid.get_extended_topology_info());
+    if let Some(level) = levels.and_then(|mut levels| levels.next()) {
+        return ApicId(level.x2apic_id());
+    }
+    match cpuid.get_feature_info() {
+        Some(features) => ApicId(features.initial_local_apic_id().into()),
+        None => fail_for_machine(format_args!("CPUID has no leaf 1")),
+    }
+}
+
+/// This CPU's index, by its APIC ID; the BSP's while the table is empty.
+pub fn index() -> CpuIndex {
+    let id = apic_id();
+    let place = APIC_IDS.iter().position(|place| place.load(Ordering::Acquire) == id.0);
+    CpuIndex(place.unwrap_or(0) as u16)
+}
+
+/// Gives this CPU its own GDT and TSS, and the common IDT.
+///
+/// An AP does this anew in each trial: its task's descriptor is still marked busy from the last.
+pub fn set_up(cpu: CpuIndex) {
+    // SAFETY: only this CPU uses the segments of its index, and until the loads below its GDTR
+    // and TR still point to the boot GDT and to nothing.
+    let segments = unsafe { &mut *SEGMENTS[cpu.at()].0.get() };
+    for stack in 0..IST_STACKS {
+        let end = (cpu.at() * IST_STACKS + stack + 1) * IST_SIZE;
+        segments.tss.interrupt_stack_table[stack] = VirtAddr::from_ptr(IST.0.get()) + end as u64;
+    }
+    segments.gdt = GlobalDescriptorTable::new();
+    segments.gdt.append(Descriptor::kernel_code_segment());
+    let data = segments.gdt.append(Descriptor::kernel_data_segment());
+    // SAFETY: the TSS is static.
+    let task = unsafe { Descriptor::tss_segment_unchecked(&raw const segments.tss) };
+    let task = segments.gdt.append(task);
+    // SAFETY: the GDT is static, holds flat segments like those in use, and the TSS is not busy.
+    unsafe {
+        segments.gdt.load_unsafe();
+        CS::set_reg(CODE_SELECTOR);
+        SS::set_reg(data);
+        DS::set_reg(data);
+        ES::set_reg(data);
+        load_tss(task);
+    }
+    traps::load();
+}

@@ -1,0 +1,131 @@
+//! Where assembler and Rust meet: what each calls of the other.
+
+use core::arch::global_asm;
+use core::panic::PanicInfo;
+use testbed_kernel::{ap, apic, cpu, trampoline, traps};
+
+global_asm!(
+    include_str!("boot.s"),
+    include_str!("trampoline.s"),
+    include_str!("traps.s"),
+    stacks = sym cpu::STACKS,
+    stack_size = const cpu::STACK_SIZE,
+    apic_ids = sym cpu::APIC_IDS,
+    max_cpus = const cpu::MAX_CPUS,
+    page = const trampoline::PAGE,
+    apic_eoi = const apic::EOI_ADDRESS,
+    bsp_main = sym bsp_main,
+    ap_main = sym ap::main,
+    trap = sym traps::trap,
+    options(att_syntax),
+);
+
+unsafe extern "C" {
+    static trampoline_begin: u8;
+    static trampoline_end: u8;
+    static exception_entries: [u64; traps::EXCEPTIONS];
+    fn interrupt_wake();
+    fn interrupt_spurious();
+}
+
+extern "C" fn bsp_main(start_info: u32) -> ! {
+    crate::main_on_bsp(start_info)
+}
+
+/// The entries in `traps.s`.
+pub fn trap_entries() -> traps::Entries {
+    traps::Entries {
+        // SAFETY: the assembler file defines the table and nothing writes it.
+        exceptions: unsafe { &exception_entries },
+        wake: interrupt_wake as *const () as u64,
+        spurious: interrupt_spurious as *const () as u64,
+    }
+}
+
+/// The bytes of `trampoline.s` that run in real mode.
+pub fn trampoline_code() -> &'static [u8] {
+    // SAFETY: both symbols are ends of one read-only run of bytes in the kernel's image.
+    unsafe {
+        let begin = &raw const trampoline_begin;
+        let length = (&raw const trampoline_end).offset_from_unsigned(begin);
+        core::slice::from_raw_parts(begin, length)
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    traps::panicked(info)
+}
+
+/// What the precompiled `core` of the host target calls by name and leaves to a C library.
+#[cfg(target_os = "linux")]
+mod memory {
+    use core::arch::asm;
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+        // SAFETY: the caller guarantees `count` readable and writable bytes without overlap.
+        unsafe {
+            asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,
+                 options(nostack, preserves_flags));
+        }
+        to
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+        if (to as usize).wrapping_sub(from as usize) >= count {
+            // SAFETY: as for `memcpy`; copying upwards never reads a byte that it has written.
+            return unsafe { memcpy(to, from, count) };
+        }
+        // SAFETY: the caller guarantees `count` bytes; the direction flag is restored.
+        unsafe {
+            asm!("std", "rep movsb", "cld", inout("rcx") count => _,
+                 inout("rdi") to.wrapping_add(count).wrapping_sub(1) => _,
+                 inout("rsi") from.wrapping_add(count).wrapping_sub(1) => _, options(nostack));
+        }
+        to
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
+        // SAFETY: the caller guarantees `count` writable bytes.
+        unsafe {
+            asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") byte as u8,
+                 options(nostack, preserves_flags));
+        }
+        to
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn strlen(text: *const u8) -> usize {
+        let mut length = 0;
+        // SAFETY: the caller guarantees a zero byte at the end.
+        while unsafe { text.add(length).read_volatile() } != 0 {
+            length += 1;
+        }
+        length
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
+        // SAFETY: as for `memcmp`, whose result is more than what is asked for.
+        unsafe { memcmp(a, b, count) }
+    }
+
+    /// `core` names it in its unwind tables, which this kernel has not.
+    #[unsafe(no_mangle)]
+    extern "C" fn rust_eh_personality() {}
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
+        for index in 0..count {
+            // SAFETY: the caller guarantees `count` readable bytes at both.
+            let (a, b) = unsafe { (a.add(index).read_volatile(), b.add(index).read_volatile()) };
+            if a != b {
+                return i32::from(a) - i32::from(b);
+            }
+        }
+        0
+    }
+}

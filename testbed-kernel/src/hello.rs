@@ -1,0 +1,65 @@
+//! The first frames of a boot: who we are, which CPUs there are, and what we were asked to do.
+
+use crate::boot::Boot;
+use crate::clock::Clock;
+use crate::machine::Machine;
+use crate::stream::{self, Line, send};
+use crate::topology::Topology;
+use bringup::frame::{ApicMode, Body, Cpu, Error, Hello, MAGIC, PROTOCOL};
+use bringup::plan::Plan;
+use bringup::{ApicId, CpuIndex};
+use raw_cpuid::CpuId;
+
+/// The target that this kernel was built for, as the build says.
+const BUILD: &str = match option_env!("ROLLCALL_TARGET") {
+    Some(target) => target,
+    None => "unknown target",
+};
+
+/// Sends `Hello` and a `Cpu` for each, and reads the command line.
+pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
+    let cpuid = CpuId::new();
+    let vendor = cpuid.get_vendor_info();
+    let brand = cpuid.get_processor_brand_string();
+    let hypervisor = hypervisor_name(&cpuid);
+    let power = cpuid.get_advanced_power_mgmt_info();
+    send(Body::Hello(Hello {
+        magic: MAGIC,
+        protocol: PROTOCOL,
+        kernel: env!("CARGO_PKG_VERSION"),
+        build: BUILD,
+        tsc_khz: clock.tsc_khz,
+        tsc_source: clock.source,
+        tsc_spread_khz: clock.spread_khz,
+        tsc_invariant: power.is_some_and(|power| power.has_invariant_tsc()),
+        vendor: vendor.as_ref().map_or("", |vendor| vendor.as_str()),
+        model: brand.as_ref().map_or("", |brand| brand.as_str().trim()),
+        hypervisor: hypervisor.text(),
+        apic_mode: ApicMode::Xapic,
+        cpus: machine.cpus.len() as u16,
+    }));
+    let topology = Topology::read();
+    for (index, &apic_id) in (0..).zip(&machine.cpus) {
+        send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, topology)));
+    }
+    Plan::parse(boot.command_line, machine.cpus.len()).unwrap_or_else(|error| {
+        stream::fail(Error::Options { message: Line::of(format_args!("{error}")).text() })
+    })
+}
+
+fn cpu_frame(cpu: CpuIndex, apic_id: ApicId, topology: Topology) -> Cpu {
+    let (package, core, thread) = topology.place(apic_id);
+    Cpu { cpu, apic_id, package, core, thread, node: None }
+}
+
+/// The twelve letters of leaf 0x4000_0000, without trailing zeros; empty on bare metal.
+fn hypervisor_name(cpuid: &CpuId<raw_cpuid::CpuIdReaderNative>) -> Line {
+    let present = cpuid.get_feature_info().is_some_and(|features| features.has_hypervisor());
+    if !present {
+        return Line::default();
+    }
+    let leaf = raw_cpuid::native_cpuid::cpuid_count(0x4000_0000, 0);
+    let words = [leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes);
+    let name = core::str::from_utf8(words.as_flattened()).unwrap_or("not ASCII");
+    Line::of(format_args!("{}", name.trim_end_matches('\0')))
+}

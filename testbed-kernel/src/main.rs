@@ -1,0 +1,31 @@
+//! The testbed kernel: wakes every CPU of the machine, stamps each step, and sends the stamps over
+//! the serial port. This page is its table of contents.
+#![cfg_attr(feature = "freestanding", no_std, no_main)]
+
+#[cfg(feature = "freestanding")]
+mod entry;
+
+#[cfg(feature = "freestanding")]
+fn main_on_bsp(start_info: u32) -> ! {
+    use testbed_kernel::*;
+
+    stream::open(); //                              the serial port
+    let boot = boot::read(start_info); //           command line, RSDP, memory map
+    pic::mask(); //                                 no legacy interrupts
+    let machine = machine::find(boot.rsdp); //      CPUs and PM timer, by ACPI
+    traps::install(entry::trap_entries()); //       IDT
+    cpu::set_up(bringup::CpuIndex::BSP); //         GDT, TSS with IST stacks
+    apic::set_up(); //                              local APIC, xAPIC mode
+    let clock = clock::measure(&machine.pm_timer); // TSC and APIC timer frequency
+    trampoline::install(entry::trampoline_code(), &boot); // where APs begin
+    let plan = hello::say(&boot, &machine, &clock); //       Hello, one Cpu frame each, the plan
+    trial::run_all(&plan, &machine, &clock); //     all cells, all trials
+    stream::goodbye(); //                           frames sent, stamps dropped
+    exit::exit(exit::Status::Success) //            the engine ends
+}
+
+#[cfg(not(feature = "freestanding"))]
+fn main() {
+    eprintln!("this is a kernel and does not run here: `cargo xtask run` builds and boots it");
+    std::process::exit(2);
+}

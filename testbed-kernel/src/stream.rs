@@ -1,0 +1,130 @@
+//! The stream of frames over the first serial port.
+//!
+//! Nothing here is called while a trial runs, but for an error that ends the boot.
+
+use crate::exit::{Status, exit};
+use bringup::CpuIndex;
+use bringup::frame::{Body, Error, Frame, Goodbye, Log};
+use bringup::wire;
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU32, Ordering};
+use spin::Mutex;
+use uart_16550::backend::PioBackend;
+use uart_16550::{BaudRate, Config, Uart16550};
+
+/// COM1.
+const PORT: u16 = 0x3f8;
+
+/// A line of text that keeps what fits and drops the rest.
+#[derive(Default)]
+pub struct Line(heapless::String<480>);
+
+impl Line {
+    /// The text, formatted.
+    pub fn of(arguments: fmt::Arguments<'_>) -> Line {
+        let mut line = Line::default();
+        // `write_str` below never fails.
+        let _ = line.write_fmt(arguments);
+        line
+    }
+
+    /// What was kept.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.0.push(character).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Stream {
+    uart: Uart16550<PioBackend>,
+    frames: u32,
+    buffer: [u8; wire::MAX_FRAME],
+}
+
+impl Stream {
+    fn send(&mut self, body: Body<'_>) {
+        let frame = Frame { number: self.frames, body };
+        self.frames += 1;
+        // Texts are bounded by `Line` and numbers by their types: a frame always fits, and a gap
+        // in the numbers would tell if one did not.
+        if let Ok(bytes) = wire::encode(&frame, &mut self.buffer) {
+            self.uart.send_bytes_exact(bytes);
+        }
+    }
+}
+
+static STREAM: Mutex<Option<Stream>> = Mutex::new(None);
+static STAMPS_DROPPED: AtomicU32 = AtomicU32::new(0);
+
+/// Sets the port up, 8N1 at 115 200 baud with FIFOs, and ends whatever firmware has written.
+pub fn open() {
+    let config = Config { baud_rate: BaudRate::Baud115200, ..Config::DEFAULT };
+    // SAFETY: COM1 is ours alone; nothing else has run since the firmware.
+    let uart = unsafe { Uart16550::new_port(PORT) };
+    let Ok(mut uart) = uart else { exit(Status::Failure) };
+    if uart.init(config).is_err() {
+        // No port, no voice: the exit status is all that can tell.
+        exit(Status::Failure);
+    }
+    uart.send_bytes_exact(&[0]);
+    *STREAM.lock() = Some(Stream { uart, frames: 0, buffer: [0; wire::MAX_FRAME] });
+}
+
+/// Sends one frame.
+pub fn send(body: Body<'_>) {
+    if let Some(stream) = STREAM.lock().as_mut() {
+        stream.send(body);
+    }
+}
+
+/// Sends a line about a CPU.
+pub fn log(cpu: CpuIndex, arguments: fmt::Arguments<'_>) {
+    send(Body::Log(Log { cpu, text: Line::of(arguments).text() }));
+}
+
+/// Counts stamps that could not be kept, for the goodbye.
+pub fn count_dropped_stamps(count: u32) {
+    STAMPS_DROPPED.fetch_add(count, Ordering::Relaxed);
+}
+
+/// Sends the last frame of a boot that ended well.
+pub fn goodbye() {
+    if let Some(stream) = STREAM.lock().as_mut() {
+        let goodbye = Goodbye {
+            frames: stream.frames,
+            stamps_dropped: STAMPS_DROPPED.load(Ordering::Relaxed),
+        };
+        stream.send(Body::Goodbye(goodbye));
+    }
+}
+
+/// Sends an error and ends the boot, from any CPU, even where another one is in the middle of a
+/// frame and never comes out of it.
+pub fn fail(error: Error<'_>) -> ! {
+    const PATIENCE: u32 = 1_000_000;
+    for _ in 0..PATIENCE {
+        if let Some(mut stream) = STREAM.try_lock() {
+            if let Some(stream) = stream.as_mut() {
+                stream.send(Body::Error(error));
+            }
+            break;
+        }
+        core::hint::spin_loop();
+    }
+    exit(Status::Failure)
+}
+
+/// Fails for want of something that the machine should have.
+pub fn fail_for_machine(arguments: fmt::Arguments<'_>) -> ! {
+    fail(Error::Machine { message: Line::of(arguments).text() })
+}

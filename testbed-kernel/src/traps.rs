@@ -1,0 +1,116 @@
+//! Exceptions, interrupts and panics: what ends a HLT, and what ends the boot.
+
+use crate::apic;
+use crate::cpu::{self, Ist};
+use crate::exit::{Status, exit};
+use crate::stream::{self, Line};
+use bringup::frame::Error;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+use spin::Once;
+use x86_64::VirtAddr;
+use x86_64::registers::control::Cr2;
+use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
+
+/// Vectors that the CPU keeps for itself.
+pub const EXCEPTIONS: usize = 32;
+
+/// Addresses of the entries in `traps.s`.
+pub struct Entries {
+    /// By vector.
+    pub exceptions: &'static [u64; EXCEPTIONS],
+    /// Acknowledges and returns.
+    pub wake: u64,
+    /// Returns.
+    pub spurious: u64,
+}
+
+/// What `traps.s` and the CPU have pushed, lowest address first.
+#[repr(C)]
+pub struct Trap {
+    vector: u64,
+    error_code: u64,
+    rip: u64,
+}
+
+static IDT: Once<InterruptDescriptorTable> = Once::new();
+
+/// Fills the IDT that all CPUs share.
+pub fn install(entries: Entries) {
+    IDT.call_once(|| {
+        let mut idt = InterruptDescriptorTable::new();
+        let exceptions = entries.exceptions;
+        macro_rules! exception {
+            ($($field:ident $vector:literal $stack:ident),+ $(,)?) => {
+                $(enter(&mut idt.$field, exceptions[$vector], Ist::$stack);)+
+            };
+        }
+        exception! {
+            divide_error 0 Exception, debug 1 Exception, non_maskable_interrupt 2 Abort,
+            breakpoint 3 Exception, overflow 4 Exception, bound_range_exceeded 5 Exception,
+            invalid_opcode 6 Exception, device_not_available 7 Exception, double_fault 8 Abort,
+            invalid_tss 10 Exception, segment_not_present 11 Exception,
+            stack_segment_fault 12 Exception, general_protection_fault 13 Exception,
+            page_fault 14 Exception, x87_floating_point 16 Exception,
+            alignment_check 17 Exception, machine_check 18 Abort,
+            simd_floating_point 19 Exception, virtualization 20 Exception,
+            cp_protection_exception 21 Exception, hv_injection_exception 28 Exception,
+            vmm_communication_exception 29 Exception, security_exception 30 Exception,
+        }
+        enter(&mut idt[apic::WAKE_VECTOR], entries.wake, Ist::Interrupt);
+        enter(&mut idt[apic::TIMER_VECTOR], entries.wake, Ist::Interrupt);
+        enter(&mut idt[apic::SPURIOUS_VECTOR], entries.spurious, Ist::Interrupt);
+        idt
+    });
+}
+
+fn enter<F>(entry: &mut Entry<F>, address: u64, stack: Ist) {
+    // SAFETY: the entries in `traps.s` follow the calling convention of their vector, and `set_up`
+    // of each CPU fills that stack's place in its TSS before it loads this table.
+    unsafe {
+        entry
+            .set_handler_addr(VirtAddr::new(address))
+            .set_code_selector(cpu::CODE_SELECTOR)
+            .set_stack_index(stack as u16);
+    }
+}
+
+/// Points this CPU's IDTR to the common table.
+pub fn load() {
+    if let Some(idt) = IDT.get() {
+        idt.load();
+    }
+}
+
+/// Called by `traps.s`, once: an exception ends the boot.
+pub extern "C" fn trap(trap: &Trap) -> ! {
+    once_per_boot();
+    stream::fail(Error::Exception {
+        cpu: cpu::index(),
+        vector: trap.vector as u8,
+        error_code: trap.error_code,
+        rip: trap.rip,
+        cr2: Cr2::read_raw(),
+    })
+}
+
+/// A panic ends the boot.
+pub fn panicked(info: &PanicInfo<'_>) -> ! {
+    once_per_boot();
+    let message = match info.location() {
+        Some(place) => Line::of(format_args!("{}, at {place}", info.message())),
+        None => Line::of(format_args!("{}", info.message())),
+    };
+    stream::fail(Error::Panic { cpu: cpu::index(), message: message.text() })
+}
+
+/// The first error is the one that tells; an error in telling it, or a second CPU's, just ends.
+fn once_per_boot() {
+    static FAILING: AtomicBool = AtomicBool::new(false);
+    if FAILING.swap(true, Ordering::AcqRel) {
+        // Give the first one time to send its frame; then end the engine all the same.
+        const PATIENCE: u32 = 2_000_000;
+        (0..PATIENCE).for_each(|_| core::hint::spin_loop());
+        exit(Status::Failure);
+    }
+}

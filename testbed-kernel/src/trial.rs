@@ -1,0 +1,457 @@
+//! Trials: the BSP's verbs on the real machine, and what goes on around them.
+//!
+//! The order of things is in `bringup::strategy`; how each verb is done is here.
+
+use crate::apic::{self, To};
+use crate::clock::{self, Clock, spend, tsc};
+use crate::machine::{Cpus, Machine};
+use crate::slot::{Orders, Slot, post_orders, slot};
+use crate::stream::{self, Line, send};
+use crate::{callin, trampoline};
+use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, TrialBegin, TrialEnd};
+use bringup::offset::{Exchange, Lag, OffsetInterval};
+use bringup::options::{Fault, Kick, Options, SIPI_GAP, Spend, Step, TscSync, Wait};
+use bringup::plan::Plan;
+use bringup::stamp::{Clock as Whose, Stamp, Stamps};
+use bringup::strategy::{Aps, Bsp, bring_up};
+use bringup::sync::{Allowed, Epoch, Reached, answer};
+use bringup::{ApicId, CpuIndex, Cycles, Duration};
+use core::sync::atomic::Ordering::{Relaxed, Release};
+
+/// Visits to an AP in one TSC window, evenly spread.
+const VISITS: u64 = 8;
+/// Fresh readings that the BSP wants of an AP in a visit.
+const READINGS: u32 = 4;
+/// The longest visit to an AP that does not answer.
+const VISIT_LIMIT: Duration = Duration::Nanos(30_000);
+/// From the INIT that ends a trial until the APs have surely taken it, for each CPU.
+const PARKING: Duration = Duration::Nanos(20_000);
+/// The longest guarded slice is this part of the time since the last kick, so that an AP that
+/// never comes does not cost a timer interrupt every few µs until its limit.
+const GUARD_BACKOFF: u64 = 8;
+
+/// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
+pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
+    callin::set_up(CpuIndex::BSP, 0);
+    let mut epoch = 0;
+    for (cell, options) in (0..).zip(plan.cells()) {
+        let line = Line::of(format_args!("{options}"));
+        send(Body::CellBegin(CellBegin { cell, options: line.text() }));
+        callin::set_up(CpuIndex::BSP, callin::fault_bits(&options.faults, CpuIndex::BSP));
+        for number in u32::from(cell > 0)..=options.repetitions {
+            epoch += 1;
+            let mut trial = Trial::prepare(Epoch(epoch), &options, machine, clock);
+            let end = trial.run();
+            trial.park();
+            send(Body::TrialBegin(TrialBegin {
+                cell,
+                trial: number,
+                cold: number == 0,
+                zero: trial.orders.zero,
+            }));
+            trial.aps().into_iter().for_each(|ap| send(Body::ApTimeline(trial.timeline(ap))));
+            send(Body::TrialEnd(end));
+            callin::report_differences();
+        }
+    }
+}
+
+/// One trial, as the BSP sees it.
+struct Trial<'a> {
+    options: &'a Options,
+    cpus: &'a Cpus,
+    tsc_khz: u64,
+    orders: Orders,
+    /// The last AP that had its turn; the next is looked for behind it.
+    served: CpuIndex,
+    /// The last kick; kicked APs from the first one on that may not be alive, up to the end.
+    kicked_at: u64,
+    unborn: u16,
+    kicked: u16,
+}
+
+impl Trial<'_> {
+    /// Gets everything ready that need not be done inside the trial.
+    fn prepare<'a>(
+        epoch: Epoch,
+        options: &'a Options,
+        machine: &'a Machine,
+        clock: &Clock,
+    ) -> Trial<'a> {
+        let trial = Trial {
+            options,
+            cpus: &machine.cpus,
+            tsc_khz: clock.tsc_khz,
+            orders: Orders::new(epoch, machine.cpus[0], options),
+            served: CpuIndex::BSP,
+            kicked_at: 0,
+            unborn: 1,
+            kicked: 1,
+        };
+        for ap in trial.aps() {
+            let slot = slot(ap);
+            slot.clear();
+            for step in Step::ALL {
+                slot.down.costs.set(*step as usize, trial.cost(*step, ap).unwrap_or(0));
+            }
+            slot.down.faults.store(callin::fault_bits(&options.faults, ap), Relaxed);
+            slot.down.job.store(u64::from(epoch.0) << 32 | u64::from(ap.0), Relaxed);
+        }
+        trial
+    }
+
+    /// From zero until the BSP knows the last AP online or lost.
+    fn run(&mut self) -> TrialEnd {
+        self.orders.zero = tsc();
+        // SAFETY: before the first kick every AP waits for its SIPI: the firmware leaves them so,
+        // or halted without a way to here, and `park` does after each trial.
+        unsafe { post_orders(self.orders) };
+        bring_up(self.options.strategy, self);
+        let total = tsc() - self.orders.zero;
+        apic::stop_timer();
+        let kick_ends = self.aps().into_iter().map(|ap| self.stamp_of(ap, Stamp::KickEnd));
+        let kick_loop = kick_ends.max().unwrap_or(0).saturating_sub(self.orders.zero);
+        let lost = self.aps().into_iter().filter(|ap| self.is_lost(*ap)).count();
+        TrialEnd { total: Cycles(total), kick_loop: Cycles(kick_loop), lost: lost as u16 }
+    }
+
+    /// Puts every AP back to wait-for-SIPI.
+    fn park(&self) {
+        if self.aps().is_empty() {
+            return;
+        }
+        let slice = self.guard();
+        self.set_guard(slice);
+        apic::send_init(To::AllButSelf);
+        let parked = tsc() + self.cycles(PARKING) * self.cpus.len() as u64;
+        clock::wait_until(parked, Spend::Halt, |_| slice);
+        apic::stop_timer();
+    }
+
+    /// What became of an AP, read while it waits for its next SIPI.
+    fn timeline(&self, ap: CpuIndex) -> ApTimeline {
+        let Slot { up, down, book } = slot(ap);
+        let relative = |tsc: u64| (tsc != 0).then_some(tsc.wrapping_sub(self.orders.zero) as i64);
+        let mut stamps = Stamps::default();
+        for stamp in Stamp::ALL {
+            let readings = match stamp.clock() {
+                Whose::Bsp => &book.stamps,
+                Whose::Ap => &up.stamps,
+            };
+            if let Some(at) = relative(readings.get(stamp as usize)) {
+                stamps.set(stamp, at);
+            }
+        }
+        let starts = up.starts.load(Relaxed);
+        stream::count_dropped_stamps(starts.saturating_sub(1));
+        let end = if self.is_lost(ap) {
+            ApEnd::Lost(stamps.last())
+        } else if up.answer.load(Relaxed) == answer(down.job.load(Relaxed)) {
+            ApEnd::Online
+        } else {
+            ApEnd::WrongAnswer
+        };
+        let lag = |least, samples| Lag { least, samples };
+        let mut overruns = Step::ALL.iter().map(|step| up.overruns.get(*step as usize));
+        let mut overruns: [u64; Step::COUNT] =
+            core::array::from_fn(|_| overruns.next().unwrap_or(0));
+        overruns[Step::Kick as usize] = book.kick_overrun.load(Relaxed);
+        ApTimeline {
+            cpu: ap,
+            end,
+            starts,
+            stamps,
+            entry_raw: relative(up.entry_raw.load(Relaxed)),
+            offset: OffsetInterval::new(
+                lag(book.lag_least.load(Relaxed), book.lag_samples.load(Relaxed)),
+                lag(up.lag_least.load(Relaxed), up.lag_samples.load(Relaxed)),
+            ),
+            overruns,
+        }
+    }
+
+    fn cycles(&self, duration: Duration) -> u64 {
+        duration.cycles(self.tsc_khz).0
+    }
+
+    fn cost(&self, step: Step, ap: CpuIndex) -> Option<u64> {
+        self.options.cost(step).of(ap).map(|cost| self.cycles(cost))
+    }
+
+    fn apic_id(&self, cpu: CpuIndex) -> ApicId {
+        self.cpus[cpu.at()]
+    }
+
+    fn stamp(&self, ap: CpuIndex, stamp: Stamp, at: u64) {
+        slot(ap).book.stamps.set(stamp as usize, at);
+    }
+
+    fn stamp_of(&self, ap: CpuIndex, stamp: Stamp) -> u64 {
+        slot(ap).book.stamps.get(stamp as usize)
+    }
+
+    fn is_lost(&self, ap: CpuIndex) -> bool {
+        slot(ap).book.lost.load(Relaxed)
+    }
+
+    fn lose(&self, ap: CpuIndex) {
+        slot(ap).book.lost.store(true, Relaxed);
+    }
+
+    fn has_reached(&self, ap: CpuIndex, level: Reached) -> bool {
+        slot(ap).up.word.reached(self.orders.epoch) >= level
+    }
+
+    /// The AP's limit starts anew from this moment: the BSP has done something for it.
+    fn grant(&self, ap: CpuIndex, from: u64) {
+        let deadline = from.saturating_add(self.cycles(self.options.limit));
+        slot(ap).book.deadline.store(deadline, Relaxed);
+    }
+
+    /// Opens a gate.
+    fn allow(&self, ap: CpuIndex, gate: Allowed) {
+        slot(ap).down.word.allow(self.orders.epoch, gate);
+        self.wake(ap);
+    }
+
+    fn wake(&self, ap: CpuIndex) {
+        // An AP that was not kicked yet can't be halted at a gate.
+        if self.options.wait == Wait::Halt && self.stamp_of(ap, Stamp::KickEnd) != 0 {
+            apic::send_wake(self.apic_id(ap));
+        }
+    }
+
+    /// The length of a guarded slice, if there is to be one.
+    fn guard(&self) -> Option<u64> {
+        Some(self.cycles(self.options.guard)).filter(|slice| *slice > 0)
+    }
+
+    fn set_guard(&self, slice: Option<u64>) {
+        if let Some(slice) = slice {
+            clock::set_alarm(slice);
+        }
+    }
+
+    /// The longest that the BSP may sleep now: bounded while INIT or SIPI is in flight, because
+    /// `icount` charges a CPU that takes one with the rest of the time slice.
+    fn slice(&mut self, now: u64) -> Option<u64> {
+        let guard = self.guard()?;
+        while self.unborn < self.kicked {
+            let ap = CpuIndex(self.unborn);
+            if !self.has_reached(ap, Reached::Alive) && !self.is_lost(ap) {
+                return Some(guard.max((now - self.kicked_at) / GUARD_BACKOFF));
+            }
+            self.unborn += 1;
+        }
+        None
+    }
+
+    /// Until an AP may have news, but no longer than to the deadline.
+    fn await_news(&mut self, now: u64, deadline: u64) {
+        let slice = self.slice(now);
+        match self.options.wait {
+            Wait::Halt => {
+                clock::set_alarm((deadline - now).min(slice.unwrap_or(u64::MAX)));
+                clock::halt();
+            }
+            Wait::Spin => {
+                self.set_guard(slice);
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Waits for one AP, and stamps when the BSP learned of it.
+    fn await_reached(&mut self, ap: CpuIndex, level: Reached, seen: Stamp) {
+        while !self.is_lost(ap) {
+            let now = tsc();
+            if self.has_reached(ap, level) {
+                return self.stamp(ap, seen, now);
+            }
+            let deadline = slot(ap).book.deadline.load(Relaxed);
+            if now >= deadline {
+                self.lose(ap);
+            } else {
+                self.await_news(now, deadline);
+            }
+        }
+    }
+
+    /// Sends one AP, or all, what starts them: `sipi-count` SIPIs.
+    fn send_sipis(&mut self, to: To) {
+        apic::send_sipi(to, trampoline::VECTOR);
+        for _ in 1..self.options.sipi_count {
+            self.wait_until(tsc() + self.cycles(SIPI_GAP));
+            apic::send_sipi(to, trampoline::VECTOR);
+        }
+    }
+
+    fn wait_until(&mut self, moment: u64) {
+        let how = self.options.spend;
+        clock::wait_until(moment, how, |_| self.guard());
+    }
+
+    /// Ends a kick at its cost after `from`; the overrun.
+    fn pay_kick(&mut self, from: u64, cost: Option<u64>) -> u64 {
+        cost.map_or(0, |cost| spend(from + cost, self.options.spend, |_| self.guard()))
+    }
+
+    fn kick_all_at_once(&mut self, set: Aps) {
+        let init = tsc();
+        set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
+        apic::send_init(To::AllButSelf);
+        let begin = init + self.cycles(self.options.init_delay);
+        self.wait_until(begin);
+        let cost = self.options.cost(Step::Kick).usual().map(|cost| self.cycles(cost));
+        let overrun = self.pay_kick(begin, cost);
+        let sipi = tsc();
+        for ap in set {
+            self.stamp(ap, Stamp::Sipi, sipi);
+            slot(ap).down.sipi.store(sipi, Relaxed);
+            slot(ap).book.kick_overrun.store(overrun, Relaxed);
+        }
+        self.send_sipis(To::AllButSelf);
+        let end = tsc();
+        for ap in set {
+            self.stamp(ap, Stamp::KickEnd, end);
+            self.grant(ap, end);
+        }
+    }
+
+    fn kick_one_by_one(&mut self, set: Aps) {
+        let mut begin = 0;
+        for ap in set {
+            let init = tsc();
+            self.stamp(ap, Stamp::Init, init);
+            self.set_guard(self.guard());
+            apic::send_init(To::One(self.apic_id(ap)));
+            begin = init;
+        }
+        begin += self.cycles(self.options.init_delay);
+        self.wait_until(begin);
+        for ap in set {
+            let overrun = self.pay_kick(begin, self.cost(Step::Kick, ap));
+            slot(ap).book.kick_overrun.store(overrun, Relaxed);
+            self.set_guard(self.guard());
+            let sipi = tsc();
+            self.stamp(ap, Stamp::Sipi, sipi);
+            slot(ap).down.sipi.store(sipi, Relaxed);
+            if !self.options.faults.hit(Fault::Never, ap) {
+                self.send_sipis(To::One(self.apic_id(ap)));
+            }
+            begin = tsc();
+            self.stamp(ap, Stamp::KickEnd, begin);
+            self.grant(ap, begin);
+        }
+    }
+
+    /// Looks for the AP's clock, a few readings at a time, and lets it see the BSP's.
+    fn visit(&self, ap: CpuIndex, exchange: &mut Exchange<'_>) {
+        let down = &slot(ap).down;
+        let enough = exchange.lag().samples + READINGS;
+        let limit = tsc() + self.cycles(VISIT_LIMIT);
+        down.visiting.store(true, Release);
+        self.wake(ap);
+        while exchange.lag().samples < enough && tsc() < limit {
+            exchange.step(|| tsc().wrapping_sub(self.orders.zero) as i64);
+            core::hint::spin_loop();
+        }
+        down.visiting.store(false, Release);
+    }
+}
+
+impl Bsp for Trial<'_> {
+    fn aps(&self) -> Aps {
+        Aps::all(self.cpus.len())
+    }
+
+    fn tsc_sync(&self) -> TscSync {
+        self.options.tsc_sync
+    }
+
+    fn kick(&mut self, set: Aps) {
+        if set.is_empty() {
+            return;
+        }
+        match self.options.kick {
+            Kick::Unicast => self.kick_one_by_one(set),
+            Kick::Broadcast => self.kick_all_at_once(set),
+        }
+        self.kicked_at = tsc();
+        self.kicked = set.into_iter().next_back().map_or(self.kicked, |last| last.0 + 1);
+    }
+
+    fn await_alive(&mut self, ap: CpuIndex) {
+        self.await_reached(ap, Reached::Alive, Stamp::SeenAlive);
+    }
+
+    fn release(&mut self, set: Aps) {
+        for ap in set {
+            if !self.is_lost(ap) {
+                self.grant(ap, tsc());
+                self.allow(ap, Allowed::Callin);
+            }
+        }
+    }
+
+    fn await_callin(&mut self, ap: CpuIndex) {
+        self.await_reached(ap, Reached::Callin, Stamp::SeenCallin);
+    }
+
+    fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex> {
+        loop {
+            let now = tsc();
+            let mut first_deadline = None;
+            let behind = set.into_iter().filter(|ap| *ap > self.served);
+            let before = set.into_iter().filter(|ap| *ap <= self.served);
+            for ap in behind.chain(before) {
+                let book = &slot(ap).book;
+                if book.lost.load(Relaxed) || book.synced.load(Relaxed) {
+                    continue;
+                }
+                if self.has_reached(ap, Reached::Callin) {
+                    self.served = ap;
+                    if self.stamp_of(ap, Stamp::SeenCallin) == 0 {
+                        self.stamp(ap, Stamp::SeenCallin, now);
+                    }
+                    return Some(ap);
+                }
+                let deadline = book.deadline.load(Relaxed);
+                if now >= deadline {
+                    self.lose(ap);
+                } else {
+                    first_deadline =
+                        Some(first_deadline.map_or(deadline, |first: u64| first.min(deadline)));
+                }
+            }
+            self.await_news(now, first_deadline?);
+        }
+    }
+
+    fn sync_pair(&mut self, ap: CpuIndex) {
+        let Slot { up, down, book } = slot(ap);
+        let begin = tsc();
+        let window = self.cycles(self.options.tsc_window);
+        let mut exchange = Exchange::begin(self.orders.epoch, &down.clock, &up.clock);
+        book.synced.store(true, Relaxed);
+        down.word.allow(self.orders.epoch, Allowed::Sync);
+        for visit in 0..VISITS {
+            let moment = begin + window / VISITS * visit;
+            if visit > 0 && tsc() >= begin + window {
+                break;
+            }
+            self.wait_until(moment);
+            self.visit(ap, &mut exchange);
+        }
+        self.wait_until(begin + window);
+        let lag = exchange.lag();
+        book.lag_least.store(lag.least, Relaxed);
+        book.lag_samples.store(lag.samples, Relaxed);
+        self.grant(ap, tsc());
+        self.allow(ap, Allowed::Finish);
+    }
+
+    fn await_online(&mut self, ap: CpuIndex) {
+        self.await_reached(ap, Reached::Online, Stamp::SeenOnline);
+    }
+}

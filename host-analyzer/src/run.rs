@@ -10,11 +10,11 @@ use crate::failure::Failure;
 use crate::manifest::{self, Manifest};
 use crate::spread::Spread;
 use crate::timeline::Disorder;
+use bringup::CpuIndex;
 use bringup::frame::{ApTimeline, ApicMode, TscSource};
 use bringup::options::{Kick, Options, Step, Strategy};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
-use bringup::{CpuIndex, Cycles};
 use gather::{Gatherer, Replay};
 use miette::{Report, miette};
 use std::collections::BTreeMap;
@@ -54,6 +54,8 @@ pub struct Boot {
     pub command_line: Option<String>,
     /// CPUs, the BSP counted, as the kernel found them.
     pub smp: u16,
+    /// CPUs that the engine was asked for; `None` for a bare capture.
+    pub asked_smp: Option<u16>,
     /// Who sent on what machine; `None` where that frame was lost.
     pub machine: Option<Machine>,
     /// Lines that the kernel had to say, the first few.
@@ -339,6 +341,17 @@ impl Cell {
         self.overruns.iter().map(|overrun| overrun.count).sum()
     }
 
+    /// What tells the cell from the others of a run, given the options that vary in it
+    /// ([`Run::varying_options`]): `icount, 28 CPUs, serial, wait=spin`.
+    pub fn label(&self, varying: &[&str]) -> String {
+        let cpus = if self.smp == 1 { "CPU" } else { "CPUs" };
+        let mut label = format!("{}, {} {cpus}, {}", self.engine, self.smp, self.options.strategy);
+        for key in varying.iter().filter(|key| **key != "strategy") {
+            label += &format!(", {key}={}", self.option(key));
+        }
+        label
+    }
+
     /// An option's value as its word.
     pub fn option(&self, key: &str) -> String {
         let mut value = String::new();
@@ -356,19 +369,19 @@ impl Cell {
 }
 
 impl LostAp {
-    /// How it ended, as `CPU 3 after init`.
+    /// Which and how it ended, as ``CPU 3 after `init` ``.
     pub fn text(&self) -> String {
+        format!("{} {}", self.cpu, self.ending())
+    }
+
+    /// How it ended, as ``after `init` ``.
+    pub fn ending(&self) -> String {
         match self.end {
-            LostEnd::After(Some(stamp)) => format!("{} after `{}`", self.cpu, stamp.name()),
-            LostEnd::After(None) => format!("{} before it was kicked", self.cpu),
-            LostEnd::WrongAnswer => format!("{} with a wrong answer", self.cpu),
+            LostEnd::After(Some(stamp)) => format!("after `{}`", stamp.name()),
+            LostEnd::After(None) => "before it was kicked".to_owned(),
+            LostEnd::WrongAnswer => "with a wrong answer".to_owned(),
         }
     }
-}
-
-/// The sum of the work phases of an AP, as the e-mail's brackets have it.
-pub(crate) fn work(phases: &[Cycles; 6]) -> u64 {
-    Phase::ALL.iter().zip(phases).filter(|(phase, _)| phase.is_work()).map(|(_, c)| c.0).sum()
 }
 
 fn no_run(path: &Path) -> Report {

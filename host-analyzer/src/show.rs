@@ -1,13 +1,11 @@
 //! `show`: a run as a table, as JSON, as the e-mail's lines.
 
-use crate::run::Run;
-pub use crate::unit::Unit;
+mod cpu_lines;
+mod json;
+mod table;
 
-/// A table.
-pub fn table(_run: &Run, _unit: Unit) -> String {
-    String::new()
-}
-/// JSON.
-pub fn json(_run: &Run) -> serde_json::Value {
-    serde_json::Value::Null
-}
+pub use crate::unit::Unit;
+pub use cpu_lines::cpu_lines;
+pub use json::json;
+pub use table::table;
+pub(crate) use table::{Column, columns};

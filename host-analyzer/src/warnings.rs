@@ -1,8 +1,189 @@
 //! What makes a run's results doubtful, one sentence each.
 
-use crate::run::Run;
+use crate::run::{Boot, Cell, Run};
+use crate::unit::{Unit, readable};
+use bringup::options::Step;
+use bringup::plan::Plan;
+use std::fmt::Display;
+
+/// Fewer trials than this of a noisy engine make no median to rely on.
+const FEW_TRIALS: usize = 5;
+
+/// How far the frequencies that boots found may differ, in parts of the median.
+const FREQUENCY_TOLERANCE: f64 = 0.01;
+
+/// How many of a list are named before the rest is counted.
+const NAMED: usize = 8;
 
 /// Every warning: first those of the captures, then those of the cells.
-pub fn of(_run: &Run) -> Vec<String> {
-    Vec::new()
+pub fn of(run: &Run) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let bare = run.manifest.is_none();
+    for boot in &run.boots {
+        let inside = boot.capture.strip_prefix(&run.path).unwrap_or(&boot.capture);
+        let name = if bare { &boot.capture } else { inside };
+        of_boot(boot, &mut |what| warnings.push(printable(&format!("{}: {what}", name.display()))));
+    }
+    of_engines(run, &mut |what| warnings.push(printable(&what)));
+    let varying = run.varying_options();
+    for cell in &run.cells {
+        let label = cell.label(&varying);
+        of_cell(run, cell, &mut |what| warnings.push(printable(&format!("{label}: {what}"))));
+    }
+    warnings
+}
+
+fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
+    let summary = &boot.summary;
+    if let Some(error) = &summary.error {
+        warn(format!("the boot ended with an error: {error}"));
+    }
+    if summary.cut() {
+        warn("the capture is cut: the boot's last frame is missing".to_owned());
+    }
+    if summary.restarted {
+        warn("the machine restarted by itself; what it sent then is not used".to_owned());
+    }
+    if summary.lost > 0 {
+        let of = summary.lost + summary.recovered;
+        warn(format!("{} of {} lost", summary.lost, counted(of, "frame")));
+    }
+    if summary.broken > 0 {
+        warn(format!("{} between frames can't be read", counted(summary.broken, "piece")));
+    }
+    if summary.repeated > 0 {
+        warn(format!("{} came again and counted once", counted(summary.repeated, "frame")));
+    }
+    if summary.unknown > 0 {
+        warn(format!(
+            "{} of a kind that this version does not know",
+            counted(summary.unknown, "frame")
+        ));
+    }
+    if summary.stamps_dropped > 0 {
+        let count = counted(u64::from(summary.stamps_dropped), "stamp");
+        warn(format!("the kernel dropped {count}, those of APs that started twice"));
+    }
+    if boot.machine.is_none() {
+        warn("the frame that tells the clock's frequency is lost".to_owned());
+    }
+    if let Some(asked) = boot.asked_smp.filter(|asked| *asked != boot.smp) {
+        warn(format!("the engine was asked for {asked} CPUs, the kernel found {}", boot.smp));
+    }
+    for cell in boot.cells.iter().filter(|cell| cell.cell.is_none()) {
+        let count = counted(u64::from(cell.whole), "trial");
+        warn(format!("cell {}: its options are lost, {count} not used", cell.index));
+    }
+    let plan = boot.command_line.as_deref().map(|line| Plan::parse(line, usize::from(boot.smp)));
+    if let Some(Ok(plan)) = plan {
+        let planned = plan.cells().count();
+        let missing = (0..planned)
+            .filter(|index| boot.cells.iter().all(|cell| usize::from(cell.index) != *index));
+        let missing = missing.count() as u64;
+        if missing > 0 {
+            warn(format!("nothing came of {missing} of its {}", counted(planned as u64, "cell")));
+        }
+    }
+}
+
+fn of_engines(run: &Run, warn: &mut dyn FnMut(String)) {
+    let mut told: Vec<&str> = Vec::new();
+    for boot in run.boots.iter().filter(|boot| boot.exact == Some(false)) {
+        let engine = boot.engine.as_str();
+        if told.contains(&engine) {
+            continue;
+        }
+        told.push(engine);
+        let boots = || run.boots.iter().filter(|boot| boot.engine == engine);
+        let host = run.manifest.as_ref().map_or(usize::MAX, |manifest| manifest.host.cpus);
+        if let Some(smp) = boots().map(|boot| boot.smp).max().filter(|smp| usize::from(*smp) > host)
+        {
+            warn(format!(
+                "{engine}: {smp} CPUs on a host of {host} wait for the host, not only for each other"
+            ));
+        }
+        if boots().any(|boot| boot.machine.as_ref().is_some_and(|machine| !machine.tsc_invariant)) {
+            warn(format!(
+                "{engine}: CPUID does not promise a TSC of one rate, so cycles need not be time"
+            ));
+        }
+    }
+}
+
+fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
+    if cell.lost() > 0 {
+        let aps =
+            cell.lost_aps.iter().map(|(ap, times)| format!("{}{}", ap.text(), repeated(*times)));
+        warn(format!("lost {}", list(aps)));
+    }
+    if !cell.disorders.is_empty() {
+        let aps = cell
+            .disorders
+            .iter()
+            .map(|(cpu, (times, disorder))| format!("{cpu} {disorder}{}", repeated(*times)));
+        warn(format!("online, but with stamps that make no phases: {}", list(aps)));
+    }
+    if !cell.double_starts.is_empty() {
+        let aps =
+            cell.double_starts.iter().map(|(cpu, times)| format!("{cpu}{}", repeated(*times)));
+        warn(format!("started more than once: {}", list(aps)));
+    }
+    if cell.incomplete > 0 {
+        warn(format!("{} incomplete and not used", counted(cell.incomplete, "trial")));
+    }
+    if cell.trials.is_empty() {
+        warn("no trial arrived whole".to_owned());
+    }
+    let khz = cell.tsc_khz();
+    for (step, overrun) in
+        Step::ALL.iter().zip(cell.overruns).filter(|(_, overrun)| overrun.count > 0)
+    {
+        warn(format!(
+            "`{step}` took longer than its cost {}, at most by {} ({}): its numbers hold the engine's own time",
+            if overrun.count == 1 { "once".to_owned() } else { format!("{} times", overrun.count) },
+            readable(Unit::Auto, overrun.worst, khz),
+            overrun.cpu,
+        ));
+    }
+    let (least, most) = (cell.frequencies.iter().min(), cell.frequencies.iter().max());
+    if let (Some(least), Some(most), Some(khz)) = (least, most, khz)
+        && (most - least) as f64 > khz as f64 * FREQUENCY_TOLERANCE
+    {
+        warn(format!("its boots found clocks from {least} to {most} kHz"));
+    }
+    let noisy =
+        run.boots.iter().any(|boot| boot.engine == cell.engine && boot.exact == Some(false));
+    if noisy && (1..FEW_TRIALS).contains(&cell.trials.len()) && cell.smp > 1 {
+        warn(format!(
+            "{} of a noisy engine say little",
+            counted(cell.trials.len() as u64, "trial")
+        ));
+    }
+}
+
+/// A number and its noun, in the plural where it is not one.
+fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn repeated(times: u64) -> String {
+    if times == 1 { String::new() } else { format!(" ({times} times)") }
+}
+
+/// The first few, and how many there are beyond them.
+fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
+    let beyond = items.len().saturating_sub(NAMED);
+    let mut text = String::new();
+    for (index, item) in items.take(NAMED).enumerate() {
+        text += if index == 0 { "" } else { ", " };
+        text += &item.to_string();
+    }
+    if beyond > 0 { format!("{text} and {beyond} more") } else { text }
+}
+
+/// The text with control characters written out: what a capture says must not steer a terminal.
+fn printable(text: &str) -> String {
+    let escape =
+        |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    text.chars().map(escape).collect()
 }

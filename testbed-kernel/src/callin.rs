@@ -2,11 +2,14 @@
 //! with the BSP.
 
 use crate::apic::{self, APIC_BASE_BSP, IA32_APIC_BASE};
+use crate::cpu::MAX_CPUS;
 use crate::stream;
 use bringup::CpuIndex;
 use bringup::options::{Fault, Faults};
 use core::arch::asm;
 use core::fmt;
+use core::sync::atomic::AtomicU16;
+use core::sync::atomic::Ordering::Relaxed;
 use heapless::mpmc::Queue;
 use raw_cpuid::native_cpuid::cpuid_count;
 use raw_cpuid::{CpuId, CpuIdResult};
@@ -68,6 +71,9 @@ type Features = heapless::Vec<(Register, u64), 80>;
 #[derive(Clone, Copy, Debug)]
 struct Difference {
     cpu: CpuIndex,
+    /// How many registers differ.
+    count: u16,
+    /// The first of them.
     register: Register,
     bsp: u64,
     ap: u64,
@@ -79,7 +85,7 @@ static BSP: Once<Features> = Once::new();
     deprecated,
     reason = "an entry may be lost where INIT stops an AP in `enqueue`; the trial is not"
 )]
-static DIFFERENCES: Queue<Difference, 64> = Queue::new();
+static DIFFERENCES: Queue<Difference, MAX_CPUS> = Queue::new();
 
 /// Sets this CPU up; an AP is then compared with the BSP, which must have been here before.
 pub fn set_up(cpu: CpuIndex, faults: u8) {
@@ -91,23 +97,36 @@ pub fn set_up(cpu: CpuIndex, faults: u8) {
         return;
     }
     let pat = plant_difference(faults);
-    let Some(bsp) = BSP.get() else { return };
-    for ((register, ap), (_, bsp)) in features().iter().zip(bsp) {
-        if ap != bsp {
-            let difference = Difference { cpu, register: *register, bsp: *bsp, ap: *ap };
-            // A full queue has told enough.
-            let _ = DIFFERENCES.enqueue(difference);
-        }
+    if let Some(difference) = BSP.get().and_then(|bsp| compare(cpu, &features(), bsp)) {
+        // The queue holds one of each AP.
+        let _ = DIFFERENCES.enqueue(difference);
     }
     if let Some(pat) = pat {
         write_msr(IA32_PAT, pat);
     }
 }
 
-/// Reports what the APs have found, between trials.
+fn compare(cpu: CpuIndex, ap: &Features, bsp: &Features) -> Option<Difference> {
+    let mut differing = ap.iter().zip(bsp).filter(|(ap, bsp)| ap != bsp);
+    let ((register, ap), (_, bsp)) = differing.next()?;
+    let count = 1 + differing.count() as u16;
+    Some(Difference { cpu, count, register: *register, bsp: *bsp, ap: *ap })
+}
+
+/// Reports what the APs have found, between trials: each AP's count of differences once, and again
+/// when it has changed.
 pub fn report_differences() {
-    while let Some(Difference { cpu, register, bsp, ap }) = DIFFERENCES.dequeue() {
-        stream::log(cpu, format_args!("{register} is {ap:#x}, on the BSP it is {bsp:#x}"));
+    static REPORTED: [AtomicU16; MAX_CPUS] = [const { AtomicU16::new(0) }; MAX_CPUS];
+    while let Some(Difference { cpu, count, register, bsp, ap }) = DIFFERENCES.dequeue() {
+        if REPORTED[cpu.at()].swap(count, Relaxed) != count {
+            stream::log(
+                cpu,
+                format_args!(
+                    "{count} registers differ from the BSP's; the first: {register} is {ap:#x}, \
+                     on the BSP {bsp:#x}"
+                ),
+            );
+        }
     }
 }
 

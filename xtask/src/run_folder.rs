@@ -2,6 +2,7 @@
 
 use crate::host::folder_name;
 use host_analyzer::failure::Failure;
+use host_analyzer::file::write_whole;
 use host_analyzer::manifest::Manifest;
 use jiff::Timestamp;
 use miette::miette;
@@ -65,12 +66,10 @@ impl RunFolder {
     /// Writes `run.json`.
     pub fn describe(&self, manifest: &Manifest) -> Result<(), Failure> {
         let path = self.partial.join("run.json");
-        let json = serde_json::to_vec_pretty(manifest).map_err(io::Error::from);
-        json.and_then(|mut json| {
-            json.push(b'\n');
-            fs::write(&path, json)
-        })
-        .map_err(|error| unwritable(&path, &error))
+        let mut json = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| unwritable(&path, &io::Error::from(error)))?;
+        json.push(b'\n');
+        write_whole(&path, &json)
     }
 
     /// The run is complete: gives it its name, points `latest` to it, returns its path.

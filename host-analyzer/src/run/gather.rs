@@ -276,6 +276,7 @@ impl<'a> Reader<'a> {
             exact: self.told.map(|told| told.exact),
             command_line: self.told.map(|told| told.command_line.clone()),
             smp,
+            asked_smp: self.told.map(|told| told.smp),
             machine: self.machine,
             logs: self.logs,
             summary,

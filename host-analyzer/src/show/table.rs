@@ -1,0 +1,92 @@
+//! The table: a row for each cell, the warnings below.
+
+use crate::run::{Cell, Run};
+use crate::unit::{Scale, Unit};
+use bringup::phase::Phase;
+use comfy_table::{Cell as Field, CellAlignment, ContentArrangement, Table, presets};
+
+/// What stands where there is nothing to tell.
+const NONE: &str = "–";
+
+/// One column: its header, and its text for each cell in the order of [`Run::cells`].
+pub(crate) struct Column {
+    /// The header, the unit included.
+    pub header: String,
+    /// One text for each cell.
+    pub texts: Vec<String>,
+    /// True for numbers, which stand to the right.
+    pub number: bool,
+}
+
+/// A run as a table for people: a row for each cell, medians over its trials, and below them the
+/// warnings. Ends with a newline.
+///
+/// Each column of times has its unit in its header. The six phases are means over the APs of a
+/// trial, then medians over the trials.
+pub fn table(run: &Run, unit: Unit) -> String {
+    let columns = columns(run, unit);
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    let align = |text: &String, number| {
+        let side = if number { CellAlignment::Right } else { CellAlignment::Left };
+        Field::new(text).set_alignment(side)
+    };
+    table.set_header(columns.iter().map(|column| align(&column.header, column.number)));
+    for row in 0..run.cells.len() {
+        table.add_row(columns.iter().map(|column| align(&column.texts[row], column.number)));
+    }
+    let mut text = format!("{table}\n");
+    if run.cells.is_empty() {
+        text += "no cell was begun\n";
+    }
+    for warning in &run.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    text
+}
+
+/// The columns of the table, in the terminal as in the report.
+pub(crate) fn columns(run: &Run, unit: Unit) -> Vec<Column> {
+    let cells = &run.cells;
+    let words = |header: &str, text: &dyn Fn(&Cell) -> String| Column {
+        header: header.to_owned(),
+        texts: cells.iter().map(text).collect(),
+        number: false,
+    };
+    let numbers = |header: &str, text: &dyn Fn(&Cell) -> String| Column {
+        number: true,
+        ..words(header, text)
+    };
+    let times = |name: &str, median: &dyn Fn(&Cell) -> Option<u64>| {
+        // A machine of one CPU has no bring-up, so no time of one.
+        let median = |cell: &Cell| median(cell).filter(|_| cell.smp > 1);
+        let scale =
+            Scale::of(unit, cells.iter().filter_map(|cell| Some((median(cell)?, cell.tsc_khz()))));
+        numbers(&format!("{name} [{}]", scale.name()), &|cell| {
+            median(cell).map_or(NONE.to_owned(), |cycles| scale.text(cycles, cell.tsc_khz()))
+        })
+    };
+    let mut columns = vec![
+        words("engine", &|cell| cell.engine.clone()),
+        numbers("CPUs", &|cell| cell.smp.to_string()),
+    ];
+    for key in run.varying_options() {
+        columns.push(words(key, &|cell| cell.option(key)));
+    }
+    columns.push(numbers("trials", &|cell| cell.trials.len().to_string()));
+    if run.lost_aps() > 0 {
+        columns.push(numbers("lost", &|cell| cell.lost().to_string()));
+    }
+    columns.push(times("total", &|cell| Some(cell.total()?.median)));
+    columns.push(times("kick-loop", &|cell| Some(cell.kick_loop()?.median)));
+    for phase in Phase::ALL {
+        columns.push(times(phase.name(), &|cell| Some(cell.phase(phase)?.median)));
+    }
+    columns.push(numbers("vs serial", &|cell| match run.speed_up(cell) {
+        _ if cell.smp == 1 => "nothing to bring up".to_owned(),
+        Some(factor) => format!("{factor:.2}×"),
+        None => NONE.to_owned(),
+    }));
+    columns
+}

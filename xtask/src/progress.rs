@@ -1,0 +1,136 @@
+//! What the user sees while boots run: a bar with the time left, or lines without a terminal.
+
+use bringup::frame::{ApEnd, Body, Frame};
+use bringup::plan::Plan;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// Without a terminal, what gets a line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Every trial.
+    Trials,
+    /// Every boot.
+    Boots,
+}
+
+/// The progress of a run.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    lines: Lines,
+    label: String,
+    tsc_khz: u64,
+    strategy: String,
+    trial: String,
+    wrong: u16,
+    trials: u32,
+}
+
+/// How much work a boot is, in AP timelines and trial ends; the unit of the bar.
+pub fn work(command_line: &str, smp: u16) -> u64 {
+    let cpus = usize::from(smp);
+    // The cold trial comes on top of the repetitions.
+    Plan::parse(command_line, cpus).map_or(0, |plan| {
+        let trials: u64 = plan.cells().map(|cell| u64::from(cell.repetitions)).sum();
+        (trials + 1) * u64::from(smp)
+    })
+}
+
+impl Progress {
+    /// For a run of so much [`work`], on standard error.
+    pub fn begin(lines: Lines, work: u64) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(work), ProgressDrawTarget::stderr());
+        let template = "{bar:30} {percent:>3} %, {eta} left, {msg}";
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress {
+            bar,
+            lines,
+            label: String::new(),
+            tsc_khz: 0,
+            strategy: String::new(),
+            trial: String::new(),
+            wrong: 0,
+            trials: 0,
+        }
+    }
+
+    /// A boot begins.
+    pub fn boot(&mut self, label: String) {
+        self.bar.set_message(label.clone());
+        self.label = label;
+        self.trials = 0;
+    }
+
+    /// A boot is over.
+    pub fn boot_over(&self, seconds: f64) {
+        if self.lines == Lines::Boots {
+            self.line(&format!("{}: {} trials in {seconds:.1} s", self.label, self.trials));
+        }
+    }
+
+    /// A frame came.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        match &frame.body {
+            Body::Hello(hello) => self.tsc_khz = hello.tsc_khz,
+            Body::CellBegin(begin) => {
+                let word = begin.options.split(' ').find_map(|word| word.strip_prefix("strategy="));
+                self.strategy = word.unwrap_or("cell").to_owned();
+            }
+            Body::TrialBegin(begin) => {
+                let cold = if begin.cold { " (cold)" } else { "" };
+                self.trial = format!("{} trial {}{cold}", self.strategy, begin.trial);
+                self.wrong = 0;
+            }
+            Body::ApTimeline(timeline) => {
+                self.bar.inc(1);
+                self.wrong += u16::from(timeline.end == ApEnd::WrongAnswer);
+            }
+            Body::TrialEnd(end) => {
+                self.bar.inc(1);
+                self.trials += 1;
+                self.bar.set_message(format!("{}: {}", self.label, self.trial));
+                if self.lines == Lines::Trials {
+                    let ms = end.total.0 as f64 / self.tsc_khz.max(1) as f64;
+                    let wrong = match self.wrong {
+                        0 => String::new(),
+                        wrong => format!(", {wrong} with a wrong answer"),
+                    };
+                    self.line(&format!("{}: {ms:.3} ms, {} lost{wrong}", self.trial, end.lost));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Something that the user should read now; it stays above the bar.
+    pub fn note(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    /// Writes a line, unless a bar shows the same.
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{text}");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_counts_the_cold_trial_and_the_bsp() {
+        let words = "repetitions=5 cell strategy=serial cell strategy=full-parallel";
+        assert_eq!(work(words, 4), (5 + 5 + 1) * 4);
+        assert_eq!(work("", 1), 2);
+    }
+}

@@ -261,8 +261,14 @@ fn looks_like_a_frame(bytes: &[u8]) -> bool {
             unstuffed += 1;
         }
     }
-    let number = head[..unstuffed].iter().position(|byte| *byte < 0x80);
-    number.is_some_and(|last| last < 5 && head[last + 1] < DISCRIMINANTS)
+    let head = &head[..unstuffed];
+    let Some(end) = head.iter().take(5).position(|byte| *byte < 0x80) else { return false };
+    match head.get(end + 1) {
+        // Zeros look like many Hellos, but a Hello has number 0 and goes on with the magic.
+        Some(0) => head[0] == 0 && head.get(2).is_none_or(|byte| *byte == MAGIC as u8 | 0x80),
+        Some(discriminant) => *discriminant < DISCRIMINANTS,
+        None => false,
+    }
 }
 
 /// How many of the bytes unstuff to a message and its CRC: usually none, else one length.
@@ -285,7 +291,9 @@ fn checked_lengths(bytes: &[u8]) -> impl Iterator<Item = usize> {
                 unstuffed += 1;
             }
             if whole {
-                return Some(at);
+                // Behind a full last block, encoders may put an empty one.
+                let empty = usize::from(code == 0xff && bytes.get(at) == Some(&1));
+                return Some(at + empty);
             }
         }
     })
@@ -471,7 +479,7 @@ pub fn read(
             break;
         }
     }
-    let summary = decoder.finish(|frame| drop(hand_out(frame))).map_err(incompatible)?;
+    let summary = decoder.finish(|frame| _ = hand_out(frame)).map_err(incompatible)?;
     if summary.recovered == 0 {
         return Err(Failure::Request(no_capture(path, &summary)));
     }

@@ -34,7 +34,7 @@ enum Command {
         /// A run folder or a capture
         #[arg(default_value = "results/latest")]
         run: PathBuf,
-        /// The unit of times; `auto` is ms or µs, a column at a time
+        /// The unit of times; `auto` is ms or µs, whichever suits the longest
         #[arg(long, value_enum, default_value_t)]
         unit: Unit,
         /// A table for people, or JSON in cycles for programs

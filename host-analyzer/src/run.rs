@@ -345,7 +345,12 @@ impl Cell {
     /// ([`Run::varying_options`]): `icount, 28 CPUs, serial, wait=spin`.
     pub fn label(&self, varying: &[&str]) -> String {
         let cpus = if self.smp == 1 { "CPU" } else { "CPUs" };
-        let mut label = format!("{}, {} {cpus}, {}", self.engine, self.smp, self.options.strategy);
+        format!("{}, {} {cpus}, {}", self.engine, self.smp, self.options_label(varying))
+    }
+
+    /// The options that vary in a run, the strategy by its value alone: `serial, wait=spin`.
+    pub fn options_label(&self, varying: &[&str]) -> String {
+        let mut label = self.options.strategy.to_string();
         for key in varying.iter().filter(|key| **key != "strategy") {
             label += &format!(", {key}={}", self.option(key));
         }

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 /// The unit that a user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Unit {
-    /// ms or µs, whichever is easier to read; cycles where the clock's frequency is unknown.
+    /// ms or µs, whichever suits the longest time; cycles where the clock's frequency is unknown.
     #[default]
     Auto,
     /// Cycles of the TSC.
@@ -27,12 +27,10 @@ pub struct Scale {
 impl Scale {
     /// For these values, each with its clock's frequency in kHz.
     pub fn of(unit: Unit, values: impl IntoIterator<Item = (u64, Option<u64>)>) -> Scale {
-        let greatest = values
-            .into_iter()
-            .filter_map(|(cycles, khz)| {
-                Some(cycles as f64 * 1e3 / khz.filter(|khz| *khz > 0)? as f64)
-            })
-            .reduce(f64::max);
+        let micros = |(cycles, khz): (u64, Option<u64>)| {
+            Some(cycles as f64 * 1e3 / khz.filter(|khz| *khz > 0)? as f64)
+        };
+        let greatest = values.into_iter().filter_map(micros).reduce(f64::max);
         let unit = match (unit, greatest) {
             (Unit::Auto, None) => Unit::Cycles,
             (Unit::Auto, Some(us)) if us >= 1e3 => Unit::Ms,
@@ -45,9 +43,16 @@ impl Scale {
             1000.0.. => 0,
             100.0.. => 1,
             10.0.. => 2,
-            _ => 3,
+            1.0.. => 3,
+            0.1.. => 4,
+            _ => 5,
         };
         Scale { unit, decimals }
+    }
+
+    /// The unit that was chosen.
+    pub fn unit(self) -> Unit {
+        self.unit
     }
 
     /// The unit's name, for a header or an axis.
@@ -57,6 +62,11 @@ impl Scale {
             Unit::Us => "µs",
             Unit::Ms => "ms",
         }
+    }
+
+    /// Decimals that values in this unit are written with.
+    pub fn decimals(self) -> usize {
+        self.decimals
     }
 
     /// The value in this unit; `None` where the clock's frequency is needed and unknown.
@@ -72,7 +82,7 @@ impl Scale {
     /// The value as text without its unit; `?` where the clock's frequency is needed and unknown.
     pub fn text(self, cycles: u64, khz: Option<u64>) -> String {
         match (self.unit, self.value(cycles, khz)) {
-            (Unit::Cycles, _) => cycles.to_string(),
+            (Unit::Cycles, _) | (_, Some(0.0)) => cycles.to_string(),
             (_, Some(value)) => format!("{value:.*}", self.decimals),
             (_, None) => "?".to_owned(),
         }
@@ -93,8 +103,10 @@ mod tests {
     fn a_span_is_written_in_the_unit_that_reads_best() {
         let khz = Some(2_000_000);
         for (cycles, text) in [
-            (0, "0.000 µs"),
-            (28, "0.014 µs"),
+            (0, "0 µs"),
+            (28, "0.01400 µs"),
+            (280, "0.1400 µs"),
+            (2_800, "1.400 µs"),
             (192_950, "96.47 µs"),
             (60_014_786, "30.01 ms"),
             (1_600_000_000, "800.0 ms"),
@@ -104,6 +116,7 @@ mod tests {
         }
         assert_eq!(readable(Unit::Cycles, 28, khz), "28 cycles");
         assert_eq!(readable(Unit::Us, 60_014_786, khz), "30007 µs");
+        assert_eq!(readable(Unit::Ms, 28, khz), "0.00001 ms");
     }
 
     #[test]

@@ -40,6 +40,7 @@ const TIMER_DIVIDE: u64 = 0x3e0;
 
 const SVR_ENABLE: u32 = 1 << 8;
 const LVT_MASKED: u32 = 1 << 16;
+const LVT_PERIODIC: u32 = 1 << 17;
 const DIVIDE_BY_1: u32 = 0b1011;
 const ICR_FIXED: u32 = 0b000 << 8;
 const ICR_INIT: u32 = 0b101 << 8;
@@ -122,8 +123,11 @@ pub fn send_wake(to: ApicId) {
 }
 
 fn send(to: To, message: u32) {
-    while read(ICR_LOW) & ICR_PENDING != 0 {
-        core::hint::spin_loop();
+    // The SDM gives no bound, but a message that is not delivered in this long never will be.
+    const PATIENCE: u32 = 10_000_000;
+    let mut looks = (0..PATIENCE).map(|_| read(ICR_LOW) & ICR_PENDING == 0);
+    if !looks.any(|idle| idle) {
+        fail_for_machine(format_args!("the local APIC does not deliver a message"));
     }
     match to {
         To::One(id) => {
@@ -136,6 +140,16 @@ fn send(to: To, message: u32) {
 
 /// Starts the timer: one interrupt after that many of its ticks, at least one.
 pub fn start_timer(ticks: u64) {
+    start(u32::from(TIMER_VECTOR), ticks);
+}
+
+/// Starts the timer: an interrupt each time that many of its ticks have passed, at least one.
+pub fn start_periodic_timer(ticks: u64) {
+    start(u32::from(TIMER_VECTOR) | LVT_PERIODIC, ticks);
+}
+
+fn start(lvt: u32, ticks: u64) {
+    write(LVT_TIMER, lvt);
     write(TIMER_INITIAL, u32::try_from(ticks).unwrap_or(u32::MAX).max(1));
 }
 

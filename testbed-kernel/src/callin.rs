@@ -12,7 +12,7 @@ use core::sync::atomic::AtomicU16;
 use core::sync::atomic::Ordering::Relaxed;
 use heapless::mpmc::Queue;
 use raw_cpuid::native_cpuid::cpuid_count;
-use raw_cpuid::{CpuId, CpuIdResult};
+use raw_cpuid::{CpuId, CpuIdResult, FeatureInfo};
 use spin::Once;
 use x86_64::registers::control::{Cr4, Cr4Flags, Efer};
 use x86_64::registers::model_specific::Msr;
@@ -33,16 +33,27 @@ const MTRRCAP_FIXED: u64 = 1 << 8;
 /// Variable ranges that are compared; no CPU has more.
 const MAX_VARIABLE: u64 = 16;
 
+/// Leaf 1, ECX: XSAVE and XCR0.
+const XSAVE: u32 = 1 << 26;
 /// Leaf 1, ECX: mirrors CR4.OSXSAVE.
 const OSXSAVE: u32 = 1 << 27;
 /// Leaf 7, ECX: mirrors CR4.PKE.
 const OSPKE: u32 = 1 << 4;
 
+/// A register of a CPUID leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gpr {
+    Eax,
+    Ebx,
+    Ecx,
+    Edx,
+}
+
 /// Something that must be alike on all CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Register {
-    /// A register of a CPUID leaf, bits that may differ masked out.
-    Cpuid(u32, &'static str),
+    /// A register of a CPUID leaf, less the bits that may differ.
+    Cpuid(u32, Gpr, u32),
     /// A model-specific register.
     Msr(u32),
     Cr4,
@@ -50,10 +61,32 @@ enum Register {
     Xcr0,
 }
 
+impl Register {
+    fn read(self) -> u64 {
+        match self {
+            Register::Cpuid(leaf, register, ignored) => {
+                let CpuIdResult { eax, ebx, ecx, edx } = cpuid_count(leaf, 0);
+                let value = match register {
+                    Gpr::Eax => eax,
+                    Gpr::Ebx => ebx,
+                    Gpr::Ecx => ecx,
+                    Gpr::Edx => edx,
+                };
+                (value & !ignored).into()
+            }
+            Register::Msr(IA32_APIC_BASE) => read_msr(IA32_APIC_BASE) & !APIC_BASE_BSP,
+            Register::Msr(msr) => read_msr(msr),
+            Register::Cr4 => Cr4::read_raw(),
+            Register::Efer => Efer::read_raw(),
+            Register::Xcr0 => XCr0::read_raw(),
+        }
+    }
+}
+
 impl fmt::Display for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Register::Cpuid(leaf, register) => write!(f, "CPUID leaf {leaf:#x} {register}"),
+            Register::Cpuid(leaf, register, _) => write!(f, "CPUID leaf {leaf:#x} {register:?}"),
             Register::Msr(IA32_PAT) => f.write_str("IA32_PAT"),
             Register::Msr(IA32_APIC_BASE) => f.write_str("IA32_APIC_BASE"),
             Register::Msr(msr) => write!(f, "MSR {msr:#x} (MTRR)"),
@@ -64,8 +97,8 @@ impl fmt::Display for Register {
     }
 }
 
-/// What a CPU is like.
-type Features = heapless::Vec<(Register, u64), 80>;
+/// What a CPU is like. Room for 10 of CPUID, 46 MSRs and 3 others.
+type Features = heapless::Vec<(Register, u64), 64>;
 
 /// Where an AP is not like the BSP.
 #[derive(Clone, Copy, Debug)]
@@ -93,11 +126,11 @@ pub fn set_up(cpu: CpuIndex, faults: u8) {
     set_up_fpu();
     apic::set_up_local_interrupts();
     if cpu == CpuIndex::BSP {
-        BSP.call_once(features);
+        BSP.call_once(enumerate);
         return;
     }
     let pat = plant_difference(faults);
-    if let Some(difference) = BSP.get().and_then(|bsp| compare(cpu, &features(), bsp)) {
+    if let Some(difference) = BSP.get().and_then(|bsp| compare(cpu, bsp)) {
         // The queue holds one of each AP.
         let _ = DIFFERENCES.enqueue(difference);
     }
@@ -106,11 +139,12 @@ pub fn set_up(cpu: CpuIndex, faults: u8) {
     }
 }
 
-fn compare(cpu: CpuIndex, ap: &Features, bsp: &Features) -> Option<Difference> {
-    let mut differing = ap.iter().zip(bsp).filter(|(ap, bsp)| ap != bsp);
-    let ((register, ap), (_, bsp)) = differing.next()?;
+fn compare(cpu: CpuIndex, bsp: &Features) -> Option<Difference> {
+    let read = bsp.iter().map(|(register, bsp)| (*register, register.read(), *bsp));
+    let mut differing = read.filter(|(_, ap, bsp)| ap != bsp);
+    let (register, ap, bsp) = differing.next()?;
     let count = 1 + differing.count() as u16;
-    Some(Difference { cpu, count, register: *register, bsp: *bsp, ap: *ap })
+    Some(Difference { cpu, count, register, bsp, ap })
 }
 
 /// Reports what the APs have found, between trials: each AP's count of differences once, and again
@@ -162,7 +196,7 @@ fn plant_difference(faults: u8) -> Option<u64> {
 
 /// x87, SSE and, where there is XSAVE, its features: all at their reset values, nothing pending.
 fn set_up_fpu() {
-    let has_xsave = CpuId::new().get_feature_info().is_some_and(|features| features.has_xsave());
+    let has_xsave = cpuid_count(1, 0).ecx & XSAVE != 0;
     // SAFETY: FNINIT only resets the x87 state, which no code here keeps anything in.
     unsafe { asm!("fninit", options(nomem, nostack)) };
     mxcsr::write(MxCsr::default());
@@ -176,48 +210,45 @@ fn set_up_fpu() {
     }
 }
 
-/// Reads everything that must be alike.
-fn features() -> Features {
+/// Finds out what this CPU has of all that must be alike, and reads it.
+fn enumerate() -> Features {
+    use Gpr::{Eax, Ebx, Ecx, Edx};
+    let cpuid = CpuId::new();
+    let info = cpuid.get_feature_info();
+    let has = |feature: fn(&FeatureInfo) -> bool| info.as_ref().is_some_and(feature);
     let mut features = Features::new();
-    let mut note = |register, value| {
-        // The vector holds all of them: 11 of CPUID, 16 · 2 + 15 MSRs, 3 others.
-        let _ = features.push((register, value));
+    let mut note = |register: Register| {
+        // The vector has room for all of them.
+        let _ = features.push((register, register.read()));
     };
-    let basic = cpuid_count(1, 0);
-    note(Register::Cpuid(1, "EAX"), basic.eax.into());
-    note(Register::Cpuid(1, "ECX"), (basic.ecx & !OSXSAVE).into());
-    note(Register::Cpuid(1, "EDX"), basic.edx.into());
-    let structured = if cpuid_count(0, 0).eax >= 7 {
-        cpuid_count(7, 0)
-    } else {
-        CpuIdResult { eax: 0, ebx: 0, ecx: 0, edx: 0 }
-    };
-    note(Register::Cpuid(7, "EBX"), structured.ebx.into());
-    note(Register::Cpuid(7, "ECX"), (structured.ecx & !OSPKE).into());
-    note(Register::Cpuid(7, "EDX"), structured.edx.into());
-    let extended = cpuid_count(0x8000_0001, 0);
-    note(Register::Cpuid(0x8000_0001, "ECX"), extended.ecx.into());
-    note(Register::Cpuid(0x8000_0001, "EDX"), extended.edx.into());
-    note(Register::Cr4, Cr4::read_raw());
-    note(Register::Efer, Efer::read_raw());
-    let mut msr = |msr, mask: u64| note(Register::Msr(msr), read_msr(msr) & mask);
-    msr(IA32_APIC_BASE, !APIC_BASE_BSP);
-    let info = CpuId::new().get_feature_info();
-    if info.as_ref().is_some_and(|info| info.has_pat()) {
-        msr(IA32_PAT, !0);
+    note(Register::Cpuid(1, Eax, 0));
+    note(Register::Cpuid(1, Ecx, OSXSAVE));
+    note(Register::Cpuid(1, Edx, 0));
+    if cpuid.get_extended_feature_info().is_some() {
+        note(Register::Cpuid(7, Ebx, 0));
+        note(Register::Cpuid(7, Ecx, OSPKE));
+        note(Register::Cpuid(7, Edx, 0));
     }
-    if info.as_ref().is_some_and(|info| info.has_mtrr()) {
+    note(Register::Cpuid(0x8000_0001, Ecx, 0));
+    note(Register::Cpuid(0x8000_0001, Edx, 0));
+    note(Register::Cr4);
+    note(Register::Efer);
+    note(Register::Msr(IA32_APIC_BASE));
+    if has(FeatureInfo::has_pat) {
+        note(Register::Msr(IA32_PAT));
+    }
+    if has(FeatureInfo::has_mtrr) {
         let capabilities = read_msr(IA32_MTRRCAP);
-        msr(IA32_MTRRCAP, !0);
-        msr(IA32_MTRR_DEF_TYPE, !0);
+        note(Register::Msr(IA32_MTRRCAP));
+        note(Register::Msr(IA32_MTRR_DEF_TYPE));
         if capabilities & MTRRCAP_FIXED != 0 {
-            FIXED_MTRRS.iter().for_each(|fixed| msr(*fixed, !0));
+            FIXED_MTRRS.iter().for_each(|msr| note(Register::Msr(*msr)));
         }
         let variable = (capabilities & MTRRCAP_VARIABLE).min(MAX_VARIABLE) as u32;
-        (0..2 * variable).for_each(|at| msr(IA32_MTRR_PHYSBASE0 + at, !0));
+        (0..2 * variable).for_each(|at| note(Register::Msr(IA32_MTRR_PHYSBASE0 + at)));
     }
-    if info.is_some_and(|info| info.has_xsave()) {
-        note(Register::Xcr0, XCr0::read_raw());
+    if has(FeatureInfo::has_xsave) {
+        note(Register::Xcr0);
     }
     features
 }

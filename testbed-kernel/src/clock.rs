@@ -127,13 +127,22 @@ pub fn halt() {
     interrupts::disable();
 }
 
-/// Has this CPU's timer end a HLT after that many cycles, or a little before.
-pub fn set_alarm(cycles: u64) {
-    let ticks = (u128::from(cycles) * u128::from(TICKS_PER_CYCLE.load(Ordering::Relaxed))) >> 32;
-    apic::start_timer(ticks as u64);
+/// Has this CPU's timer end a HLT after that many cycles, or a little before; and, with a `slice`
+/// shorter than that, again and again until then, at least once in each slice.
+pub fn set_alarm(cycles: u64, slice: Option<u64>) {
+    let ticks = |cycles: u64| {
+        let ticks = u128::from(cycles) * u128::from(TICKS_PER_CYCLE.load(Ordering::Relaxed));
+        (ticks >> 32) as u64
+    };
+    match slice.filter(|slice| *slice < cycles) {
+        // A whole number of periods ends at the alarm.
+        Some(slice) => apic::start_periodic_timer(ticks(cycles / cycles.div_ceil(slice))),
+        None => apic::start_timer(ticks(cycles)),
+    }
 }
 
-/// Waits until this CPU's TSC has reached a moment; `slice` bounds each HLT, in cycles.
+/// Waits until this CPU's TSC has reached a moment; `slice` gives, for a
+/// moment, what bounds the time between two interrupts, in cycles.
 pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
     loop {
         let now = tsc();
@@ -141,12 +150,12 @@ pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
         let slice = slice(now);
         match how {
             Spend::Halt => {
-                set_alarm(left.min(slice.unwrap_or(u64::MAX)));
+                set_alarm(left, slice);
                 halt();
             }
             Spend::Spin => {
-                if let Some(slice) = slice {
-                    set_alarm(slice);
+                if slice.is_some() {
+                    set_alarm(left, slice);
                 }
                 core::hint::spin_loop();
             }

@@ -16,20 +16,17 @@ use bringup::stamp::{Clock as Whose, Stamp, Stamps};
 use bringup::strategy::{Aps, Bsp, bring_up};
 use bringup::sync::{Allowed, Epoch, Reached, answer};
 use bringup::{ApicId, CpuIndex, Cycles, Duration};
+use core::cell::Cell;
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
 /// Visits to an AP in one TSC window, evenly spread.
-const VISITS: u64 = 8;
+const VISITS: u64 = 4;
 /// Fresh readings that the BSP wants of an AP in a visit.
 const READINGS: u32 = 4;
 /// The longest visit to an AP that does not answer.
 const VISIT_LIMIT: Duration = Duration::Nanos(30_000);
 /// From the INIT that ends a trial until the APs have surely taken it, for each CPU.
 const PARKING: Duration = Duration::Nanos(20_000);
-/// The longest guarded slice is this part of the time since the last kick, so that an AP that
-/// never comes does not cost a timer interrupt every few µs until its limit.
-const GUARD_BACKOFF: u64 = 8;
-
 /// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
 pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
     callin::set_up(CpuIndex::BSP, 0);
@@ -64,9 +61,11 @@ struct Trial<'a> {
     orders: Orders,
     /// The last AP that had its turn; the next is looked for behind it.
     served: CpuIndex,
-    /// The last kick; kicked APs from the first one on that may not be alive, up to the end.
-    kicked_at: u64,
-    unborn: u16,
+    /// When every INIT and SIPI that was sent should have been taken, under the guard.
+    taken_at: Cell<u64>,
+    /// The first AP that is not known to have started.
+    unborn: Cell<u16>,
+    /// APs below this index were sent INIT.
     kicked: u16,
 }
 
@@ -84,8 +83,8 @@ impl Trial<'_> {
             tsc_khz: clock.tsc_khz,
             orders: Orders::new(epoch, machine.cpus[0], options),
             served: CpuIndex::BSP,
-            kicked_at: 0,
-            unborn: 1,
+            taken_at: Cell::new(0),
+            unborn: Cell::new(1),
             kicked: 1,
         };
         for ap in trial.aps() {
@@ -116,15 +115,19 @@ impl Trial<'_> {
     }
 
     /// Puts every AP back to wait-for-SIPI.
-    fn park(&self) {
+    fn park(&mut self) {
         if self.aps().is_empty() {
             return;
         }
-        let slice = self.guard();
-        self.set_guard(slice);
+        let now = tsc();
+        self.unborn.set(1);
+        self.kicked = self.cpus.len() as u16;
+        self.mark_sent(now);
         apic::send_init(To::AllButSelf);
-        let parked = tsc() + self.cycles(PARKING) * self.cpus.len() as u64;
-        clock::wait_until(parked, Spend::Halt, |_| slice);
+        let parked = now + self.cycles(PARKING) * self.cpus.len() as u64;
+        clock::wait_until(parked, Spend::Halt, |now| {
+            Some(self.guard()?.max(4 * now.saturating_sub(self.taken_at.get())))
+        });
         apic::stop_timer();
     }
 
@@ -226,36 +229,49 @@ impl Trial<'_> {
         Some(self.cycles(self.options.guard)).filter(|slice| *slice > 0)
     }
 
-    fn set_guard(&self, slice: Option<u64>) {
-        if let Some(slice) = slice {
-            clock::set_alarm(slice);
-        }
-    }
-
     /// The longest that the BSP may sleep now: bounded while INIT or SIPI is in flight, because
     /// `icount` charges a CPU that takes one with the rest of the time slice.
-    fn slice(&mut self, now: u64) -> Option<u64> {
+    ///
+    /// Each slice sees one message taken; when all should have been, the bound grows with time,
+    /// so that an AP that takes long, or never comes, does not cost an interrupt every few µs.
+    fn slice(&self, now: u64) -> Option<u64> {
         let guard = self.guard()?;
-        while self.unborn < self.kicked {
-            let ap = CpuIndex(self.unborn);
-            if !self.has_reached(ap, Reached::Alive) && !self.is_lost(ap) {
-                return Some(guard.max((now - self.kicked_at) / GUARD_BACKOFF));
+        self.in_flight().then(|| guard.max(4 * now.saturating_sub(self.taken_at.get())))
+    }
+
+    /// True while an AP that was sent INIT may not have taken its SIPI yet.
+    fn in_flight(&self) -> bool {
+        while self.unborn.get() < self.kicked {
+            let ap = CpuIndex(self.unborn.get());
+            if slot(ap).up.starts.load(Relaxed) == 0 && !self.is_lost(ap) {
+                return true;
             }
-            self.unborn += 1;
+            self.unborn.set(ap.0 + 1);
         }
-        None
+        false
+    }
+
+    /// About to send INIT or SIPI.
+    fn mark_sent(&self, now: u64) {
+        if let Some(guard) = self.guard() {
+            let in_flight = u64::from(self.kicked - self.unborn.get());
+            self.taken_at.set(now + guard * in_flight);
+            clock::set_alarm(u64::MAX, Some(guard));
+        }
     }
 
     /// Until an AP may have news, but no longer than to the deadline.
-    fn await_news(&mut self, now: u64, deadline: u64) {
+    fn await_news(&self, now: u64, deadline: u64) {
         let slice = self.slice(now);
         match self.options.wait {
             Wait::Halt => {
-                clock::set_alarm((deadline - now).min(slice.unwrap_or(u64::MAX)));
+                clock::set_alarm(deadline - now, slice);
                 clock::halt();
             }
             Wait::Spin => {
-                self.set_guard(slice);
+                if slice.is_some() {
+                    clock::set_alarm(deadline - now, slice);
+                }
                 core::hint::spin_loop();
             }
         }
@@ -278,7 +294,7 @@ impl Trial<'_> {
     }
 
     /// Sends one AP, or all, what starts them: `sipi-count` SIPIs.
-    fn send_sipis(&mut self, to: To) {
+    fn send_sipis(&self, to: To) {
         apic::send_sipi(to, trampoline::VECTOR);
         for _ in 1..self.options.sipi_count {
             self.wait_until(tsc() + self.cycles(SIPI_GAP));
@@ -286,19 +302,20 @@ impl Trial<'_> {
         }
     }
 
-    fn wait_until(&mut self, moment: u64) {
+    fn wait_until(&self, moment: u64) {
         let how = self.options.spend;
-        clock::wait_until(moment, how, |_| self.guard());
+        clock::wait_until(moment, how, |now| self.slice(now));
     }
 
     /// Ends a kick at its cost after `from`; the overrun.
-    fn pay_kick(&mut self, from: u64, cost: Option<u64>) -> u64 {
-        cost.map_or(0, |cost| spend(from + cost, self.options.spend, |_| self.guard()))
+    fn pay_kick(&self, from: u64, cost: Option<u64>) -> u64 {
+        cost.map_or(0, |cost| spend(from + cost, self.options.spend, |now| self.slice(now)))
     }
 
-    fn kick_all_at_once(&mut self, set: Aps) {
+    fn kick_all_at_once(&self, set: Aps) {
         let init = tsc();
         set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
+        self.mark_sent(init);
         apic::send_init(To::AllButSelf);
         let begin = init + self.cycles(self.options.init_delay);
         self.wait_until(begin);
@@ -310,6 +327,7 @@ impl Trial<'_> {
             slot(ap).down.sipi.store(sipi, Relaxed);
             slot(ap).book.kick_overrun.store(overrun, Relaxed);
         }
+        self.mark_sent(sipi);
         self.send_sipis(To::AllButSelf);
         let end = tsc();
         for ap in set {
@@ -318,24 +336,23 @@ impl Trial<'_> {
         }
     }
 
-    fn kick_one_by_one(&mut self, set: Aps) {
+    fn kick_one_by_one(&self, set: Aps) {
         let mut begin = 0;
         for ap in set {
-            let init = tsc();
-            self.stamp(ap, Stamp::Init, init);
-            self.set_guard(self.guard());
+            begin = tsc();
+            self.stamp(ap, Stamp::Init, begin);
+            self.mark_sent(begin);
             apic::send_init(To::One(self.apic_id(ap)));
-            begin = init;
         }
         begin += self.cycles(self.options.init_delay);
         self.wait_until(begin);
         for ap in set {
             let overrun = self.pay_kick(begin, self.cost(Step::Kick, ap));
             slot(ap).book.kick_overrun.store(overrun, Relaxed);
-            self.set_guard(self.guard());
             let sipi = tsc();
             self.stamp(ap, Stamp::Sipi, sipi);
             slot(ap).down.sipi.store(sipi, Relaxed);
+            self.mark_sent(sipi);
             if !self.options.faults.hit(Fault::Never, ap) {
                 self.send_sipis(To::One(self.apic_id(ap)));
             }
@@ -373,12 +390,11 @@ impl Bsp for Trial<'_> {
         if set.is_empty() {
             return;
         }
+        self.kicked = set.into_iter().next_back().map_or(self.kicked, |last| last.0 + 1);
         match self.options.kick {
             Kick::Unicast => self.kick_one_by_one(set),
             Kick::Broadcast => self.kick_all_at_once(set),
         }
-        self.kicked_at = tsc();
-        self.kicked = set.into_iter().next_back().map_or(self.kicked, |last| last.0 + 1);
     }
 
     fn await_alive(&mut self, ap: CpuIndex) {

@@ -1,6 +1,6 @@
 //! One boot: starts the engine, follows its capture, and judges how it ended.
 
-use crate::engine::{Ending, Engine, Running, Start};
+use crate::engine::{Ending, Engine, Start};
 use crate::interrupt;
 use bringup::frame::{Body, Error, Frame};
 use host_analyzer::capture::{Decoder, Incompatible, Summary};
@@ -187,7 +187,9 @@ impl Seen {
             Body::Hello(hello) => format!("its Hello from {} CPUs", hello.cpus),
             Body::Cpu(cpu) => format!("{} in the list of CPUs", cpu.cpu),
             Body::CellBegin(begin) => format!("the begin of cell {}", begin.cell),
-            Body::TrialBegin(begin) => format!("the begin of trial {} of cell {}", begin.trial, begin.cell),
+            Body::TrialBegin(begin) => {
+                format!("the begin of trial {} of cell {}", begin.trial, begin.cell)
+            }
             Body::ApTimeline(timeline) => format!("the timeline of {}", timeline.cpu),
             Body::TrialEnd(_) => "the end of a trial".to_owned(),
             Body::Goodbye(_) => "its Goodbye".to_owned(),
@@ -218,7 +220,9 @@ impl Judged<'_> {
             Some(error) => Some(self.failure(error)),
             None if *restarted => Some(self.failure("began anew by itself: the machine was reset")),
             None if !ended => Some(self.failure("ended without a goodbye")),
-            None if !self.ending.well => Some(self.failure("said goodbye, but its engine did not end well")),
+            None if !self.ending.well => {
+                Some(self.failure("said goodbye, but its engine did not end well"))
+            }
             None => None,
         }
     }
@@ -243,7 +247,10 @@ impl Judged<'_> {
         }
         let console: Vec<&str> =
             summary.console.lines().filter(|line| !line.trim().is_empty()).collect();
-        if let Some(tail) = console.get(console.len().saturating_sub(CONSOLE_LINES)..).filter(|tail| !tail.is_empty()) {
+        if let Some(tail) = console
+            .get(console.len().saturating_sub(CONSOLE_LINES)..)
+            .filter(|tail| !tail.is_empty())
+        {
             text += "\n  console text, the last lines:";
             tail.iter().for_each(|line| text += &format!("\n    {}", line.trim_end()));
         }

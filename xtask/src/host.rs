@@ -10,7 +10,10 @@ use std::{fs, thread};
 pub fn host() -> Host {
     let field = |file: &str, key: &str, between: char| {
         let text = fs::read_to_string(file).ok()?;
-        let (_, value) = text.lines().filter_map(|line| line.split_once(between)).find(|(name, _)| name.trim() == key)?;
+        let (_, value) = text
+            .lines()
+            .filter_map(|line| line.split_once(between))
+            .find(|(name, _)| name.trim() == key)?;
         Some(value.trim().trim_matches('"').to_owned())
     };
     let unknown = || "unknown".to_owned();
@@ -19,7 +22,11 @@ pub fn host() -> Host {
     Host {
         cpu: field("/proc/cpuinfo", "model name", ':').unwrap_or_else(unknown),
         cpus: thread::available_parallelism().map_or(1, usize::from),
-        os: [system, release].into_iter().flatten().reduce(|all, part| format!("{all}, {part}")).unwrap_or_else(unknown),
+        os: [system, release]
+            .into_iter()
+            .flatten()
+            .reduce(|all, part| format!("{all}, {part}"))
+            .unwrap_or_else(unknown),
     }
 }
 

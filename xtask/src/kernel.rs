@@ -145,20 +145,17 @@ pub fn target_folder(root: &Path) -> PathBuf {
 pub fn build(root: &Path, target_folder: &Path) -> Result<Kernel, Failure> {
     let toolchain = Toolchain::find()?;
     let target = toolchain.target_text();
-    let spinner = ProgressBar::new_spinner().with_message(format!("building the kernel for {target}"));
+    let spinner =
+        ProgressBar::new_spinner().with_message(format!("building the kernel for {target}"));
     spinner.enable_steady_tick(Duration::from_millis(120));
     let mut said = false;
-    let finished = finish(
-        &mut toolchain.cargo("build", root, target_folder),
-        Output::Kept,
-        None,
-        |passed| {
+    let finished =
+        finish(&mut toolchain.cargo("build", root, target_folder), Output::Kept, None, |passed| {
             if spinner.is_hidden() && !said && passed > PATIENCE {
                 said = true;
                 eprintln!("building the kernel for {target} …");
             }
-        },
-    );
+        });
     spinner.finish_and_clear();
     let finished = finished?;
     if !finished.status.success() {

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How often a child is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
+/// How long a command has to end in order when it is asked to.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// How much of a child's output is kept, in bytes; the rest is read and dropped.
 const KEPT: u64 = 1024 * 1024;
 
@@ -34,6 +37,16 @@ impl Child {
     /// How it ended; `None` while it runs.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
+    }
+
+    /// Asks it and its group to end, and gives them a moment for it.
+    fn terminate(&mut self) -> io::Result<()> {
+        kill_process_group(Pid::from_child(&self.0), Signal::TERM)?;
+        let asked = Instant::now();
+        while self.ended()?.is_none() && asked.elapsed() < GRACE {
+            thread::sleep(POLL);
+        }
+        Ok(())
     }
 
     /// Kills it with its group, and waits until it is gone.
@@ -129,11 +142,16 @@ pub fn finish(
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = spawned.map_err(failed)?;
     let status = loop {
-        interrupt::check()?;
+        if let Err(interrupted) = interrupt::check() {
+            // What does not heed it is killed when `child` is dropped.
+            let _ = child.terminate();
+            return Err(interrupted);
+        }
         if let Some(status) = child.ended().map_err(failed)? {
             break status;
         }
         if let Some(limit) = limit.filter(|limit| began.elapsed() > *limit) {
+            let _ = child.terminate();
             child.kill().map_err(failed)?;
             let output = collected.map_or_else(String::new, joined);
             return Err(Failure::Environment(miette!(
@@ -182,8 +200,9 @@ mod tests {
     fn a_command_beyond_its_limit_is_killed_with_all_that_it_started() {
         let limit = Some(Duration::from_millis(200));
         let began = Instant::now();
-        let error = finish(&mut shell("echo begun; sleep 60 & sleep 60"), Output::Kept, limit, |_| ())
-            .unwrap_err();
+        let error =
+            finish(&mut shell("echo begun; sleep 60 & sleep 60"), Output::Kept, limit, |_| ())
+                .unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(20));
         assert!(error.report().to_string().contains("begun"), "{:?}", error.report());
     }

@@ -42,7 +42,9 @@ impl Progress {
     pub fn begin(lines: Lines, work: u64) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(work), ProgressDrawTarget::stderr());
         let template = "{bar:30} {percent:>3} %, {eta} left, {msg}";
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         bar.enable_steady_tick(Duration::from_millis(200));
         Progress {
             bar,

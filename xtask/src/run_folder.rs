@@ -36,7 +36,8 @@ impl RunFolder {
             let taken = [name.clone(), failed_name(&name)]
                 .iter()
                 .any(|name| scenario_folder.join(name).exists());
-            let made = if taken { Err(ErrorKind::AlreadyExists.into()) } else { fs::create_dir(&partial) };
+            let made =
+                if taken { Err(ErrorKind::AlreadyExists.into()) } else { fs::create_dir(&partial) };
             match made {
                 Ok(()) => {
                     let results = results.to_owned();
@@ -84,8 +85,7 @@ impl RunFolder {
             .map_err(|error| {
                 let _ = fs::remove_file(&fresh);
                 Failure::Environment(miette!(
-                    help = "the run itself is complete: {}",
-                    path.display(),
+                    help = format!("the run itself is complete: {}", path.display()),
                     "can't point {} to the run: {error}",
                     latest.display()
                 ))
@@ -142,11 +142,16 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         let first = RunFolder::begin(results.path(), "s").unwrap();
         let second = RunFolder::begin(results.path(), "s").unwrap();
-        assert!(entries(&results.path().join("s")).iter().all(|name| name.starts_with(".partial-")));
+        assert!(
+            entries(&results.path().join("s")).iter().all(|name| name.starts_with(".partial-"))
+        );
         let first = first.complete().unwrap();
         let second = second.complete().unwrap();
         assert_ne!(first, second);
-        assert_eq!(results.path().join("latest").canonicalize().unwrap(), second.canonicalize().unwrap());
+        assert_eq!(
+            results.path().join("latest").canonicalize().unwrap(),
+            second.canonicalize().unwrap()
+        );
         assert_eq!(entries(results.path()), ["latest", "s"]);
     }
 

@@ -1,1 +1,314 @@
+//! The kernel in QEMU: its claims, its agreement with the simulator, its failures.
+//!
+//! `cargo xtask test machine` runs these.
 
+mod harness;
+
+use bringup::CpuIndex;
+use bringup::frame::{ApEnd, ApTimeline};
+use bringup::options::Strategy;
+use bringup::stamp::Stamp;
+use harness::{Booted, COSTS, Cell, LIMIT, Trial, boot_kernel};
+use host_analyzer::claims::{self, Violation};
+use host_analyzer::failure::Failure;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use xtask::boot::{Order, boot as boot_order};
+use xtask::engine::{Engine, Qemu};
+use xtask::kernel::{self, Kernel};
+use xtask::root;
+use xtask::scenario::Scenario;
+
+/// Three cells, one a strategy.
+const STRATEGIES: &str =
+    "cell strategy=serial cell strategy=parallel-sipi cell strategy=full-parallel";
+
+fn kernel() -> &'static Kernel {
+    static KERNEL: OnceLock<Kernel> = OnceLock::new();
+    KERNEL.get_or_init(|| {
+        kernel::build(root(), &kernel::target_folder(root()))
+            .unwrap_or_else(|failure| panic!("{:?}", failure.report()))
+    })
+}
+
+#[track_caller]
+fn boot(engine: Qemu, smp: u16, words: &str) -> Booted {
+    boot_kernel(&kernel().path, &engine, smp, words)
+}
+
+/// The failure of a boot that must not end well, as text.
+#[track_caller]
+fn refusal(booted: &Booted) -> String {
+    format!("{:?}", booted.failure.as_ref().expect("the boot ended well").report())
+}
+
+fn claim_of(strategy: Strategy) -> fn(&[ApTimeline]) -> Result<(), Violation> {
+    match strategy {
+        Strategy::Serial => claims::serial,
+        Strategy::ParallelSipi => claims::parallel_sipi,
+        Strategy::FullParallel => claims::full_parallel,
+    }
+}
+
+/// Every AP came online, once, on a path in order.
+#[track_caller]
+fn assert_complete(cell: &Cell, trial: &Trial, smp: u16) {
+    let what = || format!("{} with {smp} CPUs, trial {}", cell.options.strategy, trial.begin.trial);
+    assert_eq!(trial.end.lost, 0, "{}", what());
+    assert_eq!(trial.aps.len(), usize::from(smp) - 1, "{}", what());
+    for ap in &trial.aps {
+        assert_eq!((ap.end, ap.starts), (ApEnd::Online, 1), "{}: {}", what(), ap.cpu);
+    }
+    claims::phases_partition(&trial.aps)
+        .unwrap_or_else(|violation| panic!("{}: {violation}", what()));
+    claims::started_once(&trial.aps).unwrap_or_else(|violation| panic!("{}: {violation}", what()));
+}
+
+/// The default scenario's command line at a CPU count, without the engine's own words.
+fn default_words(smp: u16) -> String {
+    let folder = root().join("scenarios");
+    let scenario = Scenario::read(&folder.join("default.toml"), &folder);
+    let scenario = scenario.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    let group = scenario.groups.iter().find(|group| group.smp == smp).unwrap();
+    group.command_lines[0].replace(group.engine.own_words(), "")
+}
+
+#[test]
+fn strategies_are_what_they_are_called() {
+    for smp in [4, 8, 16, 28] {
+        let booted = boot(Qemu::Icount, smp, &default_words(smp)).well();
+        let mut totals = Vec::new();
+        for cell in &booted.cells {
+            let strategy = cell.options.strategy;
+            for trial in &cell.trials {
+                assert_complete(cell, trial, smp);
+                if let Err(violation) = claim_of(strategy)(&trial.aps) {
+                    panic!("{strategy} with {smp} CPUs: {violation}");
+                }
+            }
+            totals.push(cell.trials.last().unwrap().end.total);
+        }
+        let [serial, parallel_sipi, full_parallel] = totals[..] else { panic!("{totals:?}") };
+        assert!(serial > parallel_sipi && parallel_sipi > full_parallel, "{smp} CPUs: {totals:?}");
+    }
+}
+
+#[test]
+fn phases_partition_the_time_of_every_ap_under_real_threads() {
+    for smp in [2, 4, 8] {
+        let words = format!("repetitions=20 tsc-window=200us {STRATEGIES}");
+        let booted = boot(Qemu::Tcg, smp, &words).well();
+        assert_eq!(booted.trials().count(), 3 * 20 + 1);
+        booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, smp));
+    }
+}
+
+#[test]
+fn equal_boots_give_equal_bytes_on_a_busy_host_too() {
+    for smp in [2, 8, 28] {
+        let words = format!("{COSTS} repetitions=2 {STRATEGIES}");
+        let calm = boot(Qemu::Icount, smp, &words).well();
+        let over = AtomicBool::new(false);
+        let busy = thread::scope(|scope| {
+            let burners = thread::available_parallelism().map_or(2, usize::from) * 2;
+            for _ in 0..burners {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            let _stop = Stop(&over);
+            boot(Qemu::Icount, smp, &words)
+        });
+        let busy = busy.well();
+        assert!(calm.bytes == busy.bytes, "{smp} CPUs: the captures differ");
+    }
+}
+
+/// Stops the burning threads, even if the boot panics.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn measured_totals_are_the_simulated_ones_within_two_percent() {
+    let costs =
+        [("kick", 100), ("wake", 1200), ("trampoline", 100), ("callin", 800), ("online", 100)];
+    for smp in [2, 8, 28] {
+        let slow = if smp == 2 { 1 } else { 3 };
+        let mut words = "repetitions=1 tsc-window=500us".to_owned();
+        for (step, micros) in costs {
+            words += &format!(" cost-{step}={micros}us");
+        }
+        for strategy in Strategy::ALL {
+            words += &format!(" cell strategy={strategy}");
+            for (step, micros) in costs {
+                words += &format!(
+                    " cell strategy={strategy} cost-{step}={micros}us,{slow}:{}us",
+                    10 * micros
+                );
+            }
+            if *strategy != Strategy::Serial {
+                words += &format!(" cell strategy={strategy} kick=broadcast");
+            }
+        }
+        let booted = boot(Qemu::Icount, smp, &words).well();
+        assert_eq!(booted.cells.len(), 3 * 6 + 2);
+        for cell in &booted.cells {
+            let (expected, _) =
+                bringup::sim::trial(&cell.options, usize::from(smp), booted.tsc_khz);
+            let expected = expected.total.0 as f64;
+            for trial in &cell.trials {
+                let off = trial.end.total.0 as f64 / expected - 1.0;
+                assert!(
+                    off.abs() <= 0.02,
+                    "{smp} CPUs: {} cycles, simulated {expected} ({:+.2} %): {}",
+                    trial.end.total,
+                    100.0 * off,
+                    cell.options
+                );
+                for ap in &trial.aps {
+                    assert_eq!(ap.overruns, [0; 5], "{smp} CPUs, {}: {}", ap.cpu, cell.options);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn thousands_of_trials_on_real_threads_lose_no_ap_and_start_none_twice() {
+    for smp in [4, 8] {
+        let words = format!("tsc-sync=trusted repetitions=3000 {STRATEGIES}");
+        let booted = boot(Qemu::Tcg, smp, &words).well();
+        assert_eq!(booted.trials().count(), 3 * 3000 + 1);
+        booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, smp));
+    }
+}
+
+#[test]
+fn every_cpu_count_from_1_to_255_boots() {
+    for smp in [1, 2, 3, 5, 16, 64, 255] {
+        let words = format!("{COSTS} tsc-sync=trusted {STRATEGIES}");
+        let booted = boot(Qemu::Icount, smp, &words).well();
+        assert_eq!(booted.trials().count(), 3 + 1, "{smp} CPUs");
+        booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, smp));
+        if smp == 1 {
+            assert!(booted.logs.iter().any(|line| line.contains("no AP")), "{:?}", booted.logs);
+        }
+    }
+}
+
+#[test]
+fn a_withheld_sipi_loses_that_ap_alone_and_only_while_it_is_withheld() {
+    for strategy in Strategy::ALL {
+        let words = format!(
+            "{COSTS} limit=20ms strategy={strategy} cell repetitions=2 fault=never:2 cell repetitions=2"
+        );
+        let booted = boot(Qemu::Icount, 4, &words).well();
+        let [faulty, sound] = &booted.cells[..] else { panic!("{} cells", booted.cells.len()) };
+        assert_eq!((faulty.trials.len(), sound.trials.len()), (3, 2), "{strategy}");
+        for trial in &faulty.trials {
+            assert_eq!(trial.end.lost, 1, "{strategy}");
+            for ap in &trial.aps {
+                let end = if ap.cpu == CpuIndex(2) {
+                    ApEnd::Lost(Some(Stamp::Sipi))
+                } else {
+                    ApEnd::Online
+                };
+                assert_eq!(ap.end, end, "{strategy}: {}", ap.cpu);
+            }
+        }
+        sound.trials.iter().for_each(|trial| assert_complete(sound, trial, 4));
+    }
+}
+
+#[test]
+fn a_trap_or_a_panic_ends_the_boot_with_an_error_that_names_the_cpu() {
+    for strategy in Strategy::ALL {
+        for cpu in [0, 2] {
+            for (fault, told) in [
+                ("trap", format!("exception 6 on CPU {cpu} ")),
+                ("panic", format!("the kernel panicked on CPU {cpu}: ")),
+            ] {
+                let words = format!("{COSTS} strategy={strategy} fault={fault}:{cpu}");
+                let booted = boot(Qemu::Icount, 4, &words);
+                let text = refusal(&booted);
+                assert!(text.contains(&told), "{strategy} {fault}:{cpu}: {text}");
+                assert!(text.contains("exit status 35"), "{strategy} {fault}:{cpu}: {text}");
+                assert!(matches!(booted.failure, Some(Failure::Environment(_))));
+            }
+        }
+    }
+}
+
+#[test]
+fn nonsense_on_the_command_line_comes_back_by_name() {
+    for (words, told) in [
+        ("stratgy=serial", "`stratgy`"),
+        ("serial", "`serial` is not an option"),
+        ("cell cell wait=sleep", "`wait=sleep` has a bad value: expected one of halt spin"),
+        ("repetitions=-1", "`repetitions=-1`"),
+        ("cost-callin=1ms,9-3:2ms", "`cost-callin=1ms,9-3:2ms`"),
+        ("kick=broadcast", "strategy=serial with kick=broadcast is refused"),
+        ("fault=never:4", "it names a CPU that the machine does not have"),
+        ("strategy=sériel", "`strategy=sériel`"),
+    ] {
+        let booted = boot(Qemu::Icount, 4, words);
+        let text = refusal(&booted);
+        assert!(text.contains(told), "{words}: {text}");
+        assert!(text.contains("exit status 35"), "{words}: {text}");
+        assert!(matches!(booted.failure, Some(Failure::Request(_))), "{words}");
+        assert!(booted.cells.is_empty(), "{words}");
+    }
+}
+
+#[test]
+fn the_longest_command_line_arrives_whole() {
+    let engine = Qemu::Icount;
+    // The cell at the end is what a shortened line would lose.
+    let end = "cell strategy=full-parallel tsc-window=500us";
+    let room = engine.longest_command_line() - engine.own_words().len() - 1 - end.len();
+    let mut words = "wait=halt ".repeat(room / 10);
+    words += &" ".repeat(room % 10);
+    words += end;
+    let booted = boot(engine, 2, &words).well();
+    assert_eq!(booted.cells[0].options.strategy, Strategy::FullParallel);
+}
+
+#[test]
+fn a_boot_beyond_its_limit_is_killed_and_says_what_it_last_saw() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("captures")).unwrap();
+    let outcome = boot_order(
+        &Order {
+            engine: &Qemu::Tcg,
+            kernel: Some(&kernel().path),
+            smp: 4,
+            number: 1,
+            command_line: "repetitions=4000000000",
+            folder: folder.path(),
+            limit: Duration::from_secs(4),
+        },
+        |_| (),
+    );
+    let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    let Some(Failure::Environment(report)) = outcome.failure else { panic!("no failure") };
+    let text = report.to_string();
+    assert!(text.contains("within its 4 s") && text.contains("last frame: the "), "{text}");
+    assert!(outcome.record.seconds < LIMIT.as_secs_f64() / 10.0);
+}
+
+#[test]
+fn what_is_no_kernel_fails_with_the_engines_own_words() {
+    let booted = boot_kernel(Path::new(file!()), &Qemu::Icount, 2, "");
+    let text = refusal(&booted);
+    assert!(text.contains("standard error") && text.contains("ended without a goodbye"), "{text}");
+}

@@ -1,1 +1,104 @@
+//! Do the claims notice a strategy that is not what it is called? For each, a kernel is built with
+//! a planted mistake, and its claim must go red.
+//!
+//! `cargo xtask test mutants` runs these; `machine.rs` shows the same claims green without them.
 
+mod harness;
+
+use bringup::frame::ApTimeline;
+use harness::{COSTS, boot_kernel};
+use host_analyzer::claims::{self, Violation};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use xtask::engine::Qemu;
+use xtask::{kernel, root};
+
+/// The mutants share their build folder, so that only what differs is built anew.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// Folders of the workspace that are no sources.
+const NO_SOURCES: [&str; 4] = ["target", "results", ".git", "docs"];
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        if NO_SOURCES.iter().any(|no| name == *no) {
+            continue;
+        }
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            // Not `fs::copy` of the times: cargo must see that the file is new.
+            fs::write(to.join(name), fs::read(&path).unwrap()).unwrap();
+        }
+    }
+}
+
+/// Builds the kernel of a workspace in which `text`, found exactly once in the strategies, is
+/// replaced.
+fn mutant(name: &str, text: &str, replacement: &str) -> PathBuf {
+    let mutants = root().join("target/mutants");
+    let workspace = mutants.join(name);
+    let _one_at_a_time = BUILDING.lock();
+    let _ = fs::remove_dir_all(&workspace);
+    copy(root(), &workspace);
+    let strategies = workspace.join("bringup/src/strategy.rs");
+    let source = fs::read_to_string(&strategies).unwrap();
+    let found = source.matches(text).count();
+    assert_eq!(found, 1, "the text to replace is {found} times in strategy.rs:\n{text}");
+    fs::write(&strategies, source.replace(text, replacement)).unwrap();
+    let kernel = kernel::build(&workspace, &mutants.join("target"))
+        .unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    let kept = workspace.join("testbed-kernel.elf");
+    fs::copy(kernel.path, &kept).unwrap();
+    kept
+}
+
+/// Boots a mutant by the strategy and demands that its claim is violated.
+#[track_caller]
+fn assert_red(kernel: &Path, strategy: &str, claim: fn(&[ApTimeline]) -> Result<(), Violation>) {
+    let words = format!("{COSTS} strategy={strategy}");
+    let booted = boot_kernel(kernel, &Qemu::Icount, 4, &words).well();
+    let mut trials = 0;
+    for (cell, trial) in booted.trials() {
+        assert_eq!((cell.options.strategy.name(), trial.end.lost), (strategy, 0));
+        let number = trial.begin.trial;
+        assert!(claim(&trial.aps).is_err(), "{strategy}: trial {number} keeps the claim");
+        trials += 1;
+    }
+    assert_eq!(trials, 2);
+}
+
+#[test]
+fn a_serial_that_kicks_all_at_once_is_noticed() {
+    let kernel = mutant(
+        "serial",
+        "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
+        "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
+    );
+    assert_red(&kernel, "serial", claims::serial);
+}
+
+#[test]
+fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
+    let kernel = mutant(
+        "parallel-sipi",
+        "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
+        "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
+    );
+    assert_red(&kernel, "parallel-sipi", claims::parallel_sipi);
+}
+
+#[test]
+fn a_full_parallel_that_opens_the_gates_one_by_one_is_noticed() {
+    let kernel = mutant(
+        "full-parallel",
+        "    bsp.release(bsp.aps());\n    bsp.kick(bsp.aps());\n    sync_tsc(bsp, bsp.aps());\n    \
+         for ap in bsp.aps() {\n        bsp.await_online(ap);\n",
+        "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
+    );
+    assert_red(&kernel, "full-parallel", claims::full_parallel);
+}

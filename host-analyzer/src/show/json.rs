@@ -6,7 +6,7 @@ use bringup::options::Options;
 use bringup::phase::Phase;
 use serde_json::{Map, Value, json};
 
-/// Version of what [`json`] returns.
+/// Version of what [`json()`] returns.
 pub const SCHEMA: u32 = 1;
 
 /// A run as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`.

@@ -21,7 +21,7 @@ pub(crate) struct Column {
 /// A run as a table for people: a row for each cell, medians over its trials, and below them the
 /// warnings. Ends with a newline.
 ///
-/// Each column of times has its unit in its header. The six phases are means over the APs of a
+/// All times have one unit, which stands in the headers. The six phases are means over the APs of a
 /// trial, then medians over the trials.
 pub fn table(run: &Run, unit: Unit) -> String {
     let columns = columns(run, unit);
@@ -58,6 +58,9 @@ pub(crate) fn columns(run: &Run, unit: Unit) -> Vec<Column> {
         number: true,
         ..words(header, text)
     };
+    // One unit for all times, so that they can be compared along a row and added up.
+    let longest = cells.iter().filter_map(|cell| Some((cell.total()?.median, cell.tsc_khz())));
+    let unit = Scale::of(unit, longest).unit();
     let times = |name: &str, median: &dyn Fn(&Cell) -> Option<u64>| {
         // A machine of one CPU has no bring-up, so no time of one.
         let median = |cell: &Cell| median(cell).filter(|_| cell.smp > 1);

@@ -1,0 +1,284 @@
+//! The figures, as SVG. The one file that knows the plotting library.
+//!
+//! The library paints with colours of this file; a page may override them by those very values
+//! ([`INK`] and its neighbours), which is how the report follows a dark screen.
+
+use bringup::phase::Phase;
+use kuva::backend::svg::SvgBackend;
+use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
+use kuva::plot::{BarPlot, LinePlot, ScatterPlot};
+use kuva::render::layout::{Layout, TickFormat};
+use kuva::render::plots::Plot;
+use kuva::render::render::render_multiple;
+use kuva::render::theme::Theme;
+
+/// Behind everything.
+pub const PAPER: &str = "#fefefe";
+/// Text and axes.
+pub const INK: &str = "#1c1d21";
+/// Lines of the grid.
+pub const GRID: &str = "#dcdde1";
+
+const FONT: &str = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
+const WIDTH: f64 = 860.0;
+/// What axis, labels and legend take of a figure's height.
+const AROUND: f64 = 130.0;
+
+/// More rows than this are drawn thin.
+const MANY_ROWS: usize = 64;
+
+/// The colour of a phase: work in strong colours that the colour-blind can tell apart (Okabe and
+/// Ito's), waiting in greys.
+pub const fn phase_colour(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Sipi => "#e69f00",
+        Phase::Hold => "#c9ccd3",
+        Phase::Callin => "#0072b2",
+        Phase::Turn => "#a3a8b4",
+        Phase::TscSync => "#009e73",
+        Phase::Online => "#cc79a7",
+    }
+}
+
+/// The colours of lines, in turn.
+const LINES: [&str; 6] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+
+/// A finished figure.
+pub struct Figure {
+    /// Its file's name under `figures/`.
+    pub file: String,
+    /// What it shows, as a heading.
+    pub title: String,
+    /// What it shows, for those who can't see it.
+    pub description: String,
+    /// The same as a table.
+    pub numbers: Numbers,
+    /// The SVG, with title and description inside.
+    pub svg: String,
+}
+
+/// The numbers behind a figure.
+pub struct Numbers {
+    /// What each column holds, with its unit; the first names the rows.
+    pub header: Vec<String>,
+    /// The rows; one may be shorter than the header.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// One bar: its label, and the length of each phase in the axis's unit.
+pub struct Bar {
+    /// What stands beside it.
+    pub label: String,
+    /// In the order of [`Phase::ALL`].
+    pub phases: [f64; 6],
+}
+
+/// One row of a timeline: the AP's label, when it begins and how long each phase takes, in the
+/// axis's unit; `None` for an AP that is not online or whose stamps make no phases.
+pub struct Row {
+    /// What stands beside it.
+    pub label: String,
+    /// `init`, then the phases in the order of [`Phase::ALL`].
+    pub span: Option<(f64, [f64; 6])>,
+}
+
+/// One line: its label, and its points by CPU count.
+pub struct Line {
+    /// What the legend says.
+    pub label: String,
+    /// CPU count, and time in the axis's unit.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Stacked bars, the first at the top.
+pub fn phase_bars(bars: &[Bar], unit: &str) -> String {
+    let mut plot = bar_plot(0.72);
+    let mut tips = Vec::new();
+    for Bar { label, phases } in bars.iter().rev() {
+        plot = plot.with_group(label, stacked(phases));
+        tips.extend(
+            Phase::ALL.iter().zip(phases).map(|(phase, length)| {
+                format!("{label}: {} {} {unit}", phase.name(), short(*length))
+            }),
+        );
+    }
+    let labels = bars.iter().rev().map(|bar| bar.label.clone()).collect();
+    draw_rows(
+        plot.with_tooltip_labels(tips),
+        labels,
+        &format!("time of one AP, mean [{unit}]"),
+        24.0,
+    )
+}
+
+/// One row for each AP, the first at the top.
+pub fn timeline(rows: &[Row], unit: &str) -> String {
+    let mut plot = bar_plot(0.8);
+    let mut tips = Vec::new();
+    for Row { label, span } in rows.iter().rev() {
+        let (init, phases) = span.unwrap_or_default();
+        plot = plot.with_group(label, [(init, "none")].into_iter().chain(stacked(&phases)));
+        tips.push(String::new());
+        let mut at = init;
+        for (phase, length) in Phase::ALL.iter().zip(phases) {
+            let end = at + length;
+            tips.push(format!(
+                "{label}: {} from {} to {} {unit}",
+                phase.name(),
+                short(at),
+                short(end)
+            ));
+            at = end;
+        }
+    }
+    // Many rows are thin, and then only some have room for their label; which is which remains
+    // told by the tooltips and the table.
+    let (height, every) = if rows.len() > MANY_ROWS { (4.0, 4) } else { (16.0, 1) };
+    let labels = (0..rows.len()).rev().map(|row| match row % every {
+        0 => rows[row].label.clone(),
+        _ => String::new(),
+    });
+    let labels = labels.collect();
+    draw_rows(
+        plot.with_tooltip_labels(tips),
+        labels,
+        &format!("time since the trial's zero [{unit}]"),
+        height,
+    )
+}
+
+/// Lines with a mark at each point.
+pub fn totals(lines: &[Line], unit: &str) -> String {
+    let mut plots: Vec<Plot> = Vec::new();
+    let mut legend = Vec::new();
+    for (index, Line { label, points }) in lines.iter().enumerate() {
+        let colour = LINES[index % LINES.len()];
+        let line = LinePlot::new().with_data(points.iter().copied()).with_color(colour);
+        // A second round of the colours is dashed.
+        let line = if index >= LINES.len() { line.with_dashed() } else { line };
+        plots.push(line.with_stroke_width(2.0).into());
+        let marks = ScatterPlot::new().with_data(points.iter().copied()).with_color(colour);
+        let tips: Vec<String> = points
+            .iter()
+            .map(|(cpus, total)| format!("{label}: {cpus} CPUs, {} {unit}", short(*total)))
+            .collect();
+        plots.push(marks.with_size(4.0).with_tooltips().with_tooltip_labels(tips).into());
+        legend.push(entry(label, colour, LegendShape::Line));
+    }
+    let layout = layout(&plots, legend)
+        .with_height(420.0)
+        .with_x_label("CPUs, the BSP counted")
+        .with_y_label(format!("total [{unit}]"))
+        .with_x_tick_format(TickFormat::Integer)
+        .with_x_axis_min(0.0)
+        .with_y_axis_min(0.0);
+    draw(plots, layout)
+}
+
+fn bar_plot(width: f64) -> BarPlot {
+    BarPlot::new().with_stacked().with_horizontal(true).with_width(width).with_tooltips()
+}
+
+fn stacked(phases: &[f64; 6]) -> impl Iterator<Item = (f64, &'static str)> {
+    Phase::ALL.into_iter().zip(*phases).map(|(phase, length)| (length, phase_colour(phase)))
+}
+
+fn draw_rows(plot: BarPlot, labels: Vec<String>, axis: &str, row: f64) -> String {
+    let legend = Phase::ALL.iter().map(|phase| {
+        let wait = if phase.is_work() { "" } else { " (waits)" };
+        entry(&format!("{}{wait}", phase.name()), phase_colour(*phase), LegendShape::Rect)
+    });
+    let height = AROUND + row * labels.len() as f64;
+    let plots = vec![plot.into()];
+    let layout = layout(&plots, legend.collect())
+        .with_y_categories(labels)
+        .with_height(height)
+        .with_x_label(axis);
+    draw(plots, layout)
+}
+
+fn entry(label: &str, colour: &str, shape: LegendShape) -> LegendEntry {
+    LegendEntry { label: label.to_owned(), color: colour.to_owned(), shape, dasharray: None }
+}
+
+fn layout(plots: &[Plot], legend: Vec<LegendEntry>) -> Layout {
+    let ink = || INK.to_owned();
+    let theme = Theme {
+        background: PAPER.to_owned(),
+        axis_color: ink(),
+        grid_color: GRID.to_owned(),
+        tick_color: ink(),
+        text_color: ink(),
+        legend_bg: "none".to_owned(),
+        legend_border: "none".to_owned(),
+        font_family: Some(FONT.to_owned()),
+        ..Theme::light()
+    };
+    Layout::auto_from_plots(plots)
+        .with_theme(theme)
+        .with_width(WIDTH)
+        .with_legend_entries(legend)
+        .with_legend_box(false)
+        .with_legend_position(LegendPosition::OutsideBottomColumns)
+        .with_label_size(13)
+        .with_tick_size(12)
+        .with_body_size(12)
+}
+
+fn draw(plots: Vec<Plot>, layout: Layout) -> String {
+    SvgBackend::new().render_scene(&render_multiple(plots, layout))
+}
+
+impl Figure {
+    /// Puts title and description into a drawing, and lets it scale.
+    pub fn new(
+        file: String,
+        title: String,
+        description: String,
+        numbers: Numbers,
+        drawing: &str,
+    ) -> Figure {
+        let id = file.trim_end_matches(".svg");
+        let (head, body) = drawing.split_once('>').unwrap_or(("<svg", ""));
+        // The library numbers its clip paths through a whole process; by the figure's name the
+        // same run gives the same bytes.
+        let clip = body.split_once("id=\"kuva-clip-").and_then(|(_, id)| id.split_once('"'));
+        let body = match clip {
+            Some((number, _)) => {
+                body.replace(&format!("kuva-clip-{number}"), &format!("{id}-clip"))
+            }
+            None => body.to_owned(),
+        };
+        let size = |name: &str| {
+            let (_, behind) = head.split_once(&format!(" {name}=\""))?;
+            behind.split_once('"').map(|(value, _)| value)
+        };
+        let mut svg = head.to_owned();
+        if let (Some(width), Some(height)) = (size("width"), size("height")) {
+            svg += &format!(" viewBox=\"0 0 {width} {height}\"");
+        }
+        svg += &format!(
+            " role=\"img\" aria-labelledby=\"{id}-title {id}-description\">\
+             <title id=\"{id}-title\">{}</title>\
+             <desc id=\"{id}-description\">{}</desc>{body}",
+            escaped(&title),
+            escaped(&description)
+        );
+        Figure { file, title, description, numbers, svg }
+    }
+}
+
+/// Text for XML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A number of about four digits.
+fn short(value: f64) -> String {
+    match value.abs() {
+        1000.0.. => format!("{value:.0}"),
+        100.0.. => format!("{value:.1}"),
+        10.0.. => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}

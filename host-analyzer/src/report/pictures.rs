@@ -1,0 +1,266 @@
+//! Which figures a run gets, and with what in them.
+//!
+//! Cells that differ in strategy and CPU count alone are one group; each group gets a bar chart of
+//! the phases and a timeline for each strategy at its largest CPU count. The totals of all groups
+//! are lines of one chart, or of one for each group where they are many.
+
+use super::figure::{self, Bar, Figure, Line, Numbers, Row};
+use crate::failure::Failure;
+use crate::run::{Cell, FullTrial, Run};
+use crate::timeline;
+use crate::unit::{Scale, Unit};
+use bringup::frame::ApEnd;
+use bringup::phase::Phase;
+use bringup::stamp::Stamp;
+use std::collections::BTreeSet;
+use std::slice;
+
+/// More lines than this are not put in one chart.
+const MANY_LINES: usize = 8;
+
+/// Every figure of a run, in the order of the page.
+pub fn of(run: &Run) -> Result<Vec<Figure>, Failure> {
+    let trials = run.median_trials()?;
+    let groups = groups(run);
+    let mut figures = Vec::new();
+    // Where they are few enough to be told apart, all lines are in one chart.
+    let together = groups.len() > 1 && count_lines(run, &groups) <= MANY_LINES;
+    if together {
+        figures.extend(totals(run, "", "", &groups));
+    }
+    for group in &groups {
+        figures.extend(phases(run, group));
+        if !together {
+            figures.extend(totals(run, &group.behind(), &group.file, slice::from_ref(group)));
+        }
+        let most = group.cells.iter().map(|cell| run.cells[*cell].smp).max();
+        for cell in group.cells.iter().filter(|cell| Some(run.cells[**cell].smp) == most) {
+            if let Some(trial) = &trials[*cell] {
+                figures.extend(trial_timeline(group, &run.cells[*cell], trial));
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// Cells that differ in strategy and CPU count alone.
+struct Group {
+    /// What they have in common and other groups have not; empty where all cells are one group.
+    name: String,
+    /// The same, as a part of a file's name.
+    file: String,
+    /// Indices of [`Run::cells`].
+    cells: Vec<usize>,
+}
+
+impl Group {
+    /// The group's name behind a title.
+    fn behind(&self) -> String {
+        if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) }
+    }
+
+    fn file(&self, kind: &str) -> String {
+        format!("{kind}{}.svg", self.file)
+    }
+}
+
+/// The groups of the cells that have something to show.
+fn groups(run: &Run) -> Vec<Group> {
+    let varying = run.varying_options();
+    let engines: BTreeSet<&str> = run.cells.iter().map(|cell| cell.engine.as_str()).collect();
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, cell) in run.cells.iter().enumerate() {
+        if cell.smp == 1 || cell.trials.is_empty() {
+            continue;
+        }
+        let engine = (engines.len() > 1).then(|| cell.engine.clone());
+        let others = varying.iter().filter(|key| **key != "strategy");
+        let words = others.map(|key| format!("{key}={}", cell.option(key)));
+        let name = engine.into_iter().chain(words).collect::<Vec<_>>().join(", ");
+        match groups.iter_mut().find(|group| group.name == name) {
+            Some(group) => group.cells.push(index),
+            None => {
+                let file = plain(&name, &groups);
+                groups.push(Group { name, file, cells: vec![index] });
+            }
+        }
+    }
+    groups
+}
+
+fn phases(run: &Run, group: &Group) -> Option<Figure> {
+    let medians = |cell: &Cell| {
+        let medians: Option<Vec<u64>> =
+            Phase::ALL.iter().map(|phase| Some(cell.phase(*phase)?.median)).collect();
+        medians
+    };
+    let shown: Vec<(&Cell, Vec<u64>)> = group
+        .cells
+        .iter()
+        .filter_map(|cell| Some((&run.cells[*cell], medians(&run.cells[*cell])?)))
+        .collect();
+    let scale = Scale::of(
+        Unit::Auto,
+        shown.iter().map(|(cell, medians)| {
+            (medians.iter().fold(0, |sum: u64, median| sum.saturating_add(*median)), cell.tsc_khz())
+        }),
+    );
+    let bars: Vec<Bar> = shown
+        .iter()
+        .map(|(cell, medians)| {
+            let mut phases = [0.0; 6];
+            for (phase, median) in phases.iter_mut().zip(medians) {
+                *phase = scale.value(*median, cell.tsc_khz())?;
+            }
+            Some(Bar { label: cell_name(cell), phases })
+        })
+        .collect::<Option<_>>()?;
+    if bars.is_empty() {
+        return None;
+    }
+    let (unit, behind) = (scale.name(), group.behind());
+    let title = format!("Where one AP's time goes{behind}");
+    let description = format!(
+        "Stacked bars of the six phases in {unit}: a bar for each strategy and CPU count, the mean \
+         over the APs of a trial, the median over the trials. The table holds the same numbers."
+    );
+    let numbers = Numbers {
+        header: header("cell", Phase::ALL.map(Phase::name), unit),
+        rows: (shown.iter().zip(&bars))
+            .map(|((cell, medians), bar)| {
+                let texts = medians.iter().map(|median| scale.text(*median, cell.tsc_khz()));
+                [bar.label.clone()].into_iter().chain(texts).collect()
+            })
+            .collect(),
+    };
+    let drawing = figure::phase_bars(&bars, unit);
+    Some(Figure::new(group.file("phases"), title, description, numbers, &drawing))
+}
+
+fn count_lines(run: &Run, groups: &[Group]) -> usize {
+    let strategies = |group: &Group| {
+        let names = group.cells.iter().map(|cell| run.cells[*cell].options.strategy.name());
+        names.collect::<BTreeSet<_>>().len()
+    };
+    groups.iter().map(strategies).sum()
+}
+
+/// The totals of some groups: a line for each strategy of each.
+fn totals(run: &Run, behind: &str, file: &str, groups: &[Group]) -> Option<Figure> {
+    let mut shown: Vec<(String, &Cell, u64)> = Vec::new();
+    for group in groups {
+        for cell in group.cells.iter().map(|cell| &run.cells[*cell]) {
+            let strategy = cell.options.strategy.name();
+            let label = match groups.len() {
+                1 => strategy.to_owned(),
+                _ => format!("{strategy}{}", group.behind()),
+            };
+            shown.push((label, cell, cell.total()?.median));
+        }
+    }
+    let spans = shown.iter().map(|(_, cell, total)| (*total, cell.tsc_khz()));
+    let scale = Scale::of(Unit::Auto, spans);
+    let mut lines: Vec<Line> = Vec::new();
+    for (label, cell, total) in &shown {
+        let point = (f64::from(cell.smp), scale.value(*total, cell.tsc_khz())?);
+        match lines.iter_mut().find(|line| line.label == *label) {
+            Some(line) => line.points.push(point),
+            None => lines.push(Line { label: label.clone(), points: vec![point] }),
+        }
+    }
+    if lines.is_empty() {
+        return None;
+    }
+    let unit = scale.name();
+    let title = format!("Total against CPU count{behind}");
+    let description = format!(
+        "A line for each strategy: the median time in {unit} from the trial's zero until the last \
+         AP is known online, for each CPU count. The table holds the same numbers."
+    );
+    let row = |(label, cell, total): &(String, &Cell, u64)| {
+        vec![format!("{} CPUs, {label}", cell.smp), scale.text(*total, cell.tsc_khz())]
+    };
+    let numbers =
+        Numbers { header: header("cell", ["total"], unit), rows: shown.iter().map(row).collect() };
+    let drawing = figure::totals(&lines, unit);
+    Some(Figure::new(format!("totals{file}.svg"), title, description, numbers, &drawing))
+}
+
+fn trial_timeline(
+    group: &Group,
+    cell: &Cell,
+    FullTrial { trial, timelines }: &FullTrial,
+) -> Option<Figure> {
+    let khz = cell.tsc_khz();
+    let scale = Scale::of(Unit::Auto, [(trial.total, khz)]);
+    let rows: Vec<Row> = timelines
+        .iter()
+        .map(|ap| {
+            let span = || {
+                let phases =
+                    timeline::phases(&ap.stamps).ok().filter(|_| ap.end == ApEnd::Online)?;
+                let init = u64::try_from(ap.stamps.get(Stamp::Init)?).ok()?;
+                let mut lengths = [0.0; 6];
+                for (length, phase) in lengths.iter_mut().zip(phases) {
+                    *length = scale.value(phase.0, khz)?;
+                }
+                Some((scale.value(init, khz)?, lengths))
+            };
+            let span = span();
+            let lost = if span.is_none() { " (lost)" } else { "" };
+            Row { label: format!("{}{lost}", ap.cpu), span }
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let (unit, behind) = (scale.name(), group.behind());
+    let strategy = cell.options.strategy.name();
+    let title = format!("{strategy} with {} CPUs, AP by AP{behind}", cell.smp);
+    let description = format!(
+        "A row for each AP of the median trial, which took {} {unit}: its six phases as coloured \
+         pieces from left to right, waiting in grey.",
+        scale.text(trial.total, khz)
+    );
+    let decimals = scale.decimals();
+    let numbers = Numbers {
+        header: header("AP", ["init"].into_iter().chain(Phase::ALL.map(Phase::name)), unit),
+        rows: rows
+            .iter()
+            .map(|Row { label, span }| {
+                let values =
+                    span.iter().flat_map(|(init, phases)| [*init].into_iter().chain(*phases));
+                let mut row = vec![label.clone()];
+                row.extend(values.map(|value| format!("{value:.decimals$}")));
+                row
+            })
+            .collect(),
+    };
+    let drawing = figure::timeline(&rows, unit);
+    let file = group.file(&format!("timeline-{strategy}"));
+    Some(Figure::new(file, title, description, numbers, &drawing))
+}
+
+/// What tells a cell from the others of its group.
+fn cell_name(cell: &Cell) -> String {
+    format!("{} CPUs, {}", cell.smp, cell.options.strategy)
+}
+
+/// The header of a figure's numbers: a name, then columns with their unit.
+fn header<'a>(first: &str, names: impl IntoIterator<Item = &'a str>, unit: &str) -> Vec<String> {
+    let names = names.into_iter().map(|name| format!("{name} [{unit}]"));
+    [first.to_owned()].into_iter().chain(names).collect()
+}
+
+/// A name of letters, digits and dashes that is in use by no group before.
+fn plain(name: &str, taken: &[Group]) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let dashed: String = name.chars().map(plain).collect();
+    let stem: String =
+        dashed.split('-').filter(|part| !part.is_empty()).map(|part| format!("-{part}")).collect();
+    let free = |name: &String| taken.iter().all(|group| group.file != *name);
+    (1..)
+        .map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") })
+        .find(free)
+        .unwrap_or_default()
+}

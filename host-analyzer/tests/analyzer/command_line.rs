@@ -1,0 +1,236 @@
+//! The program as a user runs it.
+
+use crate::simulated::{STRATEGIES, capture, folder, run_folder};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+fn analyzer(arguments: &[&dyn AsRef<OsStr>]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-analyzer"));
+    for argument in arguments {
+        command.arg(argument.as_ref());
+    }
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+/// The words of a table's row that begins with these, without its borders.
+fn row<'a>(table: &'a str, begin: &[&str]) -> Vec<&'a str> {
+    table
+        .lines()
+        .map(|line| line.split_whitespace().filter(|word| !"│┆".contains(word)).collect::<Vec<_>>())
+        .find(|words| words.starts_with(begin))
+        .unwrap()
+}
+
+#[test]
+fn show_prints_a_row_for_each_cell() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[1, 28]);
+    let output = analyzer(&[&"show", &folder]);
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    let text = stdout(&output);
+    let row = |begin: &[&str]| row(&text, begin).join(" ");
+    assert_eq!(
+        row(&["engine"]),
+        "engine CPUs strategy trials total [ms] kick-loop [ms] sipi [ms] hold [ms] callin [ms] \
+         turn [ms] tsc-sync [ms] online [ms] vs serial"
+    );
+    assert_eq!(
+        row(&["icount", "28", "serial"]),
+        "icount 28 serial 5 72.90 70.30 1.300 0 0.8000 0 0.5000 0.1000 1.00×"
+    );
+    assert_eq!(
+        row(&["icount", "28", "full-parallel"]),
+        "icount 28 full-parallel 5 16.30 2.70 2.600 0 0.8000 5.800 0.5000 0.1000 4.47×"
+    );
+    assert_eq!(
+        row(&["icount", "1", "serial"]),
+        "icount 1 serial 5 – – – – – – – – nothing to bring up"
+    );
+}
+
+#[test]
+fn only_options_that_vary_are_columns() {
+    let (_keep, folder) = folder();
+    let line = "repetitions=1 cell wait=halt cell wait=spin";
+    run_folder(&folder, line, &[2]);
+    let text = stdout(&analyzer(&[&"show", &"--unit", &"cycles", &folder]));
+    let header = row(&text, &["engine"]).join(" ");
+    assert!(header.starts_with("engine CPUs strategy wait trials total [cycles]"), "{header}");
+    assert!(row(&text, &["icount", "2", "serial", "spin"]).contains(&"20000000"));
+}
+
+#[test]
+fn cpu_lines_are_the_e_mails() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4]);
+    let text = stdout(&analyzer(&[&"show", &"--cpu-lines", &folder]));
+    assert_eq!(
+        text,
+        "# icount, 4 CPUs, serial: trial 3 of boot 1\n\
+         CPU#1 up in 1300000, 800000, 500000, 100000 ( 2700000)\n\
+         CPU#2 up in 1300000, 800000, 500000, 100000 ( 2700000)\n\
+         CPU#3 up in 1300000, 800000, 500000, 100000 ( 2700000)\n\
+         Brought CPUs online in 8100000 cycles\n\
+         \n\
+         # icount, 4 CPUs, parallel-sipi: trial 3 of boot 1\n\
+         CPU#1 up in 1300000, 800000, 500000, 100000 ( 2700000)\n\
+         CPU#2 up in 1400000, 800000, 500000, 100000 ( 2800000)\n\
+         CPU#3 up in 1500000, 800000, 500000, 100000 ( 2900000)\n\
+         Brought 4 CPUs to x86/cpu:kick in 300000 cycles\n\
+         Brought CPUs online in 5200000 cycles\n\
+         \n\
+         # icount, 4 CPUs, full-parallel: trial 3 of boot 1\n\
+         CPU#1 up in 1300000, 800000, 500000, 100000 ( 2700000)\n\
+         CPU#2 up in 1400000, 800000, 500000, 100000 ( 2800000)\n\
+         CPU#3 up in 1500000, 800000, 500000, 100000 ( 2900000)\n\
+         Brought 4 CPUs to x86/cpu:kick in 300000 cycles\n\
+         Brought CPUs online in 3400000 cycles\n"
+    );
+}
+
+#[test]
+fn json_holds_the_cells_in_cycles_and_schema_first() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[28]);
+    let output = analyzer(&[&"show", &"--format", &"json", &folder]);
+    let text = stdout(&output);
+    assert!(text.trim_start_matches('{').trim_start().starts_with("\"schema\": 1"));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let cell = &json["cells"][1];
+    for (key, value) in [
+        ("engine", "icount"),
+        ("strategy", "parallel-sipi"),
+        ("tsc_sync", "pairwise"),
+        ("init_delay", "0"),
+        ("cost_callin", "800us"),
+        ("fault", "none"),
+    ] {
+        assert_eq!(cell[key], value, "{key}");
+    }
+    for (key, value) in
+        [("smp", 28), ("sipi_count", 1), ("repetitions", 5), ("trials", 5), ("lost", 0)]
+    {
+        assert_eq!(cell[key], value, "{key}");
+    }
+    assert_eq!((&cell["tsc_khz"], &cell["overruns"]), (&1_000_000.into(), &0.into()));
+    let same = |cycles: u64| serde_json::json!({"median": cycles, "min": cycles, "max": cycles});
+    assert_eq!(cell["total"], same(40_500_000));
+    assert_eq!(cell["kick_loop"], same(2_700_000));
+    assert_eq!(cell["phases"]["tsc_sync"], same(500_000));
+    assert_eq!(cell.get("cold"), None);
+    assert_eq!(json["cells"][0]["cold"]["total"], 72_900_000);
+    assert_eq!(json["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn an_ap_lost_ends_with_1_after_everything_is_shown() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, "repetitions=1 limit=50ms fault=never:2", &[4]);
+    let output = analyzer(&[&"show", &folder]);
+    assert_eq!(code(&output), 1);
+    assert!(stdout(&output).contains("warning: icount, 4 CPUs, serial: lost CPU 2 after `sipi`"));
+    assert!(stderr(&output).contains("did not come online"), "{}", stderr(&output));
+    assert_eq!(code(&analyzer(&[&"report", &folder])), 1);
+    assert!(folder.join("report.html").exists());
+}
+
+#[test]
+fn wrong_requests_end_with_2() {
+    let (_keep, folder) = folder();
+    let text = folder.join("text");
+    fs::write(&text, "no capture\n").unwrap();
+    for arguments in [
+        &[&"show" as &dyn AsRef<OsStr>, &folder.join("nowhere")][..],
+        &[&"show", &text],
+        &[&"decode", &text],
+        &[&"decode", &folder.join("nowhere")],
+        &[&"show", &"--unit", &"parsec"],
+        &[&"show", &"--cpu-lines", &"--format", &"json"],
+        &[],
+    ] {
+        let output = analyzer(arguments);
+        assert_eq!((code(&output), stdout(&output)), (2, String::new()));
+        assert!(!stderr(&output).is_empty());
+    }
+}
+
+#[test]
+fn without_a_run_show_says_which_command_makes_one() {
+    let (_keep, folder) = folder();
+    let output = Command::new(env!("CARGO_BIN_EXE_host-analyzer"))
+        .arg("show")
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("cargo xtask matrix"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_can_not_be_read_ends_with_3() {
+    let (_keep, folder) = folder();
+    // A folder opens like a file, but can't be read like one.
+    let output = analyzer(&[&"decode", &folder]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+}
+
+#[test]
+fn decode_writes_a_json_object_a_line() {
+    let (_keep, folder) = folder();
+    let path = folder.join("capture.bin");
+    fs::write(&path, capture("repetitions=1 limit=1ms fault=never:1", 2)).unwrap();
+    let output = analyzer(&[&"decode", &path]);
+    assert_eq!(code(&output), 0);
+    let lines: Vec<Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["number"], 0);
+    assert_eq!(lines[0]["hello"]["tsc_source"], "cpuid");
+    assert_eq!(lines[2]["cpu"]["apic_id"], 1);
+    let timeline = &lines[5]["ap_timeline"];
+    assert_eq!((&timeline["end"], &timeline["last"]), (&"lost".into(), &"sipi".into()));
+    assert_eq!(timeline["stamps"], serde_json::json!({"init": 0, "sipi": 0, "kick_end": 0}));
+    assert!(stderr(&output).contains("frames recovered, 0 lost"), "{}", stderr(&output));
+}
+
+#[test]
+fn decode_of_a_damaged_capture_warns_and_ends_with_0() {
+    let (_keep, folder) = folder();
+    let path = folder.join("capture.bin");
+    let bytes = capture("repetitions=1", 4);
+    fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
+    let output = analyzer(&[&"decode", &path]);
+    assert_eq!(code(&output), 0);
+    assert!(stderr(&output).contains("warning: the capture is cut"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let (_keep, folder) = folder();
+    let path = folder.join("capture.bin");
+    fs::write(&path, capture("repetitions=500", 28)).unwrap();
+    for command in ["decode", "show"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_host-analyzer"))
+            .args([OsStr::new(command), path.as_os_str()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((code(&output), stderr(&output)), (0, String::new()), "{command}");
+    }
+}

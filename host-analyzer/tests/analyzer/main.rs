@@ -1,0 +1,8 @@
+//! What the analyzer promises, on simulated boots.
+
+mod captures;
+mod command_line;
+mod reports;
+mod runs;
+mod simulated;
+mod wire_format;

@@ -1,0 +1,295 @@
+//! A run folder or a capture becomes cells.
+
+use crate::simulated::{
+    KHZ, STRATEGIES, boot, capture, encoded, folder, frames, manifest, run_folder, write_manifest,
+};
+use bringup::CpuIndex;
+use bringup::frame::{ApEnd, Body, CellBegin, Frame};
+use bringup::offset::OffsetInterval;
+use bringup::options::Strategy;
+use bringup::phase::Phase;
+use bringup::stamp::Stamp;
+use host_analyzer::failure::Failure;
+use host_analyzer::run::{Cell, Run, UNKNOWN_ENGINE};
+use host_analyzer::{claims, show};
+use std::fs;
+use std::path::Path;
+
+fn cell(run: &Run, smp: u16, strategy: Strategy) -> &Cell {
+    let wanted = |cell: &&Cell| cell.smp == smp && cell.options.strategy == strategy;
+    run.cells.iter().find(wanted).unwrap()
+}
+
+fn opened(path: &Path) -> Run {
+    Run::open(path).unwrap_or_else(|failure| panic!("{:?}", failure.report()))
+}
+
+/// The message and the help of a request that is refused.
+fn refused(path: &Path) -> String {
+    match Run::open(path) {
+        Err(Failure::Request(report)) => {
+            format!("{report:#} {} {report:?}", report.help().unwrap())
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+/// A boot whose frames were changed before they were sent.
+fn changed(line: &str, cpus: usize, mut change: impl FnMut(&mut Body<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bringup::sim::boot(line, cpus, KHZ, |frame| {
+        let mut frame = frame.clone();
+        change(&mut frame.body);
+        bytes.extend(encoded(&frame));
+    })
+    .unwrap();
+    bytes
+}
+
+#[test]
+fn a_run_has_a_cell_for_each_engine_cpu_count_and_set_of_options() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4, 28]);
+    let run = opened(&folder);
+    let names: Vec<_> = run.cells.iter().map(|cell| cell.label(&[])).collect();
+    assert_eq!(names[0], "icount, 4 CPUs, serial");
+    assert_eq!(names[5], "icount, 28 CPUs, full-parallel");
+    assert_eq!(names.len(), 6);
+    assert_eq!(run.warnings, [""; 0]);
+
+    // The closed forms of the simulator's own tests.
+    let serial = cell(&run, 28, Strategy::Serial);
+    assert_eq!(serial.total().unwrap().median, 27 * 2_700_000);
+    assert_eq!((serial.trials.len(), serial.cold.len()), (5, 1));
+    assert_eq!(serial.tsc_khz(), Some(KHZ));
+    let full = cell(&run, 28, Strategy::FullParallel);
+    assert_eq!(full.total().unwrap().median, 2_700_000 + 27 * 500_000 + 100_000);
+    assert_eq!(full.kick_loop().unwrap().median, 2_700_000);
+    assert_eq!(full.phase(Phase::Callin).unwrap().median, 800_000);
+    assert_eq!(full.cold.len(), 0);
+    assert!((run.speed_up(full).unwrap() - 72.9 / 16.3).abs() < 1e-9);
+}
+
+#[test]
+fn equal_cells_of_several_boots_are_one() {
+    let (_keep, folder) = folder();
+    let mut told = run_folder(&folder, STRATEGIES, &[4]);
+    told.boots.push(told.boots[0].clone());
+    write_manifest(&folder, &told);
+    let run = opened(&folder);
+    assert_eq!(run.cells.len(), 3);
+    assert_eq!((run.cells[0].trials.len(), run.cells[0].cold.len()), (10, 2));
+}
+
+#[test]
+fn a_bare_capture_is_a_run_of_an_unknown_engine() {
+    let (_keep, folder) = folder();
+    let path = folder.join("serial.bin");
+    fs::write(&path, capture(STRATEGIES, 4)).unwrap();
+    let run = opened(&path);
+    assert!(run.cells.iter().all(|cell| cell.engine == UNKNOWN_ENGINE && cell.smp == 4));
+    assert_eq!(run.cells.len(), 3);
+}
+
+#[test]
+fn the_median_trial_is_kept_with_all_its_timelines() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[1, 8]);
+    let run = opened(&folder);
+    let trials = run.median_trials().unwrap();
+    for (cell, trial) in run.cells.iter().zip(trials) {
+        let trial = trial.unwrap();
+        assert_eq!(trial.timelines.len(), usize::from(cell.smp) - 1);
+        assert_eq!(trial.trial.total, cell.total().unwrap().median);
+        claims::phases_partition(&trial.timelines).unwrap();
+        claims::started_once(&trial.timelines).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_trial_is_counted_and_not_used() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4]);
+    let frames = frames(STRATEGIES, 4);
+    // Hello, 4 Cpu, CellBegin, the cold trial's 5 frames, then the first trial: lose an AP of it,
+    // and with the next trial's begin the end of this one.
+    for (lost, incomplete) in [(12..13, 1), (12..15, 1), (13..18, 2)] {
+        let mut frames = frames.clone();
+        frames.drain(lost.clone());
+        fs::write(folder.join("captures/icount-4-1.bin"), frames.concat()).unwrap();
+        let run = opened(&folder);
+        let serial = cell(&run, 4, Strategy::Serial);
+        assert_eq!(serial.incomplete, incomplete, "{lost:?}");
+        assert_eq!(serial.trials.len() as u64, 5 - incomplete);
+        assert_eq!(serial.total().unwrap().median, 8_100_000);
+        assert!(run.warnings[0].contains(&format!("{} of ", lost.len())), "{:?}", run.warnings);
+    }
+}
+
+#[test]
+fn the_command_line_tells_the_options_of_a_cell_whose_frame_was_lost() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4]);
+    let mut frames = frames(STRATEGIES, 4);
+    frames.remove(5);
+    fs::write(folder.join("captures/icount-4-1.bin"), frames.concat()).unwrap();
+    let run = opened(&folder);
+    assert_eq!(cell(&run, 4, Strategy::Serial).trials.len(), 5);
+
+    let bare = folder.join("bare.bin");
+    fs::write(&bare, frames.concat()).unwrap();
+    let run = opened(&bare);
+    assert_eq!(run.cells.len(), 2);
+    let lost = "cell 0: its options are lost, 6 trials not used";
+    assert!(run.warnings.iter().any(|warning| warning.contains(lost)), "{:?}", run.warnings);
+}
+
+#[test]
+fn a_capture_without_its_hello_still_tells_cycles() {
+    let (_keep, folder) = folder();
+    let bare = folder.join("bare.bin");
+    fs::write(&bare, frames(STRATEGIES, 4)[1..].concat()).unwrap();
+    let run = opened(&bare);
+    assert_eq!(cell(&run, 4, Strategy::Serial).tsc_khz(), None);
+    assert!(show::table(&run, show::Unit::Auto).contains("total [cycles]"));
+    assert!(show::table(&run, show::Unit::Ms).contains("?"));
+}
+
+#[test]
+fn a_cut_capture_says_so_and_what_never_came() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4]);
+    let path = folder.join("captures/icount-4-1.bin");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let run = opened(&folder);
+    let all = run.warnings.join("\n");
+    for part in ["captures/icount-4-1.bin: the capture is cut", "nothing came of 1 of its 3 cells"]
+    {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+}
+
+#[test]
+fn lost_aps_are_named_with_their_last_stamp() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, "repetitions=2 limit=50ms fault=never:3", &[4]);
+    let run = opened(&folder);
+    assert_eq!(run.lost_aps(), 3);
+    assert_eq!(run.cells[0].trials[0].lost, 1);
+    assert!(run.cells[0].trials[0].phases.is_some());
+    let warning = "icount, 4 CPUs, serial: lost CPU 3 after `sipi` (3 times)";
+    assert!(run.warnings.iter().any(|told| told == warning), "{:?}", run.warnings);
+    assert!(matches!(run.verdict(), Err(Failure::Verdict(_))));
+}
+
+#[test]
+fn the_aps_stamps_are_put_on_the_bsps_clock() {
+    let (_keep, folder) = folder();
+    let shift = 5_000_000;
+    let bytes = changed("cost-wake=1ms repetitions=1", 3, |body| {
+        if let Body::ApTimeline(timeline) = body {
+            timeline.stamps = timeline.stamps.on_bsp_clock(shift);
+            let (lo, hi) = (-shift - 10, -shift + 10);
+            timeline.offset = Some(OffsetInterval { lo, hi, lo_samples: 9, hi_samples: 9 });
+        }
+    });
+    let path = folder.join("shifted.bin");
+    fs::write(&path, bytes).unwrap();
+    let run = opened(&path);
+    assert_eq!(run.cells[0].phase(Phase::Sipi).unwrap().median, 1_000_000);
+    assert!(run.cells[0].disorders.is_empty());
+}
+
+#[test]
+fn online_aps_without_phases_are_told_and_not_counted_in() {
+    let (_keep, folder) = folder();
+    let bytes = changed("cost-wake=1ms repetitions=2", 3, |body| {
+        if let Body::ApTimeline(timeline) = body
+            && timeline.cpu == CpuIndex(2)
+        {
+            timeline.stamps.set(Stamp::Alive, -7);
+        }
+    });
+    let path = folder.join("bad.bin");
+    fs::write(&path, bytes).unwrap();
+    let run = opened(&path);
+    assert_eq!(run.cells[0].disorders[&CpuIndex(2)].0, 3);
+    assert_eq!(run.cells[0].phase(Phase::Sipi).unwrap().median, 1_000_000);
+    let all = run.warnings.join("\n");
+    assert!(all.contains("CPU 2 has `alive` at -7, before `entry` at"), "{all}");
+}
+
+#[test]
+fn overruns_are_counted_by_step_without_the_cold_trial() {
+    let (_keep, folder) = folder();
+    let bytes = changed("cost-wake=1ms repetitions=2", 3, |body| {
+        if let Body::ApTimeline(timeline) = body {
+            timeline.overruns[3] = 1500 * u64::from(timeline.cpu.0);
+        }
+    });
+    let path = folder.join("over.bin");
+    fs::write(&path, bytes).unwrap();
+    let run = opened(&path);
+    assert_eq!(run.cells[0].overrun_count(), 4);
+    let all = run.warnings.join("\n");
+    assert!(
+        all.contains("`callin` took longer than its cost 4 times, at most by 3.000 µs (CPU 2)")
+    );
+}
+
+#[test]
+fn a_cell_whose_aps_were_all_lost_still_appears() {
+    let (_keep, folder) = folder();
+    let path = folder.join("lost.bin");
+    let bytes = changed("repetitions=1", 3, |body| {
+        if let Body::ApTimeline(timeline) = body {
+            timeline.end = ApEnd::Lost(Some(Stamp::Sipi));
+        }
+    });
+    fs::write(&path, bytes).unwrap();
+    let run = opened(&path);
+    let json = show::json(&run);
+    assert_eq!(json["cells"][0]["phases"], serde_json::Value::Null);
+    assert_eq!(json["cells"][0]["lost"], 4);
+}
+
+#[test]
+fn options_of_another_version_are_refused_by_name() {
+    let (_keep, folder) = folder();
+    let path = folder.join("newer.bin");
+    let begin = CellBegin { cell: 0, options: "strategy=serial kick=telepathy" };
+    let mut bytes = frames("", 2)[..3].concat();
+    bytes.extend(encoded(&Frame { number: 3, body: Body::CellBegin(begin) }));
+    fs::write(&path, bytes).unwrap();
+    let text = refused(&path);
+    for part in ["newer.bin", "cell 0", "`kick=telepathy` has a bad value", "measure again"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn what_is_no_run_is_refused_with_what_to_do() {
+    let (_keep, folder) = folder();
+    let text = refused(&folder.join("nowhere"));
+    assert!(text.contains("nowhere") && text.contains("cargo xtask matrix"), "{text}");
+
+    let text = refused(&folder);
+    assert!(text.contains("no run.json"), "{text}");
+
+    fs::write(folder.join("text.bin"), "SeaBIOS\r\nNo bootable device.\r\n").unwrap();
+    let text = refused(&folder.join("text.bin"));
+    assert!(text.contains("is no capture") && text.contains("No bootable device."), "{text}");
+
+    fs::write(folder.join("empty.bin"), "").unwrap();
+    assert!(refused(&folder.join("empty.bin")).contains("it is empty"));
+
+    write_manifest(&folder, &manifest(vec![boot("captures/gone.bin", "", 2)]));
+    let text = refused(&folder);
+    assert!(text.contains("captures/gone.bin"), "{text}");
+
+    fs::write(folder.join("run.json"), "{\"schema\": 2}").unwrap();
+    assert!(refused(&folder).contains("schema 2"));
+    fs::write(folder.join("run.json"), "{\"schema\": 1").unwrap();
+    assert!(refused(&folder).contains("no JSON"));
+}

@@ -1,0 +1,176 @@
+//! The command line of `cargo xtask`: reads it, and hands each command to its module.
+
+use crate::engine::{self, Engine};
+use crate::progress::Lines;
+use crate::run::execute;
+use crate::scenario::Scenario;
+use crate::setup::{Needs, ensure};
+use crate::{interrupt, kernel, root, setup, stages};
+use clap::{Parser, Subcommand, ValueEnum};
+use host_analyzer::failure::Failure;
+use host_analyzer::run::Run;
+use host_analyzer::show::{self, Unit};
+use miette::{MietteHandlerOpts, miette};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Builds Rollcall's kernel, boots it, and runs the tests.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find what is missing on this machine and install it
+    Setup {
+        /// Install without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Build the kernel
+    Build,
+    /// Boot once with the options given, and show the result
+    Run {
+        /// Options key=value; each word `cell` begins a cell that inherits those before the first
+        #[arg(value_name = "KEY=VALUE")]
+        words: Vec<String>,
+        /// CPU count, the boot CPU counted
+        #[arg(long, value_name = "N", default_value_t = 4)]
+        smp: u16,
+        /// What executes the kernel: icount, tcg or sim
+        #[arg(long, value_name = "ENGINE", default_value = "icount")]
+        engine: String,
+        /// How long the boot may take
+        #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        limit_seconds: u64,
+        /// What to print
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Run a scenario: every cell of its matrix, then the report
+    Matrix {
+        /// The scenario [default: scenarios/default.toml of this repository]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Run every check of the project, in order, until one fails
+    Test {
+        /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, loom, machine, mutants
+        stages: Vec<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Where runs go [default: results/ of this repository]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+}
+
+impl Place {
+    fn folder(&self) -> PathBuf {
+        self.results.clone().unwrap_or_else(|| root().join("results"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table
+    #[default]
+    Table,
+    /// What `cargo analyze show --format json` prints
+    Json,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> Result<(), Failure> {
+    // Paths and commands in messages must stay in one piece.
+    let unwrapped = |_: &_| Box::new(MietteHandlerOpts::new().wrap_lines(false).build()) as _;
+    // It can only be set once, and is, here.
+    let _ = miette::set_hook(Box::new(unwrapped));
+    let Arguments { command } = Arguments::parse();
+    interrupt::watch()?;
+    match command {
+        Command::Setup { yes } => {
+            ensure(Needs::ALL, yes)?;
+            print(&"everything that Rollcall needs is here")
+        }
+        Command::Build => {
+            ensure(Needs { qemu: false, checks: false, ..Needs::ALL }, false)?;
+            let kernel = kernel::build(root(), &kernel::target_folder(root()))?;
+            print(&format_args!(
+                "{}\ntarget: {}\nsha256: {}",
+                kernel.path.display(),
+                kernel.described.target,
+                kernel.described.sha256
+            ))
+        }
+        Command::Run { words, smp, engine, limit_seconds, format, place } => {
+            let scenario = Scenario::single(
+                named(&engine)?,
+                smp,
+                &words.join(" "),
+                Duration::from_secs(limit_seconds),
+            )?;
+            let run = measured(&scenario, &place.folder(), Lines::Trials)?;
+            match format {
+                Format::Table => print(&show::table(&run, Unit::Auto).trim_end())?,
+                Format::Json => print(&format_args!("{:#}", show::json(&run)))?,
+            }
+            run.verdict()
+        }
+        Command::Matrix { file, place } => {
+            let folder = root().join("scenarios");
+            let file = file.unwrap_or_else(|| folder.join("default.toml"));
+            let scenario = Scenario::read(&file, &folder)?;
+            let run = measured(&scenario, &place.folder(), Lines::Boots)?;
+            print(&format_args!(
+                "{}\n\n{}",
+                show::table(&run, Unit::Auto).trim_end(),
+                paths(&run.path)
+            ))?;
+            run.verdict()
+        }
+        Command::Test { stages } => stages::test(&stages, false),
+    }
+}
+
+fn named(engine: &str) -> Result<&'static dyn Engine, Failure> {
+    engine::named(engine).ok_or_else(|| {
+        Failure::Request(miette!(
+            "there is no engine `{engine}`: expected one of {}",
+            engine::names()
+        ))
+    })
+}
+
+/// Sets the machine up for the scenario, then runs it.
+fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
+    let boots = scenario.groups.iter().any(|group| group.engine.boots_kernel());
+    setup::ensure(Needs { kernel: boots, qemu: boots, checks: false }, false)?;
+    execute(scenario, results, lines)
+}
+
+/// Where the report and the figures of a run are.
+fn paths(folder: &Path) -> String {
+    let mut lines = vec![format!("report:  {}", folder.join("report.html").display())];
+    let figures = folder.join("figures").read_dir().into_iter().flatten().flatten();
+    let mut figures: Vec<String> =
+        figures.map(|figure| format!("figure:  {}", figure.path().display())).collect();
+    figures.sort();
+    lines.extend(figures);
+    lines.push(format!("run:     {}", folder.display()));
+    lines.join("\n")
+}
+
+fn print(text: &dyn std::fmt::Display) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{text}")
+        .map_err(|error| Failure::Environment(miette!("can't write to standard output: {error}")))
+}

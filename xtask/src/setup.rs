@@ -1,0 +1,236 @@
+//! What the machine must have: finds what is missing and installs it.
+//!
+//! This file alone names system packages.
+
+use crate::engine::QEMU;
+use crate::kernel::{Toolchain, cargo_program};
+use crate::process::{self, Output, finish};
+use host_analyzer::failure::Failure;
+use indicatif::ProgressBar;
+use miette::miette;
+use std::env;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::Command;
+use std::time::Duration;
+
+/// How long one command of a package manager may take.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// A package manager, and what the packages are called there.
+#[derive(Debug)]
+struct PackageManager {
+    program: &'static str,
+    /// Makes it learn what there is; empty where installing does that.
+    refresh: &'static [&'static str],
+    install: &'static [&'static str],
+    /// The package with [`QEMU`].
+    qemu: &'static str,
+}
+
+/// Debian and Ubuntu; Fedora; Arch; openSUSE; Alpine; Homebrew. The first that is found is used.
+const PACKAGE_MANAGERS: [PackageManager; 6] = [
+    PackageManager {
+        program: "apt-get",
+        refresh: &["update"],
+        install: &["install", "-y", "--no-install-recommends"],
+        qemu: "qemu-system-x86",
+    },
+    PackageManager {
+        program: "dnf",
+        refresh: &[],
+        install: &["install", "-y", "--setopt=install_weak_deps=False"],
+        qemu: "qemu-system-x86-core",
+    },
+    PackageManager {
+        program: "pacman",
+        refresh: &[],
+        install: &["-Sy", "--noconfirm", "--needed"],
+        qemu: "qemu-system-x86",
+    },
+    PackageManager {
+        program: "zypper",
+        refresh: &[],
+        install: &["--non-interactive", "install", "--no-recommends"],
+        qemu: "qemu-x86",
+    },
+    PackageManager { program: "apk", refresh: &[], install: &["add"], qemu: "qemu-system-x86_64" },
+    PackageManager { program: "brew", refresh: &[], install: &["install"], qemu: "qemu" },
+];
+
+/// What a command is going to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// The kernel is built: the toolchain's own linker.
+    pub kernel: bool,
+    /// An engine of QEMU's is started.
+    pub qemu: bool,
+    /// The sources are checked: rustfmt and clippy.
+    pub checks: bool,
+}
+
+impl Needs {
+    /// Everything.
+    pub const ALL: Needs = Needs { kernel: true, qemu: true, checks: true };
+}
+
+/// Sees to it that everything needed is there; a quick look if it is.
+///
+/// With `yes`, or where `CI` is set, it installs without asking; on a terminal it asks. Fails with
+/// [`Failure::Environment`], and the command to run, where it may not or can't install.
+pub fn ensure(needs: Needs, yes: bool) -> Result<(), Failure> {
+    if needs.kernel {
+        let linker = Toolchain::find()?.linker();
+        if !linker.is_file() {
+            return Err(Failure::Environment(miette!(
+                help =
+                    "toolchains that rustup installs have it; a distribution's own often has not",
+                "the kernel's linker is missing from the toolchain: {}",
+                linker.display()
+            )));
+        }
+    }
+    let mut steps = Vec::new();
+    if needs.qemu && which::which(QEMU).is_err() {
+        steps.extend(package_steps()?);
+    }
+    if needs.checks {
+        steps.extend(component_step()?);
+    }
+    if steps.is_empty() {
+        return Ok(());
+    }
+    consent(&steps, yes)?;
+    steps.iter().try_for_each(Step::take)?;
+    match needs.qemu && which::which(QEMU).is_err() {
+        true => Err(Failure::Environment(miette!(
+            "`{QEMU}` is not on the PATH even though its package was installed"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// A command that installs something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step(Vec<String>);
+
+impl Step {
+    fn new(words: &[&[&str]]) -> Step {
+        Step(words.concat().into_iter().map(str::to_owned).collect())
+    }
+
+    fn text(&self) -> String {
+        self.0.join(" ")
+    }
+
+    fn take(&self) -> Result<(), Failure> {
+        let [program, arguments @ ..] = &self.0[..] else { return Ok(()) };
+        let spinner = ProgressBar::new_spinner().with_message(self.text());
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        if spinner.is_hidden() {
+            eprintln!("{} …", self.text());
+        }
+        let mut command = Command::new(program);
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        let finished = finish(&mut command, Output::Kept, Some(LIMIT), |_| ());
+        spinner.finish_and_clear();
+        let finished = finished?;
+        match finished.status.success() {
+            true => Ok(()),
+            false => Err(Failure::Environment(miette!(
+                help = "what it said is above; run it by hand, then try again",
+                "`{}` failed ({}):\n{}",
+                self.text(),
+                finished.status,
+                finished.output.trim_end()
+            ))),
+        }
+    }
+}
+
+/// How to install QEMU here.
+fn package_steps() -> Result<Vec<Step>, Failure> {
+    let found = PACKAGE_MANAGERS.iter().find(|manager| which::which(manager.program).is_ok());
+    let manager = found.ok_or_else(|| {
+        let known: Vec<&str> = PACKAGE_MANAGERS.iter().map(|manager| manager.program).collect();
+        Failure::Environment(miette!(
+            help = "install QEMU for x86-64 by hand; `--engine sim` needs nothing",
+            "`{QEMU}` is missing, and there is no package manager that is known here ({})",
+            known.join(", ")
+        ))
+    })?;
+    let is_root = rustix::process::geteuid().is_root();
+    let prefix: &[&str] = match manager.program {
+        "brew" => &[],
+        _ if is_root => &[],
+        _ if which::which("sudo").is_ok() => &["sudo", "--non-interactive"],
+        _ => {
+            return Err(Failure::Environment(miette!(
+                help = format!(
+                    "run as root: {} {} {}",
+                    manager.program,
+                    manager.install.join(" "),
+                    manager.qemu
+                ),
+                "`{QEMU}` is missing, and installing it takes root, which this user is not"
+            )));
+        }
+    };
+    let refresh = Step::new(&[prefix, &[manager.program], manager.refresh]);
+    let install = Step::new(&[prefix, &[manager.program], manager.install, &[manager.qemu]]);
+    let refresh = (!manager.refresh.is_empty()).then_some(refresh);
+    Ok(refresh.into_iter().chain([install]).collect())
+}
+
+/// How to add the toolchain's missing components.
+fn component_step() -> Result<Option<Step>, Failure> {
+    let cargo = cargo_program();
+    let lacks = |component: &&str| {
+        let subcommand = if *component == "rustfmt" { "fmt" } else { *component };
+        process::said(&cargo, &[subcommand, "--version"]).is_none()
+    };
+    let missing: Vec<&str> = ["rustfmt", "clippy"].into_iter().filter(lacks).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    if which::which("rustup").is_err() {
+        return Err(Failure::Environment(miette!(
+            help = format!(
+                "install it the way the toolchain was installed; with rustup: \
+                 `rustup component add {}`",
+                missing.join(" ")
+            ),
+            "the toolchain lacks {}",
+            missing.join(" and ")
+        )));
+    }
+    Ok(Some(Step::new(&[&["rustup", "component", "add"], &missing])))
+}
+
+/// May the steps be taken?
+fn consent(steps: &[Step], yes: bool) -> Result<(), Failure> {
+    let commands: Vec<String> = steps.iter().map(Step::text).collect();
+    let ci = env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
+    if yes || ci {
+        return Ok(());
+    }
+    let declined = |why: &str| {
+        Failure::Environment(miette!(
+            help = "`cargo xtask setup --yes` does the same without asking",
+            "something is missing, and {why}; run\n  {}",
+            commands.join("\n  ")
+        ))
+    };
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(declined("there is no terminal to ask on"));
+    }
+    eprint!("Something is missing. Run\n  {}\nnow? [Y/n] ", commands.join("\n  "));
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|_| declined("there was no answer"))?;
+    // The end of the input is no yes.
+    match answer.to_lowercase().trim_end_matches(['\n', '\r']) {
+        "" if answer.is_empty() => Err(declined("there was no answer")),
+        "" | "y" | "yes" => Ok(()),
+        _ => Err(declined("the answer was no")),
+    }
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask test`: every check of the project, in order, until one fails.
+
+use crate::kernel::{Toolchain, cargo_program, target_folder};
+use crate::process::{Output, finish};
+use crate::root;
+use crate::setup::{self, Needs};
+use host_analyzer::failure::Failure;
+use miette::miette;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A check: its name, and the command that does it.
+type Stage = (&'static str, fn() -> Result<Command, Failure>);
+
+/// From the quickest to the slowest.
+const STAGES: [Stage; 8] = [
+    ("fmt", || Ok(cargo(&["fmt", "--all", "--check"]))),
+    ("clippy", || Ok(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
+    ("clippy-kernel", || {
+        let mut command = Toolchain::find()?.cargo("clippy", root(), &target_folder(root()));
+        command.args(["--", "-D", "warnings"]);
+        Ok(command)
+    }),
+    ("doc", || {
+        let mut command = cargo(&["doc", "--no-deps", "--workspace"]);
+        command.env("RUSTDOCFLAGS", "-D warnings");
+        Ok(command)
+    }),
+    ("unit", || Ok(cargo(&["test", "--workspace"]))),
+    ("loom", || {
+        let mut command = cargo(&[
+            "test",
+            "-p",
+            "bringup",
+            "--release",
+            "--target-dir",
+            "target/loom",
+            "--lib",
+            "models",
+        ]);
+        command.env("RUSTFLAGS", "--cfg loom");
+        Ok(command)
+    }),
+    ("machine", || Ok(machine("machine"))),
+    ("mutants", || Ok(machine("mutants"))),
+];
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(cargo_program());
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// Tests that boot the kernel in QEMU.
+fn machine(name: &str) -> Command {
+    cargo(&["test", "-p", "xtask", "--features", "machine-tests", "--test", name])
+}
+
+/// Runs the stages whose names are given, or all, and shows their output.
+///
+/// Fails with [`Failure::Request`] where a name is that of no stage, with [`Failure::Verdict`] at
+/// the first stage that fails.
+pub fn test(names: &[String], yes: bool) -> Result<(), Failure> {
+    let known = STAGES.map(|(name, _)| name);
+    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(Failure::Request(miette!(
+            help = "a single test of a crate is `cargo test -p CRATE NAME`",
+            "there is no stage `{unknown}`: expected {}",
+            known.join(", ")
+        )));
+    }
+    let chosen = |name: &str| names.is_empty() || names.iter().any(|given| given == name);
+    setup::ensure(
+        Needs {
+            kernel: ["clippy-kernel", "machine", "mutants"].into_iter().any(chosen),
+            qemu: ["machine", "mutants"].into_iter().any(chosen),
+            checks: ["fmt", "clippy", "clippy-kernel"].into_iter().any(chosen),
+        },
+        yes,
+    )?;
+    let mut lines = Vec::new();
+    let mut failed = None;
+    for (name, command) in STAGES.into_iter().filter(|(name, _)| chosen(name)) {
+        println!("== {name}");
+        let began = Instant::now();
+        let finished = finish(&mut command()?, Output::Shown, None, |_| ())?;
+        let verdict = if finished.status.success() { "ok" } else { "FAILED" };
+        lines.push(format!("{name:<14} {verdict:<6} {:>7.1} s", seconds(began.elapsed())));
+        if !finished.status.success() {
+            failed = Some(name);
+            break;
+        }
+    }
+    println!("== summary\n{}", lines.join("\n"));
+    match failed {
+        None => Ok(()),
+        Some(name) => Err(Failure::Verdict(miette!(
+            help = "`cargo xtask test {name}` runs this stage alone",
+            "the stage `{name}` failed; the later ones did not run"
+        ))),
+    }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

@@ -1,0 +1,108 @@
+//! Boots a kernel and keeps what it said, for the tests that need QEMU.
+
+use bringup::frame::{ApTimeline, Body, TrialBegin, TrialEnd};
+use bringup::options::Options;
+use host_analyzer::failure::Failure;
+use host_analyzer::timeline::on_bsp_clock;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use xtask::boot::{Order, boot};
+use xtask::engine::Engine;
+
+/// No test's boot takes longer than this.
+pub const LIMIT: Duration = Duration::from_secs(600);
+
+/// The costs of the default scenario.
+pub const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us cost-online=100us \
+                         tsc-window=500us";
+
+/// What a boot said.
+#[derive(Debug, Default)]
+pub struct Booted {
+    /// Frequency of the TSC, in kHz.
+    pub tsc_khz: u64,
+    /// Every cell that began.
+    pub cells: Vec<Cell>,
+    /// Every line of the log.
+    pub logs: Vec<String>,
+    /// The bytes of the serial port.
+    pub bytes: Vec<u8>,
+    /// Why it did not end well.
+    pub failure: Option<Failure>,
+}
+
+/// A cell of a boot.
+#[derive(Debug)]
+pub struct Cell {
+    /// Its options, as the kernel understood them.
+    pub options: Options,
+    /// Every trial that ended, the cold one first.
+    pub trials: Vec<Trial>,
+}
+
+/// A trial of a cell.
+#[derive(Debug)]
+pub struct Trial {
+    /// How it began.
+    pub begin: TrialBegin,
+    /// Its APs, all stamps on the BSP's clock.
+    pub aps: Vec<ApTimeline>,
+    /// How it ended.
+    pub end: TrialEnd,
+}
+
+/// Boots once; the words go to the kernel as they are, behind the engine's own.
+#[track_caller]
+pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) -> Booted {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("captures")).unwrap();
+    let command_line = format!("{} {words}", engine.own_words());
+    let order = Order {
+        engine,
+        kernel: Some(kernel),
+        smp,
+        number: 1,
+        command_line: command_line.trim(),
+        folder: folder.path(),
+        limit: LIMIT,
+    };
+    let mut booted = Booted::default();
+    let mut open: Option<(TrialBegin, Vec<ApTimeline>)> = None;
+    let outcome = boot(&order, |frame| match &frame.body {
+        Body::Hello(hello) => booted.tsc_khz = hello.tsc_khz,
+        Body::CellBegin(begin) => {
+            let mut options = Options::default();
+            begin.options.split(' ').for_each(|word| options.set_word(word).unwrap());
+            booted.cells.push(Cell { options, trials: Vec::new() });
+        }
+        Body::TrialBegin(begin) => open = Some((*begin, Vec::new())),
+        Body::ApTimeline(ap) => open.as_mut().unwrap().1.push(on_bsp_clock(ap)),
+        Body::TrialEnd(end) => {
+            let (begin, aps) = open.take().unwrap();
+            booted.cells.last_mut().unwrap().trials.push(Trial { begin, aps, end: *end });
+        }
+        Body::Log(log) => booted.logs.push(log.text.to_owned()),
+        _ => {}
+    });
+    let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    booted.bytes = fs::read(folder.path().join(&outcome.record.capture)).unwrap_or_default();
+    booted.failure = outcome.failure;
+    booted
+}
+
+impl Booted {
+    /// The boot must have ended well.
+    #[track_caller]
+    pub fn well(self) -> Booted {
+        match &self.failure {
+            None => self,
+            Some(failure) => panic!("{:?}", failure.report()),
+        }
+    }
+
+    /// Every trial with its cell.
+    pub fn trials(&self) -> impl Iterator<Item = (&Cell, &Trial)> {
+        self.cells.iter().flat_map(|cell| cell.trials.iter().map(move |trial| (cell, trial)))
+    }
+}

@@ -82,7 +82,7 @@ pub fn boot<'a>(
         for number in u32::from(cell > 0)..=options.repetitions {
             let cold = number == 0;
             send(Body::TrialBegin(TrialBegin { cell, trial: number, cold, zero: 0 }));
-            aps.iter().for_each(|ap| drop(send(Body::ApTimeline(*ap))));
+            aps.iter().for_each(|ap| _ = send(Body::ApTimeline(*ap)));
             frames = send(Body::TrialEnd(end));
         }
     }

@@ -105,9 +105,8 @@ fn timer_gate(tsc_khz: u64) -> u64 {
     let gate = tsc_khz / 2; // half a millisecond
     let begin = tsc();
     apic::start_timer(u32::MAX.into());
-    while tsc() - begin < gate {
-        core::hint::spin_loop();
-    }
+    // No PAUSE: it would hand the emulator's one thread to every other CPU in turn.
+    while tsc() - begin < gate {}
     let left = apic::timer_left();
     let cycles = tsc() - begin;
     apic::stop_timer();

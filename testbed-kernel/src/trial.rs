@@ -115,14 +115,12 @@ impl Trial<'_> {
     }
 
     /// Puts every AP back to wait-for-SIPI.
-    fn park(&mut self) {
+    fn park(&self) {
         if self.aps().is_empty() {
             return;
         }
         let now = tsc();
-        self.unborn.set(1);
-        self.kicked = self.cpus.len() as u16;
-        self.mark_sent(now);
+        self.mark_sent(now, self.cpus.len());
         apic::send_init(To::AllButSelf);
         let parked = now + self.cycles(PARKING) * self.cpus.len() as u64;
         clock::wait_until(parked, Spend::Halt, |now| {
@@ -251,11 +249,10 @@ impl Trial<'_> {
         false
     }
 
-    /// About to send INIT or SIPI.
-    fn mark_sent(&self, now: u64) {
+    /// About to send INIT or SIPI to that many APs.
+    fn mark_sent(&self, now: u64, aps: usize) {
         if let Some(guard) = self.guard() {
-            let in_flight = u64::from(self.kicked - self.unborn.get());
-            self.taken_at.set(now + guard * in_flight);
+            self.taken_at.set(self.taken_at.get().max(now) + guard * aps as u64);
             clock::set_alarm(u64::MAX, Some(guard));
         }
     }
@@ -315,7 +312,7 @@ impl Trial<'_> {
     fn kick_all_at_once(&self, set: Aps) {
         let init = tsc();
         set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
-        self.mark_sent(init);
+        self.mark_sent(init, self.cpus.len());
         apic::send_init(To::AllButSelf);
         let begin = init + self.cycles(self.options.init_delay);
         self.wait_until(begin);
@@ -327,7 +324,7 @@ impl Trial<'_> {
             slot(ap).down.sipi.store(sipi, Relaxed);
             slot(ap).book.kick_overrun.store(overrun, Relaxed);
         }
-        self.mark_sent(sipi);
+        self.mark_sent(sipi, self.cpus.len());
         self.send_sipis(To::AllButSelf);
         let end = tsc();
         for ap in set {
@@ -341,7 +338,7 @@ impl Trial<'_> {
         for ap in set {
             begin = tsc();
             self.stamp(ap, Stamp::Init, begin);
-            self.mark_sent(begin);
+            self.mark_sent(begin, 1);
             apic::send_init(To::One(self.apic_id(ap)));
         }
         begin += self.cycles(self.options.init_delay);
@@ -352,7 +349,7 @@ impl Trial<'_> {
             let sipi = tsc();
             self.stamp(ap, Stamp::Sipi, sipi);
             slot(ap).down.sipi.store(sipi, Relaxed);
-            self.mark_sent(sipi);
+            self.mark_sent(sipi, 1);
             if !self.options.faults.hit(Fault::Never, ap) {
                 self.send_sipis(To::One(self.apic_id(ap)));
             }

@@ -176,8 +176,8 @@ mod tests {
 #[cfg(all(test, loom))]
 mod models {
     use super::*;
-    use loom::sync::Arc;
-    use loom::sync::atomic::{AtomicBool, AtomicU64};
+    use loom::sync::atomic::AtomicU64;
+    use loom::sync::{Arc, Notify};
     use loom::thread;
 
     fn spin_until(mut done: impl FnMut() -> bool) {
@@ -244,15 +244,15 @@ mod models {
     #[test]
     fn a_halting_wait_loses_no_wake_up() {
         loom::model(|| {
-            let shared = Arc::new((Word::new(), AtomicBool::new(false)));
+            let shared = Arc::new((Word::new(), Notify::new()));
             let ap = Arc::clone(&shared);
             let ap = thread::spawn(move || {
                 ap.0.reach(Epoch(1), Reached::Alive);
-                ap.1.store(true, Ordering::Release);
+                ap.1.notify();
             });
             let (word, interrupt) = &*shared;
             while word.reached(Epoch(1)) < Reached::Alive {
-                spin_until(|| interrupt.swap(false, Ordering::Acquire));
+                interrupt.wait();
             }
             ap.join().unwrap();
         });

@@ -23,8 +23,10 @@ use core::sync::atomic::Ordering::{Relaxed, Release};
 const VISITS: u64 = 4;
 /// Fresh readings that the BSP wants of an AP in a visit.
 const READINGS: u32 = 4;
-/// The longest visit to an AP that does not answer.
-const VISIT_LIMIT: Duration = Duration::Nanos(30_000);
+/// How long the BSP looks for an AP's answer before it rests.
+const LOOK: Duration = Duration::Nanos(30_000);
+/// How long it rests before it looks again.
+const REST: Duration = Duration::Nanos(100_000);
 /// From the INIT that ends a trial until the APs have surely taken it, for each CPU.
 const PARKING: Duration = Duration::Nanos(20_000);
 /// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
@@ -359,16 +361,24 @@ impl Trial<'_> {
         }
     }
 
-    /// Looks for the AP's clock, a few readings at a time, and lets it see the BSP's.
-    fn visit(&self, ap: CpuIndex, exchange: &mut Exchange<'_>) {
+    /// Looks for the AP's clock, a few readings' worth, and lets it see the BSP's; until the
+    /// moment `end` at most, but once at least.
+    fn visit(&self, ap: CpuIndex, exchange: &mut Exchange<'_>, end: u64) {
         let down = &slot(ap).down;
         let enough = exchange.lag().samples + READINGS;
-        let limit = tsc() + self.cycles(VISIT_LIMIT);
         down.visiting.store(true, Release);
         self.wake(ap);
-        while exchange.lag().samples < enough && tsc() < limit {
-            exchange.step(|| tsc().wrapping_sub(self.orders.zero) as i64);
-            core::hint::spin_loop();
+        loop {
+            let rest = tsc() + self.cycles(LOOK);
+            while exchange.lag().samples < enough && tsc() < rest {
+                exchange.step(|| tsc().wrapping_sub(self.orders.zero) as i64);
+                core::hint::spin_loop();
+            }
+            if exchange.lag().samples >= enough || tsc() >= end {
+                break;
+            }
+            // An AP that is slow to answer may need this core of the host to run on.
+            self.wait_until(end.min(tsc() + self.cycles(REST)));
         }
         down.visiting.store(false, Release);
     }
@@ -449,12 +459,11 @@ impl Bsp for Trial<'_> {
         book.synced.store(true, Relaxed);
         down.word.allow(self.orders.epoch, Allowed::Sync);
         for visit in 0..VISITS {
-            let moment = begin + window / VISITS * visit;
-            if visit > 0 && tsc() >= begin + window {
+            self.wait_until(begin + window / VISITS * visit);
+            self.visit(ap, &mut exchange, begin + window / VISITS * (visit + 1));
+            if tsc() >= begin + window {
                 break;
             }
-            self.wait_until(moment);
-            self.visit(ap, &mut exchange);
         }
         self.wait_until(begin + window);
         let lag = exchange.lag();

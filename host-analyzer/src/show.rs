@@ -8,4 +8,4 @@ pub use crate::unit::Unit;
 pub use cpu_lines::cpu_lines;
 pub use json::json;
 pub use table::table;
-pub(crate) use table::{Column, columns};
+pub(crate) use table::{Column, caption, columns};

@@ -42,7 +42,7 @@ fn boot(engine: Qemu, smp: u16, words: &str) -> Booted {
 /// The failure of a boot that must not end well, as text.
 #[track_caller]
 fn refusal(booted: &Booted) -> String {
-    format!("{:?}", booted.failure.as_ref().expect("the boot ended well").report())
+    booted.failure.as_ref().expect("the boot ended well").report().to_string()
 }
 
 fn claim_of(strategy: Strategy) -> fn(&[ApTimeline]) -> Result<(), Violation> {

@@ -3,7 +3,7 @@
 use super::figure::{Figure, GRID, INK, PAPER, phase_colour};
 use crate::manifest::Manifest;
 use crate::run::{Cell, Machine, Run};
-use crate::show::{Column, columns};
+use crate::show::{Column, caption, columns};
 use crate::unit::{Unit, readable};
 use askama::Template;
 use bringup::options::Options;
@@ -20,6 +20,7 @@ pub struct Page<'a> {
     manifest: Option<&'a Manifest>,
     warnings: &'a [String],
     figures: &'a [Figure],
+    caption: String,
     columns: Vec<Column>,
     /// How many rows the table has.
     rows: usize,
@@ -79,6 +80,7 @@ impl<'a> Page<'a> {
             manifest: run.manifest.as_ref(),
             warnings: &run.warnings,
             figures,
+            caption: caption(run, Unit::Auto),
             columns: columns(run, Unit::Auto),
             rows: run.cells.len(),
             common,

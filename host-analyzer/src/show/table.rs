@@ -10,7 +10,7 @@ const NONE: &str = "–";
 
 /// One column: its header, and its text for each cell in the order of [`Run::cells`].
 pub(crate) struct Column {
-    /// The header, the unit included.
+    /// The header.
     pub header: String,
     /// One text for each cell.
     pub texts: Vec<String>,
@@ -21,8 +21,8 @@ pub(crate) struct Column {
 /// A run as a table for people: a row for each cell, medians over its trials, and below them the
 /// warnings. Ends with a newline.
 ///
-/// All times have one unit, which stands in the headers. The six phases are means over the APs of a
-/// trial, then medians over the trials.
+/// All times have one unit, which is said first. The six phases are means over the APs of a trial,
+/// then medians over the trials.
 pub fn table(run: &Run, unit: Unit) -> String {
     let columns = columns(run, unit);
     let mut table = Table::new();
@@ -36,7 +36,7 @@ pub fn table(run: &Run, unit: Unit) -> String {
     for row in 0..run.cells.len() {
         table.add_row(columns.iter().map(|column| align(&column.texts[row], column.number)));
     }
-    let mut text = format!("{table}\n");
+    let mut text = format!("{}\n{table}\n", caption(run, unit));
     if run.cells.is_empty() {
         text += "no cell was begun\n";
     }
@@ -44,6 +44,18 @@ pub fn table(run: &Run, unit: Unit) -> String {
         text += &format!("warning: {warning}\n");
     }
     text
+}
+
+/// What the numbers are, unit first.
+pub(crate) fn caption(run: &Run, unit: Unit) -> String {
+    let unit = scale(run, unit).name();
+    format!("Times in {unit}: medians over the trials; each phase is the mean over the APs.")
+}
+
+/// One unit for all times, so that they can be compared along a row and added up.
+fn scale(run: &Run, unit: Unit) -> Scale {
+    let totals = run.cells.iter().filter_map(|cell| Some((cell.total()?.median, cell.tsc_khz())));
+    Scale::of(unit, totals)
 }
 
 /// The columns of the table, in the terminal as in the report.
@@ -58,15 +70,13 @@ pub(crate) fn columns(run: &Run, unit: Unit) -> Vec<Column> {
         number: true,
         ..words(header, text)
     };
-    // One unit for all times, so that they can be compared along a row and added up.
-    let longest = cells.iter().filter_map(|cell| Some((cell.total()?.median, cell.tsc_khz())));
-    let unit = Scale::of(unit, longest).unit();
+    let unit = scale(run, unit).unit();
     let times = |name: &str, median: &dyn Fn(&Cell) -> Option<u64>| {
         // A machine of one CPU has no bring-up, so no time of one.
         let median = |cell: &Cell| median(cell).filter(|_| cell.smp > 1);
         let scale =
             Scale::of(unit, cells.iter().filter_map(|cell| Some((median(cell)?, cell.tsc_khz()))));
-        numbers(&format!("{name} [{}]", scale.name()), &|cell| {
+        numbers(name, &|cell| {
             median(cell).map_or(NONE.to_owned(), |cycles| scale.text(cycles, cell.tsc_khz()))
         })
     };

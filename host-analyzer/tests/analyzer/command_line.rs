@@ -42,19 +42,19 @@ fn show_prints_a_row_for_each_cell() {
     let output = analyzer(&[&"show", &folder]);
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
     let text = stdout(&output);
+    assert!(text.starts_with("Times in ms: medians"), "{text}");
     let row = |begin: &[&str]| row(&text, begin).join(" ");
     assert_eq!(
         row(&["engine"]),
-        "engine CPUs strategy trials total [ms] kick-loop [ms] sipi [ms] hold [ms] callin [ms] \
-         turn [ms] tsc-sync [ms] online [ms] vs serial"
+        "engine CPUs strategy trials total kick-loop sipi hold callin turn tsc-sync online vs serial"
     );
     assert_eq!(
         row(&["icount", "28", "serial"]),
-        "icount 28 serial 5 72.90 70.30 1.300 0 0.8000 0 0.5000 0.1000 1.00×"
+        "icount 28 serial 5 72.90 70.30 1.300 0 0.800 0 0.500 0.100 1.00×"
     );
     assert_eq!(
         row(&["icount", "28", "full-parallel"]),
-        "icount 28 full-parallel 5 16.30 2.70 2.600 0 0.8000 5.800 0.5000 0.1000 4.47×"
+        "icount 28 full-parallel 5 16.30 2.70 2.600 0 0.800 5.800 0.500 0.100 4.47×"
     );
     assert_eq!(
         row(&["icount", "1", "serial"]),
@@ -69,7 +69,7 @@ fn only_options_that_vary_are_columns() {
     run_folder(&folder, line, &[2]);
     let text = stdout(&analyzer(&[&"show", &"--unit", &"cycles", &folder]));
     let header = row(&text, &["engine"]).join(" ");
-    assert!(header.starts_with("engine CPUs strategy wait trials total [cycles]"), "{header}");
+    assert!(header.starts_with("engine CPUs strategy wait trials total"), "{header}");
     assert!(row(&text, &["icount", "2", "serial", "spin"]).contains(&"20000000"));
 }
 

@@ -11,7 +11,7 @@ use xtask::boot::{Order, boot};
 use xtask::engine::Engine;
 
 /// No test's boot takes longer than this.
-pub const LIMIT: Duration = Duration::from_secs(600);
+pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The costs of the default scenario.
 pub const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us cost-online=100us \

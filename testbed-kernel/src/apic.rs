@@ -74,7 +74,7 @@ fn base() -> u64 {
     unsafe { Msr::new(IA32_APIC_BASE).read() }
 }
 
-/// Puts this CPU's APIC where [`BASE`] says, in xAPIC mode, switched on, deaf to nothing; after
+/// Puts this CPU's APIC at its default address, in xAPIC mode, switched on, deaf to nothing; after
 /// this it takes IPIs and its timer's interrupts.
 ///
 /// INIT does not reset `IA32_APIC_BASE`, so an AP does not assume anything of it.

@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn an_apic_id_is_cut_where_the_leaf_says() {
         let haswell = Topology { thread_bits: 1, package_shift: 5 };
-        assert_eq!(haswell.place(ApicId(0b1_0110_1)), (1, 6, 1));
+        assert_eq!(haswell.place(ApicId(32 + 2 * 6 + 1)), (1, 6, 1));
         let none = Topology { thread_bits: 0, package_shift: u32::BITS };
         assert_eq!(none.place(ApicId(37)), (0, 37, 0));
     }

@@ -45,8 +45,6 @@ pub struct Order<'a> {
 pub struct Outcome {
     /// What `run.json` tells of it.
     pub record: manifest::Boot,
-    /// Its last frame, in words.
-    pub last_frame: String,
     /// Why it did not end well.
     pub failure: Option<Failure>,
 }
@@ -119,7 +117,6 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
             stderr: ending.stderr,
             seconds,
         },
-        last_frame: seen.last,
         failure,
     })
 }

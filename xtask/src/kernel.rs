@@ -67,7 +67,7 @@ impl Toolchain {
             HOSTED => HOSTED,
             other => {
                 return Err(Failure::Environment(miette!(
-                    help = "`rustup target add {BARE}` adds the one that works everywhere",
+                    help = format!("`rustup target add {BARE}` adds the one that works everywhere"),
                     "this toolchain, for {other}, can't build the kernel: it needs the target \
                      {BARE}, or to be for {HOSTED}"
                 )));

@@ -1,6 +1,6 @@
 //! What the user sees while boots run: a bar with the time left, or lines without a terminal.
 
-use bringup::frame::{ApEnd, Body, Frame};
+use bringup::frame::{ApEnd, Body, Frame, TrialEnd};
 use bringup::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -23,7 +23,8 @@ pub struct Progress {
     tsc_khz: u64,
     strategy: String,
     trial: String,
-    wrong: u16,
+    aps: u32,
+    wrong: u32,
     trials: u32,
 }
 
@@ -53,6 +54,7 @@ impl Progress {
             tsc_khz: 0,
             strategy: String::new(),
             trial: String::new(),
+            aps: 0,
             wrong: 0,
             trials: 0,
         }
@@ -83,27 +85,36 @@ impl Progress {
             Body::TrialBegin(begin) => {
                 let cold = if begin.cold { " (cold)" } else { "" };
                 self.trial = format!("{} trial {}{cold}", self.strategy, begin.trial);
-                self.wrong = 0;
+                (self.aps, self.wrong) = (0, 0);
             }
             Body::ApTimeline(timeline) => {
                 self.bar.inc(1);
-                self.wrong += u16::from(timeline.end == ApEnd::WrongAnswer);
+                self.aps += 1;
+                self.wrong += u32::from(timeline.end == ApEnd::WrongAnswer);
             }
             Body::TrialEnd(end) => {
                 self.bar.inc(1);
                 self.trials += 1;
                 self.bar.set_message(format!("{}: {}", self.label, self.trial));
                 if self.lines == Lines::Trials {
-                    let ms = end.total.0 as f64 / self.tsc_khz.max(1) as f64;
-                    let wrong = match self.wrong {
-                        0 => String::new(),
-                        wrong => format!(", {wrong} with a wrong answer"),
-                    };
-                    self.line(&format!("{}: {ms:.3} ms, {} lost{wrong}", self.trial, end.lost));
+                    self.line(&format!("{}: {}", self.trial, self.result(end)));
                 }
             }
             _ => {}
         }
+    }
+
+    /// A trial's result, in short.
+    fn result(&self, end: &TrialEnd) -> String {
+        if self.aps == 0 {
+            return "no AP to bring up".to_owned();
+        }
+        let ms = end.total.0 as f64 / self.tsc_khz.max(1) as f64;
+        let wrong = match self.wrong {
+            0 => String::new(),
+            wrong => format!(", {wrong} with a wrong answer"),
+        };
+        format!("{ms:.3} ms, {} lost{wrong}", end.lost)
     }
 
     /// Something that the user should read now; it stays above the bar.

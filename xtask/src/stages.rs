@@ -95,7 +95,7 @@ pub fn test(names: &[String], yes: bool) -> Result<(), Failure> {
     match failed {
         None => Ok(()),
         Some(name) => Err(Failure::Verdict(miette!(
-            help = "`cargo xtask test {name}` runs this stage alone",
+            help = format!("`cargo xtask test {name}` runs this stage alone"),
             "the stage `{name}` failed; the later ones did not run"
         ))),
     }

@@ -105,7 +105,9 @@ fn json_stands_alone_on_standard_output() {
 #[test]
 fn one_cpu_has_no_ap() {
     let folder = tempfile::tempdir().unwrap();
-    ends_with(&xtask(folder.path(), "run --engine sim --smp 1 --results @"), 0);
+    let (said, told) = ends_with(&xtask(folder.path(), "run --engine sim --smp 1 --results @"), 0);
+    assert!(told.contains("serial trial 1: no AP to bring up"), "{told}");
+    assert!(said.contains("nothing to bring up"), "{said}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Do the claims notice a strategy that is not what it is called? For each, a kernel is built with
-//! a planted mistake, and its claim must go red.
+//! Kernels built from altered copies of the sources. Do the claims notice a strategy that is not
+//! what it is called? For each, a kernel is built with a planted mistake, and its claim must go red.
 //!
 //! `cargo xtask test mutants` runs these; `machine.rs` shows the same claims green without them.
 
@@ -10,9 +10,10 @@ use harness::{COSTS, boot_kernel};
 use host_analyzer::claims::{self, Violation};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use xtask::engine::Qemu;
-use xtask::{kernel, root};
+use xtask::kernel::{self, Kernel};
+use xtask::root;
 
 /// The mutants share their build folder, so that only what differs is built anew.
 static BUILDING: Mutex<()> = Mutex::new(());
@@ -31,30 +32,49 @@ fn copy(from: &Path, to: &Path) {
         if path.is_dir() {
             copy(&path, &to.join(name));
         } else {
-            // Not `fs::copy` of the times: cargo must see that the file is new.
+            // Cargo must see that the file is new, so its times are not copied.
             fs::write(to.join(name), fs::read(&path).unwrap()).unwrap();
         }
     }
 }
 
-/// Builds the kernel of a workspace in which `text`, found exactly once in the strategies, is
-/// replaced.
-fn mutant(name: &str, text: &str, replacement: &str) -> PathBuf {
+/// Builds the kernel of a copy of the workspace, after a change to the strategies' source.
+fn altered(name: &str, change: impl Fn(String) -> String) -> Kernel {
     let mutants = root().join("target/mutants");
     let workspace = mutants.join(name);
-    let _one_at_a_time = BUILDING.lock();
+    // A test that failed while it held the lock has not harmed what the lock protects.
+    let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = fs::remove_dir_all(&workspace);
     copy(root(), &workspace);
     let strategies = workspace.join("bringup/src/strategy.rs");
     let source = fs::read_to_string(&strategies).unwrap();
-    let found = source.matches(text).count();
-    assert_eq!(found, 1, "the text to replace is {found} times in strategy.rs:\n{text}");
-    fs::write(&strategies, source.replace(text, replacement)).unwrap();
-    let kernel = kernel::build(&workspace, &mutants.join("target"))
+    fs::write(&strategies, change(source)).unwrap();
+    let mut kernel = kernel::build(&workspace, &mutants.join("target"))
         .unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    // The next build overwrites it where it is.
     let kept = workspace.join("testbed-kernel.elf");
-    fs::copy(kernel.path, &kept).unwrap();
-    kept
+    fs::copy(&kernel.path, &kept).unwrap();
+    kernel.path = kept;
+    kernel
+}
+
+/// Builds the kernel of a workspace in which `text`, found exactly once in the strategies, is
+/// replaced.
+fn mutant(name: &str, text: &str, replacement: &str) -> PathBuf {
+    let kernel = altered(name, |source| {
+        let found = source.matches(text).count();
+        assert_eq!(found, 1, "the text to replace is {found} times in strategy.rs:\n{text}");
+        source.replace(text, replacement)
+    });
+    kernel.path
+}
+
+#[test]
+fn the_kernels_bytes_do_not_depend_on_where_its_sources_lie() {
+    let elsewhere = altered("un changed", |source| source).described.sha256;
+    let here = kernel::build(root(), &kernel::target_folder(root()))
+        .unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    assert_eq!(elsewhere, here.described.sha256);
 }
 
 /// Boots a mutant by the strategy and demands that its claim is violated.

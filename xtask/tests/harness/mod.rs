@@ -24,8 +24,6 @@ pub struct Booted {
     pub tsc_khz: u64,
     /// Every cell that began.
     pub cells: Vec<Cell>,
-    /// Every line of the log.
-    pub logs: Vec<String>,
     /// The bytes of the serial port.
     pub bytes: Vec<u8>,
     /// Why it did not end well.
@@ -82,7 +80,6 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
             let (begin, aps) = open.take().unwrap();
             booted.cells.last_mut().unwrap().trials.push(Trial { begin, aps, end: *end });
         }
-        Body::Log(log) => booted.logs.push(log.text.to_owned()),
         _ => {}
     });
     let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));

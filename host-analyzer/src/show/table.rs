@@ -3,7 +3,7 @@
 use crate::run::{Cell, Run};
 use crate::unit::{Scale, Unit};
 use bringup::phase::Phase;
-use comfy_table::{Cell as Field, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell as Field, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// What stands where there is nothing to tell.
 const NONE: &str = "–";
@@ -26,8 +26,10 @@ pub(crate) struct Column {
 pub fn table(run: &Run, unit: Unit) -> String {
     let columns = columns(run, unit);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(rule));
+    // A terminal that is too narrow folds lines, which reads better than folded words.
+    table.set_content_arrangement(ContentArrangement::Disabled);
     let align = |text: &String, number| {
         let side = if number { CellAlignment::Right } else { CellAlignment::Left };
         Field::new(text).set_alignment(side)
@@ -36,7 +38,7 @@ pub fn table(run: &Run, unit: Unit) -> String {
     for row in 0..run.cells.len() {
         table.add_row(columns.iter().map(|column| align(&column.texts[row], column.number)));
     }
-    let mut text = format!("{}\n{table}\n", caption(run, unit));
+    let mut text = format!("{}\n\n{}\n", caption(run, unit), table.trim_fmt());
     if run.cells.is_empty() {
         text += "no cell was begun\n";
     }

@@ -1,6 +1,6 @@
 //! The frames that a capture is made of; `docs/wire-format.md` describes them byte by byte.
 
-use crate::offset::OffsetInterval;
+use crate::offset::{OffsetInterval, Verdict};
 use crate::options::Step;
 use crate::stamp::{Stamp, Stamps};
 use crate::{ApicId, CpuIndex, Cycles};
@@ -24,6 +24,7 @@ pub struct Frame<'a> {
 
 /// What a frame says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most frames are timelines, the largest variant")]
 pub enum Body<'a> {
     /// The first frame of a boot.
     #[serde(borrow)]
@@ -84,14 +85,12 @@ pub struct Hello<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TscSource {
-    /// CPUID leaf 0x15 (or 0x16).
+    /// CPUID leaf 0x15.
     Cpuid,
     /// The hypervisor's CPUID leaf 0x4000_0010.
     Hypervisor,
     /// Gates of the ACPI PM timer; the median.
     PmTimer,
-    /// Gates of the PIT's channel 2; the median.
-    Pit,
 }
 
 /// How the local APICs are addressed.
@@ -156,10 +155,25 @@ pub struct ApTimeline {
     pub stamps: Stamps,
     /// The raw `entry`, where a cost of `wake` has put the stamp to its deadline.
     pub entry_raw: Option<i64>,
-    /// Its clock against the BSP's, where it was compared.
+    /// Its clock, as the stamps read it, against the BSP's; where it was compared.
     pub offset: Option<OffsetInterval>,
+    /// How the comparison went, where there was one.
+    pub sync: Option<Sync>,
     /// By how many cycles each step went beyond its cost, in the order of [`Step::ALL`].
     pub overruns: [u64; Step::COUNT],
+}
+
+/// How an AP's clock was compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sync {
+    /// What it came to.
+    pub verdict: Verdict,
+    /// Windows that watched this AP.
+    pub windows: u8,
+    /// What the first of them saw: here a warp shows its size.
+    pub first: Option<OffsetInterval>,
+    /// What was taken off the AP's clock after that, in cycles, inside the sync.
+    pub correction: i64,
 }
 
 /// How an AP ended in a trial.

@@ -22,45 +22,71 @@ pub struct Lag {
     pub samples: u32,
 }
 
-impl Lag {
-    fn see(&mut self, lag: i64) {
-        self.least = if self.samples == 0 { lag } else { self.least.min(lag) };
-        self.samples += 1;
-    }
-}
-
 /// One side of the exchange of clock readings between an AP and the BSP.
-#[derive(Debug)]
-pub struct Exchange<'a> {
+///
+/// Both loop over [`Exchange::look`] and [`Exchange::publish`]. What lies between a look and the
+/// next publication widens nothing; what lies between a publication and the look that follows does.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
     epoch: Epoch,
-    mine: &'a ClockWord,
-    theirs: &'a ClockWord,
     last: Option<i64>,
     lag: Lag,
 }
 
-impl<'a> Exchange<'a> {
-    /// Begins an exchange in which the caller alone writes `mine`.
-    ///
-    /// A reading that already lies in `theirs` counts as fresh: it is of this epoch.
-    pub fn begin(epoch: Epoch, mine: &'a ClockWord, theirs: &'a ClockWord) -> Exchange<'a> {
-        Exchange { epoch, mine, theirs, last: None, lag: Lag::default() }
+impl Exchange {
+    /// Begins an exchange. A reading of this epoch that is there already counts as fresh.
+    pub const fn begin(epoch: Epoch) -> Exchange {
+        Exchange { epoch, last: None, lag: Lag { least: 0, samples: 0 } }
     }
 
-    /// Looks for a fresh reading and publishes one. `now` reads the caller's clock, in cycles
-    /// after the trial's zero, ordered against all memory accesses around it.
-    pub fn step(&mut self, now: impl Fn() -> i64) {
-        let theirs = self.theirs.get(self.epoch);
-        if let Some(reading) = theirs.filter(|_| theirs != self.last) {
-            self.lag.see(now() - reading);
-            self.last = theirs;
+    /// Looks for a fresh reading of the other's. `now` reads one's own clock, in cycles after the
+    /// trial's zero, ordered against all memory accesses around it.
+    #[inline(always)]
+    pub fn look(&mut self, theirs: &ClockWord, now: impl Fn() -> i64) {
+        let reading = theirs.get(self.epoch);
+        if let Some(fresh) = reading.filter(|_| reading != self.last) {
+            let lag = now() - fresh;
+            self.last = reading;
+            self.lag.least = if self.lag.samples == 0 { lag } else { self.lag.least.min(lag) };
+            self.lag.samples += 1;
         }
-        self.mine.put(self.epoch, now());
+    }
+
+    /// Publishes a reading of one's own clock in a word that nobody else writes.
+    #[inline(always)]
+    pub fn publish(&self, mine: &ClockWord, now: impl Fn() -> i64) {
+        mine.put(self.epoch, now());
     }
 
     /// What was seen so far.
-    pub fn lag(&self) -> Lag {
+    pub const fn lag(&self) -> Lag {
         self.lag
+    }
+}
+
+/// What is known of an AP's clock against the BSP's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It can be equal, and is known closely enough.
+    Clean,
+    /// It is not equal.
+    Warp,
+    /// Too little is known. Never called clean.
+    Unresolved,
+    /// No constant offset explains what was seen: a clock drifts or jumped.
+    Drift,
+}
+
+impl Verdict {
+    /// The word for it, in kebab case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Warp => "warp",
+            Verdict::Unresolved => "unresolved",
+            Verdict::Drift => "drift",
+        }
     }
 }
 
@@ -98,6 +124,21 @@ impl OffsetInterval {
         self.hi - self.lo
     }
 
+    /// What the interval says of the two clocks, if it has to be known to `resolution` cycles.
+    pub fn verdict(&self, resolution: u64) -> Verdict {
+        match u64::try_from(self.width()) {
+            Err(_) => Verdict::Drift,
+            Ok(_) if !self.contains_zero() => Verdict::Warp,
+            Ok(width) if width > resolution => Verdict::Unresolved,
+            Ok(_) => Verdict::Clean,
+        }
+    }
+
+    /// The same bounds for a clock that is that much further ahead.
+    pub fn shifted(&self, by: i64) -> OffsetInterval {
+        OffsetInterval { lo: self.lo + by, hi: self.hi + by, ..*self }
+    }
+
     /// What to take off a reading of the AP's to put it on the BSP's clock: 0 where the clocks
     /// can be equal, else the middle of the interval.
     pub fn correction(&self) -> i64 {
@@ -119,8 +160,8 @@ mod tests {
             steps in proptest::collection::vec((any::<bool>(), 0i64..100_000, 0i64..100_000), 2..200),
         ) {
             let (up, down) = (ClockWord::new(), ClockWord::new());
-            let mut bsp = Exchange::begin(Epoch(9), &down, &up);
-            let mut ap = Exchange::begin(Epoch(9), &up, &down);
+            let mut bsp = Exchange::begin(Epoch(9));
+            let mut ap = Exchange::begin(Epoch(9));
             let time = Cell::new(0);
             for (bsp_steps, before, between) in steps {
                 time.set(time.get() + before);
@@ -130,9 +171,11 @@ mod tests {
                     now
                 };
                 if bsp_steps {
-                    bsp.step(read);
+                    bsp.look(&up, read);
+                    bsp.publish(&down, read);
                 } else {
-                    ap.step(|| read() + offset);
+                    ap.look(&down, || read() + offset);
+                    ap.publish(&up, || read() + offset);
                 }
             }
             if let Some(interval) = OffsetInterval::new(bsp.lag(), ap.lag()) {
@@ -147,6 +190,17 @@ mod tests {
         let seen = Lag { least: 5, samples: 3 };
         assert_eq!(OffsetInterval::new(seen, Lag::default()), None);
         assert_eq!(OffsetInterval::new(Lag::default(), seen), None);
+    }
+
+    #[test]
+    fn clean_needs_zero_inside_and_a_narrow_interval() {
+        let verdict =
+            |lo, hi| OffsetInterval { lo, hi, lo_samples: 1, hi_samples: 1 }.verdict(100).name();
+        assert_eq!(verdict(-40, 60), "clean");
+        assert_eq!(verdict(-40, 61), "unresolved");
+        assert_eq!(verdict(1, 60), "warp");
+        assert_eq!(verdict(-900, -1), "warp");
+        assert_eq!(verdict(3, 2), "drift");
     }
 
     #[test]

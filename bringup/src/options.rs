@@ -64,6 +64,8 @@ words! {
     TscSync {
         /// One AP at a time exchanges stamps with the BSP.
         Pairwise = "pairwise",
+        /// All APs in one window; those that it does not show clean go pairwise.
+        OneToMany = "one-to-many",
         /// Not at all.
         Trusted = "trusted",
     }
@@ -223,6 +225,45 @@ impl fmt::Display for Faults {
     }
 }
 
+/// Skewed clocks, as a word: `none`, or `3:200,5:-200` in cycles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skews(heapless::Vec<(CpuIndex, i32), MAX_EXCEPTIONS>);
+
+impl Skews {
+    const EXPECTED: &str =
+        "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to 2147483647";
+
+    /// By how many cycles this CPU's clock is ahead on purpose.
+    pub fn of(&self, cpu: CpuIndex) -> i64 {
+        let skew = self.0.iter().find(|(skewed, _)| *skewed == cpu);
+        skew.map_or(0, |(_, cycles)| (*cycles).into())
+    }
+
+    fn parse(text: &str) -> Option<Skews> {
+        let mut skews = Skews::default();
+        if text != "none" {
+            for part in text.split(',') {
+                let (cpu, cycles) = part.split_once(':')?;
+                let cpu = parse_cpu(cpu).filter(|cpu| *cpu != CpuIndex::BSP)?;
+                skews.0.push((cpu, cycles.parse().ok()?)).ok()?;
+            }
+        }
+        Some(skews)
+    }
+}
+
+impl fmt::Display for Skews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (index, (cpu, cycles)) in self.0.iter().enumerate() {
+            write!(f, "{}{}:{cycles}", if index == 0 { "" } else { "," }, cpu.0)?;
+        }
+        Ok(())
+    }
+}
+
 fn parse_cpu(text: &str) -> Option<CpuIndex> {
     text.parse().ok().map(CpuIndex)
 }
@@ -246,6 +287,10 @@ pub struct Options {
     pub sipi_count: u8,
     /// `tsc-window`: how long a clock is watched.
     pub tsc_window: Duration,
+    /// `tsc-resolution`: how closely a clock must be known to be called clean.
+    pub tsc_resolution: Duration,
+    /// `skew`: by how much a CPU's clock is ahead on purpose, inside the TSC sync alone.
+    pub skews: Skews,
     /// `cost-*`, indexed by [`Step`].
     pub costs: [Cost; Step::COUNT],
     /// `limit`: how long an AP may take from its kick, and anew from each gate that the BSP opens
@@ -270,6 +315,8 @@ impl Default for Options {
             init_delay: Duration::ZERO,
             sipi_count: 1,
             tsc_window: Duration::from_millis(20),
+            tsc_resolution: Duration::Cycles(200),
+            skews: Skews::default(),
             costs: [Cost::FREE; Step::COUNT],
             limit: Duration::from_millis(10_000),
             guard: Duration::ZERO,
@@ -342,7 +389,7 @@ impl core::error::Error for OptionError<'_> {}
 
 impl Options {
     /// Every option's name, in the order in which [`Options`] renders them.
-    pub const KEYS: [&'static str; 17] = [
+    pub const KEYS: [&'static str; 19] = [
         "strategy",
         "kick",
         "tsc-sync",
@@ -351,6 +398,8 @@ impl Options {
         "init-delay",
         "sipi-count",
         "tsc-window",
+        "tsc-resolution",
+        "skew",
         "cost-kick",
         "cost-wake",
         "cost-trampoline",
@@ -406,6 +455,8 @@ impl Options {
                 put(&mut self.sipi_count, count, "1 or 2")
             }
             "tsc-window" => put(&mut self.tsc_window, Duration::parse(value), Duration::EXPECTED),
+            "tsc-resolution" => put(&mut self.tsc_resolution, positive, "a duration above zero"),
+            "skew" => put(&mut self.skews, Skews::parse(value), Skews::EXPECTED),
             "limit" => put(&mut self.limit, positive, "a duration above zero"),
             "guard" => put(&mut self.guard, Duration::parse(value), Duration::EXPECTED),
             "fault" => put(&mut self.faults, Faults::parse(value), Faults::EXPECTED),
@@ -436,6 +487,8 @@ impl Options {
             },
             "sipi-count" => write!(f, "{}", self.sipi_count),
             "tsc-window" => write!(f, "{}", self.tsc_window),
+            "tsc-resolution" => write!(f, "{}", self.tsc_resolution),
+            "skew" => write!(f, "{}", self.skews),
             "limit" => write!(f, "{}", self.limit),
             "guard" => write!(f, "{}", self.guard),
             "fault" => write!(f, "{}", self.faults),
@@ -468,6 +521,11 @@ impl Options {
                 "one message for all has one cost",
             ),
             (
+                self.tsc_sync == TscSync::Trusted && !self.skews.0.is_empty(),
+                "skew with tsc-sync=trusted",
+                "clocks that are not compared can't be found skewed",
+            ),
+            (
                 self.faults.hit(Fault::Never, CpuIndex::BSP),
                 "fault=never:0",
                 "CPU 0 is the BSP, which runs already",
@@ -491,6 +549,12 @@ impl Options {
         if self.faults.0.iter().any(|(_, cpu)| beyond(cpu)) {
             return Err(Refusal {
                 what: "fault",
+                why: "it names a CPU that the machine does not have",
+            });
+        }
+        if self.skews.0.iter().any(|(cpu, _)| beyond(cpu)) {
+            return Err(Refusal {
+                what: "skew",
                 why: "it names a CPU that the machine does not have",
             });
         }
@@ -551,28 +615,42 @@ mod tests {
             one_of(Spend::ALL.len()),
         );
         let faults = proptest::collection::vec((one_of(Fault::ALL.len()), any::<u16>()), 0..=4);
-        let durations = (any::<u64>(), duration(), 1u64.., duration());
-        (words, durations, [cost(), cost(), cost(), cost(), cost()], faults, 1u8..=2, 1u32..)
-            .prop_map(|(words, durations, costs, faults, sipi_count, repetitions)| Options {
-                strategy: Strategy::ALL[words.0],
-                kick: Kick::ALL[words.1],
-                tsc_sync: TscSync::ALL[words.2],
-                wait: Wait::ALL[words.3],
-                spend: Spend::ALL[words.4],
-                init_delay: Duration::Nanos(durations.0),
-                tsc_window: durations.1,
-                limit: Duration::Nanos(durations.2),
-                guard: durations.3,
-                costs,
-                faults: Faults(
-                    faults
-                        .into_iter()
-                        .map(|(fault, cpu)| (Fault::ALL[fault], CpuIndex(cpu)))
-                        .collect(),
-                ),
-                sipi_count,
-                repetitions,
-            })
+        let durations = (any::<u64>(), duration(), 1u64.., duration(), 1u64..);
+        let skews = proptest::collection::vec((1u16.., any::<i32>()), 0..=4);
+        (
+            words,
+            durations,
+            [cost(), cost(), cost(), cost(), cost()],
+            (faults, skews),
+            1u8..=2,
+            1u32..,
+        )
+            .prop_map(
+                |(words, durations, costs, (faults, skews), sipi_count, repetitions)| Options {
+                    strategy: Strategy::ALL[words.0],
+                    kick: Kick::ALL[words.1],
+                    tsc_sync: TscSync::ALL[words.2],
+                    wait: Wait::ALL[words.3],
+                    spend: Spend::ALL[words.4],
+                    init_delay: Duration::Nanos(durations.0),
+                    tsc_window: durations.1,
+                    limit: Duration::Nanos(durations.2),
+                    guard: durations.3,
+                    tsc_resolution: Duration::Nanos(durations.4),
+                    skews: Skews(
+                        skews.into_iter().map(|(cpu, cycles)| (CpuIndex(cpu), cycles)).collect(),
+                    ),
+                    costs,
+                    faults: Faults(
+                        faults
+                            .into_iter()
+                            .map(|(fault, cpu)| (Fault::ALL[fault], CpuIndex(cpu)))
+                            .collect(),
+                    ),
+                    sipi_count,
+                    repetitions,
+                },
+            )
     }
 
     proptest! {
@@ -610,6 +688,9 @@ mod tests {
             ("cost-callin=1ms,9-3:2ms", "expected a duration, and after a comma"),
             ("fault=never", "expected none, or up to four of never:CPU"),
             ("kick=broadcast", "strategy=serial with kick=broadcast is refused"),
+            ("skew=0:200", "expected none, or up to four of CPU:CYCLES for APs"),
+            ("skew=3", "expected none, or up to four of CPU:CYCLES for APs"),
+            ("skew=3:200 tsc-sync=trusted", "skew with tsc-sync=trusted is refused"),
             ("fault=never:0", "fault=never:0 is refused"),
             (
                 "strategy=full-parallel kick=broadcast fault=never:2",

@@ -119,6 +119,7 @@ impl Ap {
             stamps,
             entry_raw: None,
             offset: None,
+            sync: None,
             overruns: [0; Step::COUNT],
         }
     }
@@ -276,11 +277,38 @@ impl Bsp for Simulated<'_> {
         }
     }
 
+    /// Clocks are perfectly known here: a first window shows a skew, a second that it is mended.
     fn sync_pair(&mut self, ap: CpuIndex) {
-        let begin = self.now;
-        self.now += self.cycles(self.options.tsc_window);
+        let seen = self.get(ap, Stamp::SyncBegin);
+        let windows = 1 + i64::from(seen.is_none() && self.options.skews.of(ap) != 0);
+        let begin = seen.unwrap_or(self.now);
+        self.now += windows * self.cycles(self.options.tsc_window);
         self.grant(ap);
         self.walk_on(ap, begin, self.now);
+    }
+
+    fn sync_many(&mut self, set: Aps) {
+        let ready = |cpu: &CpuIndex| !self.aps[cpu.at()].lost;
+        let ready: Vec<CpuIndex> = set.into_iter().filter(ready).collect();
+        let begin = self.now;
+        if !ready.is_empty() {
+            self.now += self.cycles(self.options.tsc_window);
+        }
+        for cpu in ready {
+            self.grant(cpu);
+            self.stamp(cpu, Stamp::SyncBegin, begin);
+            if self.options.skews.of(cpu) == 0 {
+                self.walk_on(cpu, begin, self.now);
+            }
+        }
+    }
+
+    fn unsettled(&self, set: Aps) -> Option<CpuIndex> {
+        set.into_iter().find(|cpu| {
+            !self.aps[cpu.at()].lost
+                && self.get(*cpu, Stamp::SyncBegin).is_some()
+                && self.get(*cpu, Stamp::SyncEnd).is_none()
+        })
     }
 
     fn await_online(&mut self, ap: CpuIndex) {
@@ -350,6 +378,19 @@ mod tests {
     }
 
     #[test]
+    fn one_to_many_costs_one_window_for_all_and_one_more_for_each_skewed_clock() {
+        let words = "strategy=full-parallel tsc-sync=one-to-many";
+        let called_in = 27 * 100_000 + 1_200_000 + 800_000;
+        assert_eq!(total(words, 28), called_in + 500_000 + 100_000);
+        let skewed = format!("{words} skew=3:200,9:-200,20:200");
+        assert_eq!(total(&skewed, 28), called_in + 4 * 500_000 + 100_000);
+        // One at a time, it is a pairwise sync.
+        let each = 100_000 + 1_200_000 + 800_000 + 500_000 + 100_000;
+        assert_eq!(total("strategy=serial tsc-sync=one-to-many", 28), 27 * each);
+        assert_eq!(total("strategy=serial skew=3:200", 28), 27 * each + 500_000);
+    }
+
+    #[test]
     fn one_slow_ap_among_many_delays_exactly_what_it_should() {
         let slow = "cost-callin=800000,5:8000000";
         for how in ["serial", "parallel-sipi"] {
@@ -394,12 +435,12 @@ mod tests {
         let word = |key: &'static str, cost: u64| format!("{key}={cost}");
         (
             0..How::ALL.len(),
-            any::<bool>(),
+            0..TscSync::ALL.len(),
             any::<bool>(),
             proptest::collection::vec(0u64..3_000_000, 6),
             (1u16..12, 0usize..Step::COUNT, 0u64..40_000_000),
         )
-            .prop_map(move |(how, trusted, broadcast, costs, (slow, step, cost))| {
+            .prop_map(move |(how, sync, broadcast, costs, (slow, step, cost))| {
                 let how = How::ALL[how];
                 let kick = if broadcast && how != How::Serial { "broadcast" } else { "unicast" };
                 let mut words: Vec<String> = Step::ALL
@@ -412,7 +453,7 @@ mod tests {
                 }
                 words.push(word("tsc-window", costs[5]));
                 words.push(format!("strategy={how} kick={kick}"));
-                words.push(format!("tsc-sync={}", if trusted { "trusted" } else { "pairwise" }));
+                words.push(format!("tsc-sync={}", TscSync::ALL[sync]));
                 options(&words.join(" "))
             })
     }
@@ -442,10 +483,11 @@ mod tests {
             let mut dearer = options.clone();
             let Some(Duration::Cycles(usual)) = options.cost(Step::ALL[step]).usual() else { return Ok(()) };
             let cost = (usual + more).to_string();
-            dearer.set(Options::KEYS[8 + step], &cost).unwrap();
+            let key = format!("cost-{}", Step::ALL[step]);
+            dearer.set(&key, &cost).unwrap();
             let mut plain = options;
             let usual = usual.to_string();
-            plain.set(Options::KEYS[8 + step], &usual).unwrap();
+            plain.set(&key, &usual).unwrap();
             prop_assert!(trial(&dearer, 9, KHZ).0.total >= trial(&plain, 9, KHZ).0.total);
         }
     }

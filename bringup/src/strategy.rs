@@ -25,8 +25,14 @@ pub trait Bsp {
     fn await_callin(&mut self, ap: CpuIndex);
     /// Waits until any of these APs has called in and is next in turn; none when none is left.
     fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex>;
-    /// Exchanges stamps with one AP that has called in.
+    /// Exchanges stamps with one AP that has called in, for a window; if it shows a warp, corrects
+    /// it and looks again. Then the AP may go on.
     fn sync_pair(&mut self, ap: CpuIndex);
+    /// Exchanges stamps with all of these APs that have called in, in one window; those that it
+    /// shows clean may go on.
+    fn sync_many(&mut self, set: Aps);
+    /// The next of these APs that called in but may not go on yet.
+    fn unsettled(&self, set: Aps) -> Option<CpuIndex>;
     /// Waits until the AP has done a job, and checks the answer.
     fn await_online(&mut self, ap: CpuIndex);
 }
@@ -113,6 +119,15 @@ fn sync_tsc(bsp: &mut impl Bsp, set: Aps) {
     match bsp.tsc_sync() {
         TscSync::Pairwise => {
             while let Some(ap) = bsp.await_any_callin(set) {
+                bsp.sync_pair(ap);
+            }
+        }
+        TscSync::OneToMany => {
+            for ap in set {
+                bsp.await_callin(ap);
+            }
+            bsp.sync_many(set);
+            while let Some(ap) = bsp.unsettled(set) {
                 bsp.sync_pair(ap);
             }
         }

@@ -4,7 +4,7 @@
 
 use crate::callin;
 use crate::clock::{self, spend, tsc};
-use crate::slot::{Down, Orders, Up, orders, slot};
+use crate::slot::{Down, Orders, Up, orders, slot, sync_epoch};
 use crate::{apic, cpu, exit};
 use bringup::CpuIndex;
 use bringup::offset::Exchange;
@@ -74,32 +74,49 @@ impl Ap {
         self.tell(Reached::Callin);
     }
 
-    /// `sync_begin` and `sync_end`: publishes its clock whenever the BSP visits.
+    /// `sync_begin` and `sync_end`.
     fn sync_tsc(&self) {
         match self.orders.tsc_sync {
             TscSync::Trusted => {
                 self.stamp(Stamp::SyncBegin);
             }
-            TscSync::Pairwise => {
+            TscSync::Pairwise | TscSync::OneToMany => {
                 self.await_gate(Allowed::Sync);
                 self.stamp(Stamp::SyncBegin);
-                let zero = self.orders.zero;
-                let mut exchange =
-                    Exchange::begin(self.orders.epoch, &self.up.clock, &self.down.clock);
-                while self.down.word.allowed(self.orders.epoch) < Allowed::Finish {
-                    if self.down.visiting.load(Ordering::Acquire) {
-                        exchange.step(|| tsc().wrapping_sub(zero) as i64);
-                        core::hint::spin_loop();
-                    } else {
-                        self.rest();
-                    }
-                }
-                let lag = exchange.lag();
-                self.up.lag_least.store(lag.least, Ordering::Relaxed);
-                self.up.lag_samples.store(lag.samples, Ordering::Relaxed);
+                self.show_clock();
             }
         }
         self.stamp(Stamp::SyncEnd);
+    }
+
+    /// Publishes its clock while the BSP visits, window after window, until it may go on.
+    fn show_clock(&self) {
+        let Ap { orders, up, down, .. } = self;
+        let mut window = 0;
+        let mut exchange = Exchange::begin(orders.epoch);
+        let mut shift = 0;
+        let clock = |shift: i64| (tsc().wrapping_sub(orders.zero) as i64) + shift;
+        loop {
+            exchange.look(&down.clock, || clock(shift));
+            if down.word.allowed(orders.epoch) >= Allowed::Finish {
+                return;
+            }
+            if !down.visiting.load(Ordering::Acquire) {
+                self.rest();
+                continue;
+            }
+            let now_in = down.window.load(Ordering::Relaxed);
+            if now_in != window {
+                window = now_in;
+                exchange = Exchange::begin(sync_epoch(orders.epoch, window));
+                shift = down.adjustment.load(Ordering::Relaxed);
+            }
+            let lag = exchange.lag();
+            up.lag_least.store(lag.least, Ordering::Relaxed);
+            up.lag_samples.store(lag.samples, Ordering::Relaxed);
+            exchange.publish(&up.clock, || clock(shift));
+            core::hint::spin_loop();
+        }
     }
 
     /// `online`: takes the BSP's job.

@@ -1,11 +1,12 @@
 //! What the BSP and one AP share: a slot per CPU, in cache lines that have one writer each.
 
 use crate::cpu::MAX_CPUS;
+use bringup::offset::{Exchange, OffsetInterval};
 use bringup::options::{Options, Spend, Step, TscSync, Wait};
 use bringup::stamp::Stamp;
 use bringup::sync::{ClockWord, Epoch, Word};
 use bringup::{ApicId, CpuIndex};
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// A table of values that one CPU stores plainly, and another reads after a handshake; 0 is none.
@@ -47,14 +48,14 @@ pub struct Up {
     pub word: Word,
     /// Its clock, during the sync.
     pub clock: ClockWord,
+    /// What it saw of the BSP's clock in this window; stored before each reading of its own.
+    pub lag_least: AtomicI64,
+    /// How many readings of the BSP's clock it saw.
+    pub lag_samples: AtomicU32,
     /// Its answer to the job.
     pub answer: AtomicU64,
     /// How often it came through the trampoline in this trial.
     pub starts: AtomicU32,
-    /// What it saw in the sync: readings of the BSP's.
-    pub lag_samples: AtomicU32,
-    /// What it saw in the sync: the least that one of them was behind its own clock.
-    pub lag_least: AtomicI64,
     /// Its stamps.
     pub stamps: Readings,
     /// The raw entry, where a cost has moved the stamp.
@@ -73,6 +74,10 @@ pub struct Down {
     pub clock: ClockWord,
     /// True while the BSP looks for the AP's clock; else the AP may rest.
     pub visiting: AtomicBool,
+    /// Which window of the sync this is for the AP: 1, 2, …
+    pub window: AtomicU32,
+    /// What the AP's clock is ahead on purpose, less what was taken off it, inside the sync.
+    pub adjustment: AtomicI64,
     /// The faults planted on it, a bit per [`bringup::options::Fault`].
     pub faults: AtomicU8,
     /// The job that proves it takes work.
@@ -90,18 +95,52 @@ pub struct Book {
     /// The BSP's stamps.
     pub stamps: Readings,
     /// When the BSP gives it up, on the BSP's TSC.
-    pub deadline: AtomicU64,
+    pub deadline: Cell<u64>,
     /// It was given up.
-    pub lost: AtomicBool,
+    pub lost: Cell<bool>,
     /// It has had its turn in the sync.
-    pub synced: AtomicBool,
-    /// What the BSP saw in the sync.
-    pub lag_samples: AtomicU32,
-    /// What the BSP saw in the sync.
-    pub lag_least: AtomicI64,
+    pub synced: Cell<bool>,
+    /// It has been through the sync and may go on.
+    pub settled: Cell<bool>,
+    /// The BSP's side of the exchange in this window.
+    pub exchange: Cell<Exchange>,
+    /// What the last window saw.
+    pub seen: Cell<Option<OffsetInterval>>,
+    /// What the first window saw.
+    pub first_seen: Cell<Option<OffsetInterval>>,
     /// By how much its kick went beyond its cost.
-    pub kick_overrun: AtomicU64,
+    pub kick_overrun: Cell<u64>,
 }
+
+impl Book {
+    const fn new() -> Book {
+        Book {
+            stamps: Readings::new(),
+            deadline: Cell::new(0),
+            lost: Cell::new(false),
+            synced: Cell::new(false),
+            settled: Cell::new(false),
+            exchange: Cell::new(Exchange::begin(Epoch(0))),
+            seen: Cell::new(None),
+            first_seen: Cell::new(None),
+            kick_overrun: Cell::new(0),
+        }
+    }
+
+    fn clear(&self) {
+        self.stamps.clear();
+        self.deadline.set(0);
+        self.lost.set(false);
+        self.synced.set(false);
+        self.settled.set(false);
+        self.seen.set(None);
+        self.first_seen.set(None);
+        self.kick_overrun.set(0);
+    }
+}
+
+// SAFETY: the BSP alone reads and writes a book; no AP's code touches one.
+unsafe impl Sync for Book {}
 
 /// One CPU's slot.
 #[derive(Debug)]
@@ -132,20 +171,14 @@ impl Slot {
                 word: Word::new(),
                 clock: ClockWord::new(),
                 visiting: AtomicBool::new(false),
+                window: AtomicU32::new(0),
+                adjustment: AtomicI64::new(0),
                 faults: AtomicU8::new(0),
                 job: AtomicU64::new(0),
                 sipi: AtomicU64::new(0),
                 costs: Steps::new(),
             },
-            book: Book {
-                stamps: Readings::new(),
-                deadline: AtomicU64::new(0),
-                lost: AtomicBool::new(false),
-                synced: AtomicBool::new(false),
-                lag_samples: AtomicU32::new(0),
-                lag_least: AtomicI64::new(0),
-                kick_overrun: AtomicU64::new(0),
-            },
+            book: Book::new(),
         }
     }
 
@@ -160,12 +193,8 @@ impl Slot {
         up.starts.store(0, Ordering::Relaxed);
         up.lag_samples.store(0, Ordering::Relaxed);
         down.visiting.store(false, Ordering::Relaxed);
-        book.stamps.clear();
-        book.deadline.store(0, Ordering::Relaxed);
-        book.lost.store(false, Ordering::Relaxed);
-        book.synced.store(false, Ordering::Relaxed);
-        book.lag_samples.store(0, Ordering::Relaxed);
-        book.kick_overrun.store(0, Ordering::Relaxed);
+        down.window.store(0, Ordering::Relaxed);
+        book.clear();
     }
 }
 
@@ -174,6 +203,14 @@ static SLOTS: [Slot; MAX_CPUS] = [const { Slot::new() }; MAX_CPUS];
 /// The slot of a CPU.
 pub fn slot(cpu: CpuIndex) -> &'static Slot {
     &SLOTS[cpu.at()]
+}
+
+/// Windows that one AP may need: each is an exchange of its own.
+pub const MAX_WINDOWS: u32 = 4;
+
+/// The epoch of one window's exchange: readings of an earlier window are not fresh in it.
+pub fn sync_epoch(trial: Epoch, window: u32) -> Epoch {
+    Epoch(trial.0.wrapping_mul(MAX_WINDOWS + 1).wrapping_add(window))
 }
 
 /// What holds for every CPU during one trial.

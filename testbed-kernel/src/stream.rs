@@ -15,9 +15,9 @@ use uart_16550::{BaudRate, Config, Uart16550};
 /// COM1.
 const PORT: u16 = 0x3f8;
 
-/// A line of text that keeps what fits and drops the rest.
+/// A line of text that keeps what fits in a frame and drops the rest.
 #[derive(Default)]
-pub struct Line(heapless::String<480>);
+pub struct Line(heapless::String<1900>);
 
 impl Line {
     /// The text, formatted.

@@ -40,6 +40,7 @@ fn timeline() -> Frame<'static> {
             stamps,
             entry_raw: None,
             offset: Some(offset),
+            sync: None,
             overruns: [0, 0, 200, 0, 0],
         }),
     }

@@ -1,0 +1,135 @@
+//! Kicks: INIT and SIPI to one AP, to one after the other, or to all with one message.
+
+use super::Trial;
+use crate::apic::{self, To};
+use crate::clock::{self, spend, tsc};
+use crate::slot::slot;
+use crate::trampoline;
+use bringup::options::{Fault, SIPI_GAP, Spend, Step};
+use bringup::stamp::Stamp;
+use bringup::strategy::{Aps, Bsp};
+use bringup::{CpuIndex, Duration};
+use core::sync::atomic::Ordering::Relaxed;
+
+/// From the INIT that ends a trial until the APs have surely taken it, for each CPU.
+const PARKING: Duration = Duration::Nanos(20_000);
+
+impl Trial<'_> {
+    /// One INIT for all, the delay, one SIPI for all.
+    pub(super) fn kick_all_at_once(&self, set: Aps) {
+        let init = tsc();
+        set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
+        self.mark_sent(init, self.cpus.len());
+        apic::send_init(To::AllButSelf);
+        let begin = init + self.cycles(self.options.init_delay);
+        self.wait_until(begin);
+        let cost = self.options.cost(Step::Kick).usual().map(|cost| self.cycles(cost));
+        let overrun = self.pay_kick(begin, cost);
+        let sipi = tsc();
+        for ap in set {
+            self.stamp(ap, Stamp::Sipi, sipi);
+            slot(ap).down.sipi.store(sipi, Relaxed);
+            slot(ap).book.kick_overrun.set(overrun);
+        }
+        self.mark_sent(sipi, self.cpus.len());
+        self.send_sipis(To::AllButSelf);
+        let end = tsc();
+        for ap in set {
+            self.stamp(ap, Stamp::KickEnd, end);
+            self.grant(ap, end);
+        }
+    }
+
+    /// All INITs, the delay once, then the SIPIs, each at the end of its cost.
+    pub(super) fn kick_one_by_one(&self, set: Aps) {
+        let mut begin = 0;
+        for ap in set {
+            begin = tsc();
+            self.stamp(ap, Stamp::Init, begin);
+            self.mark_sent(begin, 1);
+            apic::send_init(To::One(self.apic_id(ap)));
+        }
+        begin += self.cycles(self.options.init_delay);
+        self.wait_until(begin);
+        for ap in set {
+            let overrun = self.pay_kick(begin, self.cost(Step::Kick, ap));
+            slot(ap).book.kick_overrun.set(overrun);
+            let sipi = tsc();
+            self.stamp(ap, Stamp::Sipi, sipi);
+            slot(ap).down.sipi.store(sipi, Relaxed);
+            self.mark_sent(sipi, 1);
+            if !self.options.faults.hit(Fault::Never, ap) {
+                self.send_sipis(To::One(self.apic_id(ap)));
+            }
+            begin = tsc();
+            self.stamp(ap, Stamp::KickEnd, begin);
+            self.grant(ap, begin);
+        }
+    }
+
+    /// Ends a kick at its cost after `from`; the overrun.
+    fn pay_kick(&self, from: u64, cost: Option<u64>) -> u64 {
+        cost.map_or(0, |cost| spend(from + cost, self.options.spend, |now| self.slice(now)))
+    }
+
+    /// Sends one AP, or all, what starts them: `sipi-count` SIPIs.
+    fn send_sipis(&self, to: To) {
+        apic::send_sipi(to, trampoline::VECTOR);
+        for _ in 1..self.options.sipi_count {
+            self.wait_until(tsc() + self.cycles(SIPI_GAP));
+            apic::send_sipi(to, trampoline::VECTOR);
+        }
+    }
+
+    /// Puts every AP back to wait-for-SIPI.
+    pub(super) fn park(&self) {
+        if self.aps().is_empty() {
+            return;
+        }
+        let now = tsc();
+        self.mark_sent(now, self.cpus.len());
+        apic::send_init(To::AllButSelf);
+        let parked = now + self.cycles(PARKING) * self.cpus.len() as u64;
+        clock::wait_until(parked, Spend::Halt, |now| self.guarded(now));
+        apic::stop_timer();
+    }
+
+    /// The length of a guarded slice, if there is to be one.
+    fn guard(&self) -> Option<u64> {
+        Some(self.cycles(self.options.guard)).filter(|slice| *slice > 0)
+    }
+
+    /// The longest that the BSP may sleep now, if there is a bound.
+    pub(super) fn slice(&self, now: u64) -> Option<u64> {
+        self.guarded(now).filter(|_| self.in_flight())
+    }
+
+    /// The bound while INIT or SIPI is in flight: `icount` charges a CPU that takes one with the
+    /// rest of the time slice.
+    ///
+    /// Each slice sees one message taken; when all should have been, the bound grows with time,
+    /// so that an AP that takes long, or never comes, does not cost an interrupt every few µs.
+    fn guarded(&self, now: u64) -> Option<u64> {
+        Some(self.guard()?.max(4 * now.saturating_sub(self.taken_at.get())))
+    }
+
+    /// True while an AP that was sent INIT may not have taken its SIPI yet.
+    fn in_flight(&self) -> bool {
+        while self.unborn.get() < self.kicked {
+            let ap = CpuIndex(self.unborn.get());
+            if slot(ap).up.starts.load(Relaxed) == 0 && !self.is_lost(ap) {
+                return true;
+            }
+            self.unborn.set(ap.0 + 1);
+        }
+        false
+    }
+
+    /// About to send INIT or SIPI to that many APs.
+    fn mark_sent(&self, now: u64, aps: usize) {
+        if let Some(guard) = self.guard() {
+            self.taken_at.set(self.taken_at.get().max(now) + guard * aps as u64);
+            clock::set_alarm(u64::MAX, Some(guard));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The TSC sync: how far is an AP's clock from the BSP's?
+//!
+//! The question is answered with an interval, not with a count of warps: both sides publish readings of
+//! their clocks and look how far behind the other's are (`bringup::offset`), and whatever delays
+//! them in between widens the interval and never falsifies it. So an interval is proof, however
+//! few readings it comes from.
+//!
+//! That makes one window enough for all APs. The BSP visits each in turn, a few readings at a
+//! time, several times over the window; an AP sleeps while it is not visited, and a dead one blocks
+//! nobody, for the BSP gives the turns. An AP whose interval is narrow and holds 0 is *clean*
+//! and goes on. A *warp* is taken off by the middle of its interval and watched for another window,
+//! alone; so is an AP of which too little is known.
+
+use super::Trial;
+use crate::clock::tsc;
+use crate::slot::{MAX_WINDOWS, Slot, slot, sync_epoch};
+use bringup::frame::Sync;
+use bringup::offset::{Exchange, Lag, OffsetInterval, Verdict};
+use bringup::strategy::Aps;
+use bringup::sync::Allowed;
+use bringup::{CpuIndex, Duration};
+use core::sync::atomic::Ordering::{Relaxed, Release};
+
+/// Visits to an AP in one TSC window, evenly spread.
+const VISITS: u64 = 4;
+/// Fresh readings that the BSP wants of an AP in a visit.
+const READINGS: u32 = 5;
+/// How long the BSP looks for an AP's answer before it rests.
+const LOOK: Duration = Duration::Nanos(200_000);
+/// How long it rests before it looks again.
+const REST: Duration = Duration::Nanos(100_000);
+
+impl Trial<'_> {
+    /// One AP at a time: a window, and another after each warp that was corrected.
+    pub(super) fn sync_one(&self, ap: CpuIndex) {
+        let Slot { down, book, .. } = slot(ap);
+        book.synced.set(true);
+        loop {
+            if self.verdict(ap) == Verdict::Warp {
+                self.correct(ap);
+            }
+            self.watch(core::iter::once(ap));
+            if self.verdict(ap) != Verdict::Warp || down.window.load(Relaxed) >= MAX_WINDOWS {
+                break;
+            }
+        }
+        self.settle(ap);
+    }
+
+    /// All in one window; those that it does not show clean stay unsettled.
+    pub(super) fn sync_all(&self, set: Aps) {
+        let ready = set.into_iter().filter(|ap| !self.is_lost(*ap));
+        if ready.clone().next().is_none() {
+            return;
+        }
+        self.watch(ready.clone());
+        for ap in ready {
+            if self.verdict(ap) == Verdict::Clean {
+                self.settle(ap);
+            }
+        }
+    }
+
+    /// Watches the clocks of a set for one window, each AP `VISITS` times, evenly spread; leaves
+    /// what was seen in the book.
+    fn watch(&self, set: impl Iterator<Item = CpuIndex> + Clone) {
+        let begin = tsc();
+        let window = self.cycles(self.options.tsc_window);
+        let moment = |visit: u64| begin + window / VISITS * visit;
+        for ap in set.clone() {
+            let Slot { down, book, .. } = slot(ap);
+            let nth = down.window.load(Relaxed) + 1;
+            down.window.store(nth, Relaxed);
+            book.exchange.set(Exchange::begin(sync_epoch(self.orders.epoch, nth)));
+            down.word.allow(self.orders.epoch, Allowed::Sync);
+        }
+        for visit in 0..VISITS {
+            self.wait_until(moment(visit));
+            let enough = READINGS * (visit as u32 + 1);
+            let wanting = |ap: &CpuIndex| {
+                slot(*ap).book.exchange.get().lag().samples < enough
+                    || self.verdict_of(self.seen(*ap)) == Verdict::Unresolved
+            };
+            while tsc() < moment(visit + 1) && set.clone().any(|ap| wanting(&ap)) {
+                set.clone().filter(wanting).for_each(|ap| self.visit(ap));
+                if set.clone().any(|ap| wanting(&ap)) {
+                    // An AP that is slow to answer may need this core of the host to run on.
+                    self.wait_until(moment(visit + 1).min(tsc() + self.cycles(REST)));
+                }
+            }
+        }
+        self.wait_until(moment(VISITS));
+        for ap in set {
+            let Slot { down, book, .. } = slot(ap);
+            book.seen.set(self.seen(ap));
+            if down.window.load(Relaxed) == 1 {
+                book.first_seen.set(self.seen(ap));
+            }
+        }
+    }
+
+    /// What is known of an AP's clock in this window so far.
+    fn seen(&self, ap: CpuIndex) -> Option<OffsetInterval> {
+        let Slot { up, book, .. } = slot(ap);
+        // Without a reading of the AP's in this window, its lag may be of an earlier one.
+        let ap_lag =
+            Lag { least: up.lag_least.load(Relaxed), samples: up.lag_samples.load(Relaxed) };
+        OffsetInterval::new(book.exchange.get().lag(), ap_lag)
+    }
+
+    /// Looks for a few readings of an AP's clock, and lets it see the BSP's.
+    fn visit(&self, ap: CpuIndex) {
+        let Slot { up, down, book } = slot(ap);
+        let clock = || tsc().wrapping_sub(self.orders.zero) as i64;
+        let mut exchange = book.exchange.get();
+        let enough = exchange.lag().samples + READINGS;
+        let limit = tsc() + self.cycles(LOOK);
+        down.visiting.store(true, Release);
+        self.wake(ap);
+        loop {
+            exchange.publish(&down.clock, clock);
+            core::hint::spin_loop();
+            exchange.look(&up.clock, clock);
+            if exchange.lag().samples >= enough || tsc() >= limit {
+                break;
+            }
+        }
+        down.visiting.store(false, Release);
+        book.exchange.set(exchange);
+    }
+
+    fn verdict_of(&self, seen: Option<OffsetInterval>) -> Verdict {
+        let resolution = self.cycles(self.options.tsc_resolution);
+        seen.map_or(Verdict::Unresolved, |seen| seen.verdict(resolution))
+    }
+
+    fn verdict(&self, ap: CpuIndex) -> Verdict {
+        self.verdict_of(slot(ap).book.seen.get())
+    }
+
+    /// Takes a warp off the AP's clock, as far as it was seen.
+    fn correct(&self, ap: CpuIndex) {
+        let Slot { down, book, .. } = slot(ap);
+        let correction = book.seen.get().map_or(0, |seen| seen.correction());
+        down.adjustment.store(down.adjustment.load(Relaxed) - correction, Relaxed);
+    }
+
+    /// The AP may leave the sync.
+    fn settle(&self, ap: CpuIndex) {
+        slot(ap).book.settled.set(true);
+        self.grant(ap, tsc());
+        self.allow(ap, Allowed::Finish);
+    }
+
+    /// What the sync has come to, for the frames.
+    pub(super) fn sync_of(&self, ap: CpuIndex) -> Option<Sync> {
+        let Slot { down, book, .. } = slot(ap);
+        let windows = down.window.load(Relaxed);
+        (windows > 0).then(|| Sync {
+            verdict: self.verdict(ap),
+            windows: windows as u8,
+            first: book.first_seen.get(),
+            correction: self.options.skews.of(ap) - down.adjustment.load(Relaxed),
+        })
+    }
+}

@@ -6,9 +6,11 @@
 pub mod capture;
 pub mod claims;
 pub mod decode;
+pub mod document;
 pub mod failure;
 pub mod file;
 pub mod manifest;
+pub mod published;
 pub mod report;
 pub mod run;
 pub mod show;

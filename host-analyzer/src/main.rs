@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use host_analyzer::capture::{self, Summary};
 use host_analyzer::failure::{Failure, finish};
+use host_analyzer::published::{self, verdict::Verdict};
 use host_analyzer::run::Run;
 use host_analyzer::show::{self, Unit};
 use host_analyzer::{decode, report};
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 
 /// Tells what a run has measured.
 ///
-/// Exit codes: 0 all well; 1 an AP did not come online, or a boot ended with an error; 2 the
+/// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, or a published
+/// figure is not met; 2 the
 /// request was wrong; 3 the environment failed.
 #[derive(Parser)]
 #[command(name = "host-analyzer", version)]
@@ -49,6 +51,21 @@ enum Command {
         #[arg(long, conflicts_with_all = ["format", "unit"])]
         cpu_lines: bool,
     },
+    /// Compares a run with published figures; exits with 1 where one is not met.
+    ///
+    /// A row for each figure whose profile, CPU count and options a cell of the run has. Below:
+    /// what the same profile says of bring-ups that nobody has published.
+    Published {
+        /// A run folder
+        #[arg(default_value = "results/latest")]
+        run: PathBuf,
+        /// Other figures than the project's own, in the form of host-analyzer/published.toml
+        #[arg(long, value_name = "FILE")]
+        figures: Option<PathBuf>,
+        /// A table for people, or JSON in cycles for programs
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Writes a run's report.html and figures/*.svg.
     Report {
         /// A run folder or a capture
@@ -75,6 +92,7 @@ enum Format {
 fn main() -> ExitCode {
     finish(match Arguments::parse().command {
         Command::Show { run, unit, format, cpu_lines } => show(&run, unit, format, cpu_lines),
+        Command::Published { run, figures, format } => published(&run, figures.as_deref(), format),
         Command::Report { run, output } => write_report(&run, output),
         Command::Decode { capture } => decode(&capture),
     })
@@ -91,6 +109,19 @@ fn show(path: &Path, unit: Unit, format: Format, cpu_lines: bool) -> Result<(), 
     if cpu_lines {
         run.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     }
+    run.verdict()
+}
+
+fn published(path: &Path, figures: Option<&Path>, format: Format) -> Result<(), Failure> {
+    let machines = published::read(figures)?;
+    let run = Run::open(path)?;
+    let verdict = Verdict::of(&run, &machines)?;
+    let text = match format {
+        Format::Table => show::published_table(&run, &verdict),
+        Format::Json => format!("{:#}\n", show::published_json(&run, &verdict)),
+    };
+    written(io::stdout().lock().write_all(text.as_bytes()))?;
+    verdict.result()?;
     run.verdict()
 }
 

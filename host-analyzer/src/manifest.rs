@@ -20,6 +20,9 @@ pub struct Manifest {
     pub kernel: Option<Kernel>,
     /// Where the engines ran.
     pub host: Host,
+    /// The profiles that its cells were expanded from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profile>,
     /// Every boot, in the order in which they ran.
     pub boots: Vec<Boot>,
 }
@@ -48,6 +51,17 @@ pub struct Host {
     pub os: String,
 }
 
+/// What each step costs on some machine, as the host expanded it into options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Its name: its file's stem.
+    pub name: String,
+    /// Frequency of that machine's TSC, in kHz: a cycle of the cells stands for one of its cycles.
+    pub tsc_khz: u64,
+    /// The profile's file as read.
+    pub text: String,
+}
+
 /// One start of an engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Boot {
@@ -69,6 +83,10 @@ pub struct Boot {
     pub command: Vec<String>,
     /// The kernel's command line.
     pub command_line: String,
+    /// Of each cell of the command line the profile that it was expanded from; empty where none
+    /// was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Option<String>>,
     /// What the engine wrote to its standard error.
     pub stderr: String,
     /// Wall-clock seconds from start to end.

@@ -26,6 +26,9 @@ use std::path::{Path, PathBuf};
 /// What the engine of a bare capture is called.
 pub const UNKNOWN_ENGINE: &str = "unknown";
 
+/// The name under which a cell's profile stands among its options.
+pub const PROFILE: &str = "profile";
+
 /// A run, or a bare capture read as one.
 #[derive(Debug)]
 pub struct Run {
@@ -112,6 +115,8 @@ pub struct Cell {
     pub engine: String,
     /// CPUs, the BSP counted.
     pub smp: u16,
+    /// The profile that its costs were expanded from; `None` where they were not.
+    pub profile: Option<String>,
     /// Every option.
     pub options: Options,
     /// Frequency of the TSC in kHz, of every boot that told it.
@@ -248,18 +253,47 @@ impl Run {
         )))
     }
 
-    /// Options that differ between cells, by name; `strategy` always.
+    /// What differs between cells, by name: [`PROFILE`], and options; `strategy` always. Options
+    /// that differ because the profiles do are left out: the profile's name says it all.
     pub fn varying_options(&self) -> Vec<&'static str> {
-        let differs = |key: &str| {
-            let mut values = self.cells.iter().map(|cell| cell.option(key));
-            let first = values.next();
-            values.any(|value| Some(value) != first)
+        let profiles = self.differs(PROFILE);
+        // True where cells of the same profile have the same value.
+        let follows = |key: &str| {
+            self.cells.iter().all(|cell| {
+                let mut like = self.cells.iter().filter(|other| other.profile == cell.profile);
+                like.all(|other| other.option(key) == cell.option(key))
+            })
         };
-        Options::KEYS.into_iter().filter(|key| *key == "strategy" || differs(key)).collect()
+        let costs = |key: &str| key.starts_with("cost-") || key == "tsc-window";
+        [PROFILE]
+            .into_iter()
+            .chain(Options::KEYS)
+            .filter(|key| *key == "strategy" || self.differs(key))
+            .filter(|key| !(profiles && costs(key) && follows(key)))
+            .collect()
     }
 
-    /// The cell that a cell's speed-up is told against: `serial` with the same engine, CPU count
-    /// and otherwise equal options. A broadcast is compared with `kick=unicast`, since serial can't
+    /// What all cells have in common, by name and value: their profile if they have one, and
+    /// options.
+    pub fn common_options(&self) -> Vec<(&'static str, String)> {
+        let Some(first) = self.cells.first() else { return Vec::new() };
+        let profile = first.profile.is_some().then_some(PROFILE);
+        profile
+            .into_iter()
+            .chain(Options::KEYS)
+            .filter(|key| *key != "strategy" && !self.differs(key))
+            .map(|key| (key, first.option(key)))
+            .collect()
+    }
+
+    fn differs(&self, key: &str) -> bool {
+        let mut values = self.cells.iter().map(|cell| cell.option(key));
+        let first = values.next();
+        values.any(|value| Some(value) != first)
+    }
+
+    /// The cell that a cell's speed-up is told against: `serial` with the same engine, CPU count,
+    /// profile and otherwise equal options. A broadcast is compared with `kick=unicast`, since serial can't
     /// broadcast; `repetitions` need not be equal.
     pub fn serial_of(&self, cell: &Cell) -> Option<&Cell> {
         let mut wanted = cell.options.clone();
@@ -267,7 +301,8 @@ impl Run {
         wanted.kick = Kick::Unicast;
         self.cells.iter().find(|other| {
             wanted.repetitions = other.options.repetitions;
-            (&other.engine, other.smp) == (&cell.engine, cell.smp) && other.options == wanted
+            (&other.engine, other.smp, &other.profile) == (&cell.engine, cell.smp, &cell.profile)
+                && other.options == wanted
         })
     }
 
@@ -357,8 +392,11 @@ impl Cell {
         label
     }
 
-    /// An option's value as its word.
+    /// An option's value as its word, or the name of the [`PROFILE`].
     pub fn option(&self, key: &str) -> String {
+        if key == PROFILE {
+            return self.profile.as_deref().unwrap_or("none").to_owned();
+        }
         let mut value = String::new();
         // Writing to a String can't fail.
         let _ = self.options.write_value(key, &mut value);

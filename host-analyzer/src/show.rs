@@ -1,11 +1,13 @@
-//! `show`: a run as a table, as JSON, as the e-mail's lines.
+//! `show`: a run as a table, as JSON, as the e-mail's lines; `published` as a table and as JSON.
 
 mod cpu_lines;
 mod json;
+mod published;
 mod table;
 
 pub use crate::unit::Unit;
 pub use cpu_lines::cpu_lines;
 pub use json::json;
+pub use published::{published_json, published_table};
 pub use table::table;
 pub(crate) use table::{Column, caption, columns};

@@ -34,6 +34,8 @@ pub struct Order<'a> {
     pub number: u32,
     /// The kernel's command line, the engine's own words included.
     pub command_line: &'a str,
+    /// Of each of its cells the profile that it was expanded from.
+    pub profiles: &'a [Option<String>],
     /// The run folder; it has a folder `captures`.
     pub folder: &'a Path,
     /// How long the boot may take.
@@ -114,6 +116,11 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
             cpu_model: order.engine.cpu_model().to_owned(),
             command: running.command().to_vec(),
             command_line: order.command_line.to_owned(),
+            // Where no cell has a profile there is nothing to tell.
+            profiles: match order.profiles {
+                profiles if profiles.iter().all(Option::is_none) => Vec::new(),
+                profiles => profiles.to_owned(),
+            },
             stderr: ending.stderr,
             seconds,
         },

@@ -11,6 +11,7 @@ pub mod host;
 pub mod interrupt;
 pub mod kernel;
 pub mod process;
+pub mod profile;
 pub mod progress;
 pub mod run;
 pub mod run_folder;

@@ -3,6 +3,7 @@
 use crate::boot::{Order, boot};
 use crate::host::{host, rfc3339};
 use crate::kernel::{self, Kernel};
+use crate::profile::Profile;
 use crate::progress::{Lines, Progress, work};
 use crate::root;
 use crate::run_folder::RunFolder;
@@ -32,10 +33,14 @@ pub fn execute(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run,
         started: rfc3339(run_folder.began()),
         kernel: kernel.as_ref().map(|kernel| kernel.described.clone()),
         host: host(),
+        profiles: scenario.profiles.iter().map(Profile::described).collect(),
         boots: Vec::new(),
     };
     let all = scenario.groups.iter().flat_map(|group| {
-        group.command_lines.iter().map(|line| work(line, group.smp) * u64::from(scenario.boots))
+        group
+            .command_lines
+            .iter()
+            .map(|line| work(&line.words, group.smp) * u64::from(scenario.boots))
     });
     let mut progress = Progress::begin(lines, all.sum());
     for skipped in &scenario.skipped {
@@ -95,7 +100,8 @@ fn orders<'a>(
         kernel: kernel.map(|kernel| kernel.path.as_path()),
         smp: group.smp,
         number,
-        command_line,
+        command_line: &command_line.words,
+        profiles: &command_line.profiles,
         folder,
         limit: scenario.boot_limit,
     })

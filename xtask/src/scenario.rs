@@ -3,17 +3,18 @@
 //! Every mistake is reported with file, line, column and key; nothing is guessed.
 
 use crate::engine::{self, Engine};
+use crate::profile::{self, NoProfile, Profile, Profiles};
 use bringup::Duration as Span;
 use bringup::options::{OptionError, Options, Refusal};
+use host_analyzer::document::{Document, place, scalar, shown, suggestion, whole};
 use host_analyzer::failure::Failure;
-use miette::{Diagnostic, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceCode, miette};
+use miette::{Report, miette};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -31,8 +32,8 @@ const ENGINE_OWNED: &str = "guard";
 const RESERVED: [&str; 2] = ["latest", "reference"];
 
 /// The keys beside the table `[options]`, in the order of the documentation.
-const KEYS: [&str; 7] =
-    ["description", "engine", "cpus", "boots", "boot-limit", "skip-refused", OPTIONS];
+const KEYS: [&str; 8] =
+    ["description", "engine", "cpus", "profile", "boots", "boot-limit", "skip-refused", OPTIONS];
 
 /// The table of options.
 const OPTIONS: &str = "options";
@@ -52,6 +53,8 @@ pub struct Scenario {
     pub groups: Vec<Group>,
     /// Combinations that were left out.
     pub skipped: Vec<Skipped>,
+    /// The profiles that it names.
+    pub profiles: Vec<Profile>,
 }
 
 /// All cells of one engine and CPU count.
@@ -62,7 +65,16 @@ pub struct Group {
     /// CPU count, the BSP counted.
     pub smp: u16,
     /// Command lines that together hold every cell: one, unless they are too long for one.
-    pub command_lines: Vec<String>,
+    pub command_lines: Vec<CommandLine>,
+}
+
+/// What one boot is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The kernel's command line.
+    pub words: String,
+    /// Of each of its cells the profile that it was expanded from.
+    pub profiles: Vec<Option<String>>,
 }
 
 impl fmt::Debug for Group {
@@ -118,25 +130,38 @@ impl Scenario {
                 path.display()
             )));
         }
-        Scenario::parse(name, &path.display().to_string(), &text).map_err(Failure::Request)
+        let profiles = Profiles::beside(path, folder);
+        Scenario::parse(name, &path.display().to_string(), &text, &profiles)
+            .map_err(Failure::Request)
     }
 
     /// Checks a scenario's text; `file` is its name in messages.
-    pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Report> {
-        let mut check = Check::new(file, text);
-        let (document, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            check.mistake(error.span().unwrap_or(0..0), "", error.message().trim(), None);
-        }
-        // Half a document would only add mistakes that are none.
-        check.verdict()?;
-        let draft = check.document(document.get_ref());
-        check.verdict()?;
-        let (groups, skipped) = draft.span(&mut check);
-        check.verdict()?;
-        let Draft { boots, boot_limit, .. } = draft;
-        let (name, text) = (name.to_owned(), text.to_owned());
-        Ok(Scenario { name, text, boots, boot_limit, groups, skipped })
+    pub fn parse(
+        name: &str,
+        file: &str,
+        text: &str,
+        profiles: &Profiles,
+    ) -> Result<Scenario, Report> {
+        Document::read(file, text, |document, table| {
+            let mut check = Check { document, profiles, wrong_profile: None };
+            let draft = check.draft(table);
+            if let Some(report) = check.wrong_profile {
+                return Err(report);
+            }
+            // Half a matrix would only add mistakes that are none.
+            let spanned = !check.document.is_wrong();
+            let (groups, skipped) =
+                if spanned { draft.span(check.document) } else { Default::default() };
+            Ok(Scenario {
+                name: name.to_owned(),
+                text: text.to_owned(),
+                boots: draft.boots,
+                boot_limit: draft.boot_limit,
+                groups,
+                skipped,
+                profiles: draft.profiles.into_iter().filter_map(|profile| profile.value).collect(),
+            })
+        })?
     }
 
     /// A single boot of a command line that its engine can carry.
@@ -175,8 +200,13 @@ impl Scenario {
             text: String::new(),
             boots: 1,
             boot_limit,
-            groups: vec![Group { engine, smp, command_lines: vec![command_line] }],
+            groups: vec![Group {
+                engine,
+                smp,
+                command_lines: vec![CommandLine { words: command_line, profiles: Vec::new() }],
+            }],
             skipped: Vec::new(),
+            profiles: Vec::new(),
         })
     }
 }
@@ -200,6 +230,8 @@ struct Axis {
 struct Draft {
     engines: Vec<&'static dyn Engine>,
     cpus: Vec<Value<u16>>,
+    /// An axis like the options; without a profile it has one value, none.
+    profiles: Vec<Value<Option<Profile>>>,
     boots: u32,
     boot_limit: Duration,
     skip_refused: bool,
@@ -212,17 +244,17 @@ type Combination<'a> = Vec<(&'a Axis, &'a Value<String>)>;
 
 impl Draft {
     /// Spans the matrix.
-    fn span(&self, check: &mut Check<'_>) -> (Vec<Group>, Vec<Skipped>) {
+    fn span(&self, document: &mut Document<'_>) -> (Vec<Group>, Vec<Skipped>) {
         let (common, axes): (Vec<&Axis>, Vec<&Axis>) =
             self.axes.iter().partition(|axis| axis.values.len() == 1);
         let sizes = axes.iter().map(|axis| axis.values.len());
         let cells = sizes
             .clone()
-            .chain([self.engines.len(), self.cpus.len()])
+            .chain([self.engines.len(), self.cpus.len(), self.profiles.len()])
             .try_fold(1, usize::checked_mul);
         if cells.is_none_or(|cells| cells > MOST_CELLS) {
             let message = format!("the axes span more than {MOST_CELLS} cells");
-            check.mistake(
+            document.mistake(
                 self.options_at.clone(),
                 OPTIONS,
                 &message,
@@ -236,19 +268,28 @@ impl Draft {
         for engine in &self.engines {
             for Value { value: smp, .. } in &self.cpus {
                 let mut common_words = engine.own_words().to_owned();
+                if let [Value { value: Some(profile), .. }] = &self.profiles[..] {
+                    common_words = join(&common_words, &profile.words());
+                }
                 for axis in &common {
                     common_words = join(&common_words, &word(axis.key, &axis.values[0].value));
                 }
                 let mut cells = Vec::new();
-                for combination in &combinations {
+                let profiles = self.profiles.iter().map(|profile| profile.value.as_ref());
+                for (profile, combination) in profiles
+                    .flat_map(|profile| combinations.iter().map(move |cell| (profile, cell)))
+                {
                     let mut all: Combination<'_> =
                         common.iter().map(|axis| (*axis, &axis.values[0])).collect();
                     all.extend(combination);
-                    let words = combination.iter().fold(String::new(), |words, (axis, value)| {
+                    let costs = profile
+                        .filter(|_| self.profiles.len() > 1)
+                        .map_or_else(String::new, Profile::words);
+                    let words = combination.iter().fold(costs, |words, (axis, value)| {
                         join(&words, &word(axis.key, &value.value))
                     });
-                    match options(&all).check_on(usize::from(*smp)) {
-                        Ok(()) => cells.push(words),
+                    match options(profile, &all).check_on(usize::from(*smp)) {
+                        Ok(()) => cells.push((words, profile.map(|profile| profile.name.clone()))),
                         Err(refusal) if self.skip_refused => skipped.push(Skipped {
                             cell: join(
                                 &format!("{} with {smp} CPUs:", engine.name()),
@@ -281,17 +322,17 @@ impl Draft {
                             engine.name(),
                             engine.longest_command_line()
                         );
-                        check.mistake(self.options_at.clone(), OPTIONS, &message, None);
+                        document.mistake(self.options_at.clone(), OPTIONS, &message, None);
                     }
                 }
             }
         }
         for (refusal, spans, cpus) in refusals {
-            check.refused(&refusal, spans, (cpus.len() < self.cpus.len()).then_some(&cpus));
+            refused(document, &refusal, spans, (cpus.len() < self.cpus.len()).then_some(&cpus));
         }
         if groups.is_empty() && !skipped.is_empty() {
             let message = "every cell is refused, nothing is left to boot";
-            check.mistake(
+            document.mistake(
                 self.options_at.clone(),
                 OPTIONS,
                 message,
@@ -316,8 +357,9 @@ fn combinations<'a>(axes: &[&'a Axis]) -> Vec<Combination<'a>> {
 }
 
 /// The options of a combination whose values are all good.
-fn options(combination: &Combination<'_>) -> Options {
+fn options(profile: Option<&Profile>, combination: &Combination<'_>) -> Options {
     let mut options = Options::default();
+    profile.inspect(|profile| profile.apply(&mut options));
     for (axis, value) in combination {
         // Each value was accepted when its key was read.
         let _ = options.set(axis.key, &value.value);
@@ -337,20 +379,30 @@ fn concerned(refusal: &Refusal, combination: &Combination<'_>) -> Vec<Range<usiz
     values.map(|(_, value)| value.at.clone()).collect()
 }
 
+/// A cell's own words, and the profile that it was expanded from.
+type CellWords = (String, Option<String>);
+
 /// Puts the cells into as few command lines as hold them in order, none longer than `longest`;
 /// the length of a cell that fits into none is the error.
-fn command_lines(common: &str, cells: &[String], longest: usize) -> Result<Vec<String>, usize> {
-    let mut lines: Vec<String> = Vec::new();
-    for cell in cells {
+fn command_lines(
+    common: &str,
+    cells: &[CellWords],
+    longest: usize,
+) -> Result<Vec<CommandLine>, usize> {
+    let mut lines: Vec<CommandLine> = Vec::new();
+    for (cell, profile) in cells {
         let cell = if cells.len() == 1 { cell.clone() } else { join("cell", cell) };
         match lines.last_mut() {
-            Some(line) if line.len() + 1 + cell.len() <= longest => *line = join(line, &cell),
+            Some(line) if line.words.len() + 1 + cell.len() <= longest => {
+                line.words = join(&line.words, &cell);
+                line.profiles.push(profile.clone());
+            }
             _ => {
-                let line = join(common, &cell);
-                if line.len() > longest {
-                    return Err(line.len());
+                let words = join(common, &cell);
+                if words.len() > longest {
+                    return Err(words.len());
                 }
-                lines.push(line);
+                lines.push(CommandLine { words, profiles: vec![profile.clone()] });
             }
         }
     }
@@ -373,75 +425,50 @@ fn beyond(engine: &dyn Engine, cpus: i64) -> String {
     format!("{cpus} CPUs: the engine {} takes {least} to {most}", engine.name())
 }
 
-/// The file under check, and the mistakes found so far.
-struct Check<'t> {
-    file: &'t str,
-    text: &'t str,
-    source: Arc<NamedSource<String>>,
-    mistakes: Vec<(usize, Mistake)>,
+/// Reads a scenario's keys; the mistakes go to the document.
+struct Check<'c, 't> {
+    document: &'c mut Document<'t>,
+    profiles: &'c Profiles,
+    /// What is wrong with a profile that the scenario names.
+    wrong_profile: Option<Report>,
 }
 
-impl<'t> Check<'t> {
-    fn new(file: &'t str, text: &'t str) -> Check<'t> {
-        let source = Arc::new(NamedSource::new(file, text.to_owned()));
-        Check { file, text, source, mistakes: Vec::new() }
-    }
+impl<'t> Deref for Check<'_, 't> {
+    type Target = Document<'t>;
 
-    fn mistake(&mut self, at: Range<usize>, key: &str, message: &str, help: Option<&str>) {
-        self.labelled(key, message, help, vec![(at, "here")]);
+    fn deref(&self) -> &Document<'t> {
+        self.document
     }
+}
 
-    fn labelled(
-        &mut self,
-        key: &str,
-        message: &str,
-        help: Option<&str>,
-        spans: Vec<(Range<usize>, &str)>,
-    ) {
-        let start = spans.first().map_or(0, |(at, _)| at.start);
-        let (line, column) = place(self.text, start);
-        let colon = if key.is_empty() { "" } else { ": " };
-        let message = format!("{}:{line}:{column}: {key}{colon}{message}", self.file);
-        let labels = spans.into_iter().map(|(at, label)| LabeledSpan::at(at, label));
-        let mut told = MietteDiagnostic::new(message).with_labels(labels);
-        if let Some(help) = help {
-            told = told.with_help(help);
-        }
-        self.mistakes.push((start, Mistake { told, source: Arc::clone(&self.source) }));
+impl<'t> DerefMut for Check<'_, 't> {
+    fn deref_mut(&mut self) -> &mut Document<'t> {
+        self.document
     }
+}
 
-    fn refused(
-        &mut self,
-        refusal: &Refusal,
-        spans: Vec<Range<usize>>,
-        cpus: Option<&BTreeSet<u16>>,
-    ) {
-        let with = cpus.map_or_else(String::new, |cpus| {
-            let cpus: Vec<String> = cpus.iter().map(u16::to_string).collect();
-            format!(" (with {} CPUs)", cpus.join(", "))
-        });
-        let help =
-            "take one of the values out, or set `skip-refused = true` to leave such cells out";
-        let spans = spans.into_iter().map(|at| (at, "this")).collect();
-        self.labelled(OPTIONS, &format!("{refusal}{with}"), Some(help), spans);
-    }
+/// Tells a combination that is refused, where it stands and with which CPU counts.
+fn refused(
+    document: &mut Document<'_>,
+    refusal: &Refusal,
+    spans: Vec<Range<usize>>,
+    cpus: Option<&BTreeSet<u16>>,
+) {
+    let with = cpus.map_or_else(String::new, |cpus| {
+        let cpus: Vec<String> = cpus.iter().map(u16::to_string).collect();
+        format!(" (with {} CPUs)", cpus.join(", "))
+    });
+    let help = "take one of the values out, or set `skip-refused = true` to leave such cells out";
+    let spans = spans.into_iter().map(|at| (at, "this")).collect();
+    document.labelled(OPTIONS, &format!("{refusal}{with}"), Some(help), spans);
+}
 
-    /// Fails if a mistake was found.
-    fn verdict(&mut self) -> Result<(), Report> {
-        let mut mistakes = std::mem::take(&mut self.mistakes);
-        mistakes.sort_by_key(|(start, _)| *start);
-        let mut mistakes: Vec<Mistake> = mistakes.into_iter().map(|(_, mistake)| mistake).collect();
-        match mistakes.len() {
-            0 => Ok(()),
-            1 => Err(mistakes.remove(0).into()),
-            _ => Err(Mistakes { file: self.file.to_owned(), mistakes }.into()),
-        }
-    }
-
-    fn document(&mut self, table: &DeTable<'_>) -> Draft {
+impl Check<'_, '_> {
+    fn draft(&mut self, table: &DeTable<'_>) -> Draft {
         let mut draft = Draft {
             engines: Vec::new(),
             cpus: Vec::new(),
+            profiles: vec![Value { value: None, at: 0..0 }],
             boots: 1,
             boot_limit: limit(BOOT_LIMIT).unwrap_or_default(),
             skip_refused: false,
@@ -457,6 +484,7 @@ impl<'t> Check<'t> {
                 }
                 "engine" => draft.engines = self.engines(value),
                 "cpus" => draft.cpus = self.cpus(value),
+                "profile" => draft.profiles = self.profiles(value),
                 "boots" => {
                     match whole(value.get_ref())
                         .and_then(|n| u32::try_from(n).ok())
@@ -485,7 +513,18 @@ impl<'t> Check<'t> {
                     }
                     None => self.unexpected(OPTIONS, value, "a table"),
                 },
-                unknown => self.unknown_key(key.span(), unknown),
+                unknown => self.no_such_key(key.span(), unknown),
+            }
+        }
+        for axis in &draft.axes {
+            let profiles = draft.profiles.iter().filter_map(|profile| profile.value.as_ref());
+            if let Some(profile) = profiles.into_iter().find(|profile| profile.sets(axis.key)) {
+                self.mistake(
+                    axis.at.clone(),
+                    &format!("{OPTIONS}.{}", axis.key),
+                    &format!("the profile `{}` sets it", profile.name),
+                    Some("take it out, or write it into a profile of its own"),
+                );
             }
         }
         for needed in ["engine", "cpus"] {
@@ -543,6 +582,34 @@ impl<'t> Check<'t> {
                 }
                 Some(cpus) => all.push(Value { value: cpus, at: element.span() }),
                 None => self.unexpected("cpus", element, "a CPU count, the boot CPU counted"),
+            }
+        }
+        all
+    }
+
+    fn profiles(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Value<Option<Profile>>> {
+        let mut all: Vec<Value<Option<Profile>>> = Vec::new();
+        for element in self.elements("profile", value) {
+            let Some(name) = element.get_ref().as_str() else {
+                self.unexpected("profile", element, "the name of a profile");
+                continue;
+            };
+            let profile = match self.profiles.read(name) {
+                _ if name == profile::NONE => None,
+                Ok(profile) => Some(profile),
+                Err(NoProfile::Unknown { message, help }) => {
+                    self.mistake(element.span(), "profile", &message, help.as_deref());
+                    continue;
+                }
+                Err(NoProfile::Wrong(report)) => {
+                    self.wrong_profile.get_or_insert(report);
+                    continue;
+                }
+            };
+            if all.iter().any(|known| known.value == profile) {
+                self.duplicate("profile", element.span(), name);
+            } else {
+                all.push(Value { value: profile, at: element.span() });
             }
         }
         all
@@ -640,17 +707,12 @@ impl<'t> Check<'t> {
         }
     }
 
-    fn unexpected(&mut self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
-        let message = format!("expected {expected}, found {}", shown(value.get_ref()));
-        self.mistake(value.span(), key, &message, None);
-    }
-
     fn duplicate(&mut self, key: &str, at: Range<usize>, value: &str) {
         let message = format!("`{value}` is there twice");
         self.mistake(at, key, &message, Some("take one out: repetitions and boots measure again"));
     }
 
-    fn unknown_key(&mut self, at: Range<usize>, key: &str) {
+    fn no_such_key(&mut self, at: Range<usize>, key: &str) {
         let help = match suggestion(key, KEYS) {
             _ if Options::KEYS.contains(&key) => format!("`{key}` belongs below `[options]`"),
             Some(near) => format!("did you mean `{near}`?"),
@@ -662,53 +724,12 @@ impl<'t> Check<'t> {
     }
 }
 
-/// Line and column of a byte, both from 1, columns in characters.
-fn place(text: &str, byte: usize) -> (usize, usize) {
-    let before = text.get(..byte).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    (line, column)
-}
-
-/// A whole number, if it is one.
-fn whole(value: &DeValue<'_>) -> Option<i64> {
-    let integer = value.as_integer()?;
-    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// A text, or a whole number as a text.
-fn scalar(value: &DeValue<'_>) -> Option<String> {
-    match value.as_str() {
-        Some(text) => Some(text.to_owned()),
-        None => {
-            let integer = value.as_integer()?;
-            let number = i128::from_str_radix(integer.as_str(), integer.radix());
-            Some(number.map_or_else(|_| integer.as_str().to_owned(), |number| number.to_string()))
-        }
-    }
-}
-
-/// A value as it is quoted in a message.
-fn shown(value: &DeValue<'_>) -> String {
-    match scalar(value) {
-        Some(text) => format!("`{text}`"),
-        None => format!("a value of type {}", value.type_str()),
-    }
-}
-
 /// A time limit with its unit.
 fn limit(text: &str) -> Option<Duration> {
     match Span::parse(text) {
         Some(Span::Nanos(nanos)) if nanos > 0 => Some(Duration::from_nanos(nanos)),
         _ => None,
     }
-}
-
-/// The known word that a mistyped one most likely means.
-fn suggestion<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let distance = |word: &str| strsim::damerau_levenshtein(given, word);
-    let near = known.into_iter().map(|word| (distance(word), word)).min()?;
-    (near.0 <= given.chars().count().max(3) / 3).then_some(near.1)
 }
 
 /// `; did you mean …?` for an option that is mistyped.
@@ -735,63 +756,14 @@ fn scenarios_in(folder: &Path) -> String {
     }
 }
 
-/// One mistake, with the place in the file.
-#[derive(Debug)]
-struct Mistake {
-    told: MietteDiagnostic,
-    source: Arc<NamedSource<String>>,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told.fmt(f)
-    }
-}
-
-impl std::error::Error for Mistake {}
-
-impl Diagnostic for Mistake {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.told.help()
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.told.labels()
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&*self.source)
-    }
-}
-
-/// Several mistakes of one file.
-#[derive(Debug)]
-struct Mistakes {
-    file: String,
-    mistakes: Vec<Mistake>,
-}
-
-impl fmt::Display for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has {} mistakes", self.file, self.mistakes.len())
-    }
-}
-
-impl std::error::Error for Mistakes {}
-
-impl Diagnostic for Mistakes {
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.mistakes.iter().map(|mistake| mistake as &dyn Diagnostic)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use bringup::plan::Plan;
 
     fn read(text: &str) -> Result<Scenario, String> {
-        Scenario::parse("s", "s.toml", text).map_err(|report| {
+        let profiles = Profiles::beside(Path::new("s.toml"), &crate::root().join("scenarios"));
+        Scenario::parse("s", "s.toml", text, &profiles).map_err(|report| {
             let mut text = report.to_string();
             for related in report.related().into_iter().flatten() {
                 text += &format!("\n{related}");
@@ -800,6 +772,10 @@ mod tests {
             text += &report.help().map_or_else(String::new, |help| format!(" ({help})"));
             text
         })
+    }
+
+    fn words(group: &Group) -> Vec<String> {
+        group.command_lines.iter().map(|line| line.words.clone()).collect()
     }
 
     const HEAD: &str = "engine = \"sim\"\ncpus = [4]\n";
@@ -916,16 +892,16 @@ mod tests {
         assert_eq!(groups, [("sim", 2), ("sim", 4), ("icount", 2), ("icount", 4)]);
         let cells = "cell wait=spin strategy=serial cell wait=spin strategy=full-parallel \
                      cell wait=halt strategy=serial cell wait=halt strategy=full-parallel";
-        assert_eq!(scenario.groups[0].command_lines, [format!("repetitions=5 {cells}")]);
-        assert_eq!(scenario.groups[3].command_lines, [format!("guard=5us repetitions=5 {cells}")]);
+        assert_eq!(words(&scenario.groups[0]), [format!("repetitions=5 {cells}")]);
+        assert_eq!(words(&scenario.groups[3]), [format!("guard=5us repetitions=5 {cells}")]);
     }
 
     #[test]
     fn without_an_axis_there_is_one_cell() {
-        assert_eq!(read(HEAD).unwrap().groups[0].command_lines, [""]);
+        assert_eq!(words(&read(HEAD).unwrap().groups[0]), [""]);
         let one =
             read(&format!("{HEAD}[options]\nwait = [\"spin\"]\ninit-delay = 10_000")).unwrap();
-        assert_eq!(one.groups[0].command_lines, ["wait=spin init-delay=10000"]);
+        assert_eq!(words(&one.groups[0]), ["wait=spin init-delay=10000"]);
     }
 
     #[test]
@@ -937,7 +913,7 @@ mod tests {
         assert_eq!(scenario.skipped[0].cell, "sim with 2 CPUs: strategy=serial kick=broadcast");
         assert!(scenario.skipped[0].refusal.contains("a broadcast wakes all APs at once"));
         for group in &scenario.groups {
-            assert_eq!(Plan::parse(&group.command_lines[0], 4).unwrap().cells().count(), 3);
+            assert_eq!(Plan::parse(&group.command_lines[0].words, 4).unwrap().cells().count(), 3);
         }
         let nothing = text
             .replace("[\"serial\", \"full-parallel\"]", "\"serial\"")
@@ -952,7 +928,7 @@ mod tests {
             "engine = \"icount\"\ncpus = 2\n[options]\nwait = \"spin\"\ntsc-window = [{}]\n",
             windows.join(", ")
         );
-        let lines = &read(&text).unwrap().groups[0].command_lines;
+        let lines = words(&read(&text).unwrap().groups[0]);
         assert!(lines.len() > 1);
         assert!(
             lines
@@ -965,16 +941,18 @@ mod tests {
             .map(|cell| cell.tsc_window)
             .collect();
         assert_eq!(windows, (1..=300).map(|n| Span::Nanos(n * 1000)).collect::<Vec<_>>());
-        assert_eq!(read(&text).unwrap().groups[0].command_lines, *lines);
+        assert_eq!(words(&read(&text).unwrap().groups[0]), lines);
     }
 
     #[test]
     fn a_cell_that_fits_into_no_boot_is_refused() {
+        let cells = ["b=2", "c=3"].map(|cell| (cell.to_owned(), None));
+        let lines = command_lines("a=1", &cells, 12).unwrap();
         assert_eq!(
-            command_lines("a=1", &["b=2".to_owned(), "c=3".to_owned()], 12),
-            Ok(vec!["a=1 cell b=2".to_owned(), "a=1 cell c=3".to_owned()])
+            lines.iter().map(|line| &line.words).collect::<Vec<_>>(),
+            ["a=1 cell b=2", "a=1 cell c=3"]
         );
-        assert_eq!(command_lines("a=1", &["b=2".to_owned(), "c=3".to_owned()], 11), Err(12));
+        assert_eq!(command_lines("a=1", &cells, 11), Err(12));
     }
 
     #[test]
@@ -1017,11 +995,5 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn columns_count_characters() {
-        assert_eq!(place("a\nµµx", 6), (2, 3));
-        assert_eq!(place("", 0), (1, 1));
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 type Stage = (&'static str, fn() -> Result<Command, Failure>);
 
 /// From the quickest to the slowest.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     ("fmt", || Ok(cargo(&["fmt", "--all", "--check"]))),
     ("clippy", || Ok(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
     ("clippy-kernel", || {
@@ -42,6 +42,7 @@ const STAGES: [Stage; 8] = [
         Ok(command)
     }),
     ("machine", || Ok(machine("machine"))),
+    ("tsc-sync", || Ok(machine("tsc_sync"))),
     ("mutants", || Ok(machine("mutants"))),
 ];
 
@@ -72,8 +73,8 @@ pub fn test(names: &[String], yes: bool) -> Result<(), Failure> {
     let chosen = |name: &str| names.is_empty() || names.iter().any(|given| given == name);
     setup::ensure(
         Needs {
-            kernel: ["clippy-kernel", "machine", "mutants"].into_iter().any(chosen),
-            qemu: ["machine", "mutants"].into_iter().any(chosen),
+            kernel: ["clippy-kernel", "machine", "tsc-sync", "mutants"].into_iter().any(chosen),
+            qemu: ["machine", "tsc-sync", "mutants"].into_iter().any(chosen),
             checks: ["fmt", "clippy", "clippy-kernel"].into_iter().any(chosen),
         },
         yes,

@@ -8,39 +8,24 @@ use bringup::CpuIndex;
 use bringup::frame::{ApEnd, ApTimeline};
 use bringup::options::Strategy;
 use bringup::stamp::Stamp;
-use harness::{Booted, COSTS, Cell, LIMIT, Trial, boot_kernel};
+use harness::{Booted, COSTS, Cell, LIMIT, Trial, boot, boot_kernel, kernel};
 use host_analyzer::claims::{self, Violation};
 use host_analyzer::failure::Failure;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use xtask::boot::{Order, boot as boot_order};
 use xtask::engine::{Engine, Qemu};
-use xtask::kernel::{self, Kernel};
 use xtask::root;
 use xtask::scenario::Scenario;
 
 /// Three cells, one a strategy.
 const STRATEGIES: &str =
     "cell strategy=serial cell strategy=parallel-sipi cell strategy=full-parallel";
-
-fn kernel() -> &'static Kernel {
-    static KERNEL: OnceLock<Kernel> = OnceLock::new();
-    KERNEL.get_or_init(|| {
-        kernel::build(root(), &kernel::target_folder(root()))
-            .unwrap_or_else(|failure| panic!("{:?}", failure.report()))
-    })
-}
-
-#[track_caller]
-fn boot(engine: Qemu, smp: u16, words: &str) -> Booted {
-    boot_kernel(&kernel().path, &engine, smp, words)
-}
 
 /// The failure of a boot that must not end well, as text.
 #[track_caller]
@@ -76,7 +61,7 @@ fn default_words(smp: u16) -> String {
     let scenario = Scenario::read(&folder.join("default.toml"), &folder);
     let scenario = scenario.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
     let group = scenario.groups.iter().find(|group| group.smp == smp).unwrap();
-    group.command_lines[0].replace(group.engine.own_words(), "")
+    group.command_lines[0].words.replace(group.engine.own_words(), "")
 }
 
 #[test]
@@ -294,6 +279,7 @@ fn a_boot_beyond_its_limit_is_killed_and_says_what_it_last_saw() {
             smp: 4,
             number: 1,
             command_line: "repetitions=4000000000",
+            profiles: &[],
             folder: folder.path(),
             limit: Duration::from_secs(4),
         },

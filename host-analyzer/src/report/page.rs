@@ -6,7 +6,6 @@ use crate::run::{Cell, Machine, Run};
 use crate::show::{Column, caption, columns};
 use crate::unit::{Unit, readable};
 use askama::Template;
-use bringup::options::Options;
 use bringup::phase::Phase;
 
 /// The report. Everything that comes from a capture or a manifest is escaped by the template.
@@ -44,14 +43,7 @@ impl<'a> Page<'a> {
     /// The page of a run.
     pub fn of(run: &'a Run, figures: &'a [Figure]) -> Page<'a> {
         let varying = run.varying_options();
-        let common = match run.cells.first() {
-            Some(cell) => Options::KEYS
-                .into_iter()
-                .filter(|key| !varying.contains(key))
-                .map(|key| (key, cell.option(key)))
-                .collect(),
-            None => Vec::new(),
-        };
+        let common = run.common_options();
         let mut machines: Vec<(&str, &Machine)> = Vec::new();
         for boot in &run.boots {
             let Some(machine) = &boot.machine else { continue };

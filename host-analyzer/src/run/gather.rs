@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
                 )
             })?;
         }
-        let cell = self.cell_for(options)?;
+        let cell = self.cell_for(begin.cell, options)?;
         self.seen.push(BootCell { index: begin.cell, cell: Some(cell), whole: 0 });
         Ok(())
     }
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let cell = match self.planned(index)? {
-            Some(options) => Some(self.cell_for(options)?),
+            Some(options) => Some(self.cell_for(index, options)?),
             None => None,
         };
         self.seen.push(BootCell { index, cell, whole: 0 });
@@ -185,18 +185,21 @@ impl<'a> Reader<'a> {
         Ok(plan.and_then(|plan| plan.cells().nth(usize::from(index))))
     }
 
-    /// The cell with these options, new or of an earlier boot.
-    fn cell_for(&mut self, options: Options) -> Result<usize, Report> {
+    /// The cell with this boot's cell's profile and these options, new or of an earlier boot.
+    fn cell_for(&mut self, index: u16, options: Options) -> Result<usize, Report> {
         let smp = self.smp()?;
+        let profiles = self.told.map_or(&[][..], |told| &told.profiles);
+        let profile = profiles.get(usize::from(index)).cloned().flatten();
         let engine = self.engine().to_owned();
-        let known = self
-            .cells
-            .iter()
-            .position(|cell| cell.engine == engine && cell.smp == smp && cell.options == options);
+        let known = self.cells.iter().position(|cell| {
+            (&cell.engine, cell.smp, &cell.profile) == (&engine, smp, &profile)
+                && cell.options == options
+        });
         let index = known.unwrap_or_else(|| {
             self.cells.push(Cell {
                 engine,
                 smp,
+                profile,
                 options,
                 frequencies: Vec::new(),
                 trials: Vec::new(),

@@ -27,6 +27,7 @@ fn cell(cell: &Cell) -> Value {
     let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
     put("engine", json!(cell.engine));
     put("smp", json!(cell.smp));
+    put("profile", json!(cell.profile));
     for key in Options::KEYS {
         let value = match key {
             "sipi-count" => json!(cell.options.sipi_count),

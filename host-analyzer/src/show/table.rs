@@ -24,7 +24,19 @@ pub(crate) struct Column {
 /// All times have one unit, which is said first. The six phases are means over the APs of a trial,
 /// then medians over the trials.
 pub fn table(run: &Run, unit: Unit) -> String {
-    let columns = columns(run, unit);
+    let table = drawn(&columns(run, unit), run.cells.len());
+    let mut text = format!("{}\n\n{table}", caption(run, unit));
+    if run.cells.is_empty() {
+        text += "no cell was begun\n";
+    }
+    for warning in &run.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    text
+}
+
+/// Columns as a table of so many rows. Ends with a newline.
+pub(crate) fn drawn(columns: &[Column], rows: usize) -> String {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(rule));
@@ -35,17 +47,10 @@ pub fn table(run: &Run, unit: Unit) -> String {
         Field::new(text).set_alignment(side)
     };
     table.set_header(columns.iter().map(|column| align(&column.header, column.number)));
-    for row in 0..run.cells.len() {
+    for row in 0..rows {
         table.add_row(columns.iter().map(|column| align(&column.texts[row], column.number)));
     }
-    let mut text = format!("{}\n\n{}\n", caption(run, unit), table.trim_fmt());
-    if run.cells.is_empty() {
-        text += "no cell was begun\n";
-    }
-    for warning in &run.warnings {
-        text += &format!("warning: {warning}\n");
-    }
-    text
+    format!("{}\n", table.trim_fmt())
 }
 
 /// What the numbers are, unit first.

@@ -55,6 +55,7 @@ pub fn boot(capture: &str, command_line: &str, smp: u16) -> Boot {
         cpu_model: "Haswell-v4".to_owned(),
         command: ["qemu-system-x86_64", "-smp", &smp.to_string()].map(str::to_owned).to_vec(),
         command_line: command_line.to_owned(),
+        profiles: Vec::new(),
         stderr: String::new(),
         seconds: 0.5,
     }
@@ -73,6 +74,7 @@ pub fn manifest(boots: Vec<Boot>) -> Manifest {
             git_revision: Some("4cd5cd5-dirty".to_owned()),
         }),
         host: Host { cpu: "some <CPU> & more".to_owned(), cpus: 2, os: "Linux 6.1".to_owned() },
+        profiles: Vec::new(),
         boots,
     }
 }

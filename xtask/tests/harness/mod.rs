@@ -6,9 +6,12 @@ use host_analyzer::failure::Failure;
 use host_analyzer::timeline::on_bsp_clock;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
-use xtask::boot::{Order, boot};
-use xtask::engine::Engine;
+use xtask::boot::{self, Order};
+use xtask::engine::{Engine, Qemu};
+use xtask::kernel::{self, Kernel};
+use xtask::root;
 
 /// No test's boot takes longer than this.
 pub const LIMIT: Duration = Duration::from_secs(300);
@@ -50,6 +53,21 @@ pub struct Trial {
     pub end: TrialEnd,
 }
 
+/// The kernel of this workspace, built once.
+pub fn kernel() -> &'static Kernel {
+    static KERNEL: OnceLock<Kernel> = OnceLock::new();
+    KERNEL.get_or_init(|| {
+        kernel::build(root(), &kernel::target_folder(root()))
+            .unwrap_or_else(|failure| panic!("{:?}", failure.report()))
+    })
+}
+
+/// Boots this workspace's kernel.
+#[track_caller]
+pub fn boot(engine: Qemu, smp: u16, words: &str) -> Booted {
+    boot_kernel(&kernel().path, &engine, smp, words)
+}
+
 /// Boots once; the words go to the kernel as they are, behind the engine's own.
 #[track_caller]
 pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) -> Booted {
@@ -62,12 +80,13 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
         smp,
         number: 1,
         command_line: command_line.trim(),
+        profiles: &[],
         folder: folder.path(),
         limit: LIMIT,
     };
     let mut booted = Booted::default();
     let mut open: Option<(TrialBegin, Vec<ApTimeline>)> = None;
-    let outcome = boot(&order, |frame| match &frame.body {
+    let outcome = boot::boot(&order, |frame| match &frame.body {
         Body::Hello(hello) => booted.tsc_khz = hello.tsc_khz,
         Body::CellBegin(begin) => {
             let mut options = Options::default();

@@ -1,0 +1,255 @@
+//! Profiles: what each step costs on some machine, expanded into the options that the kernel knows.
+//!
+//! On `icount` a guest cycle stands for a cycle of the profile's machine. The kernel knows no
+//! profile; `run.json` keeps its name and its text.
+
+use bringup::options::Options;
+use host_analyzer::document::{Document, suggestion};
+use host_analyzer::failure::Failure;
+use host_analyzer::manifest;
+use miette::{Report, miette};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+/// The profile without costs, which needs no file: the kernel alone.
+pub const NONE: &str = "none";
+
+/// The folder of the profiles, beside the scenarios.
+const FOLDER: &str = "profiles";
+
+/// The table of costs.
+const COSTS: &str = "costs";
+
+/// The keys of a profile.
+const KEYS: [&str; 5] = ["source", "machine", "tsc-khz", "derivation", COSTS];
+
+/// The keys of a cost.
+const COST_KEYS: [&str; 3] = ["of", "cycles", "derived"];
+
+/// Each step, who spends it, the option that it expands to, and whether a profile must have it.
+const STEPS: [(&str, &str, &str, bool); 6] = [
+    ("kick", "bsp", "cost-kick", true),
+    ("wake", "ap", "cost-wake", true),
+    ("trampoline", "ap", "cost-trampoline", true),
+    ("callin", "ap", "cost-callin", true),
+    // A machine that trusts its clocks has no window.
+    ("tsc-window", "bsp", "tsc-window", false),
+    ("online", "ap", "cost-online", true),
+];
+
+/// What each step costs on some machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The file's stem.
+    pub name: String,
+    /// The file as read.
+    pub text: String,
+    /// Frequency of the machine's TSC, in kHz.
+    pub tsc_khz: u64,
+    /// The options that it sets, each with its cycles.
+    costs: Vec<(&'static str, u64)>,
+}
+
+impl Profile {
+    /// Checks a profile's text; `file` is its name in messages.
+    pub fn parse(name: &str, file: &str, text: &str) -> Result<Profile, Report> {
+        Document::read(file, text, |document, table| {
+            let mut profile = Profile {
+                name: name.to_owned(),
+                text: text.to_owned(),
+                tsc_khz: 0,
+                costs: Vec::new(),
+            };
+            for (key, value) in table {
+                match &**key.get_ref() {
+                    known @ ("source" | "machine" | "derivation") => {
+                        document.text(known, value);
+                    }
+                    "tsc-khz" => profile.tsc_khz = document.number("tsc-khz", value, 1),
+                    COSTS => {
+                        if let Some(table) = document.table(COSTS, value) {
+                            profile.costs = costs(document, value, table);
+                        }
+                    }
+                    unknown => document.unknown_key(key.span(), "", unknown, &KEYS),
+                }
+            }
+            document.missing_keys(0..0, "", table, &KEYS);
+            profile
+        })
+    }
+
+    /// The options that it sets, each with its value.
+    pub fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.costs.iter().map(|(option, cycles)| (*option, cycles.to_string()))
+    }
+
+    /// True if it sets this option.
+    pub fn sets(&self, option: &str) -> bool {
+        self.costs.iter().any(|(set, _)| *set == option)
+    }
+
+    /// Its options as words for a command line.
+    pub fn words(&self) -> String {
+        let words = self.options().map(|(option, value)| format!("{option}={value}"));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Sets its options.
+    pub fn apply(&self, options: &mut Options) {
+        for (option, value) in self.options() {
+            // Whole numbers of cycles, which each of them takes.
+            let _ = options.set(option, &value);
+        }
+    }
+
+    /// What `run.json` tells of it.
+    pub fn described(&self) -> manifest::Profile {
+        manifest::Profile {
+            name: self.name.clone(),
+            tsc_khz: self.tsc_khz,
+            text: self.text.clone(),
+        }
+    }
+}
+
+/// Reads the table of costs, which stands in `value`.
+fn costs(
+    document: &mut Document<'_>,
+    value: &Spanned<DeValue<'_>>,
+    table: &DeTable<'_>,
+) -> Vec<(&'static str, u64)> {
+    let names = STEPS.map(|(name, ..)| name);
+    let mut costs = Vec::new();
+    for (key, value) in table {
+        let given: &str = key.get_ref();
+        let path = format!("{COSTS}.{given}");
+        match STEPS.into_iter().find(|(name, ..)| *name == given) {
+            Some((_, of, option, _)) => {
+                if let Some(cycles) = cost(document, &path, of, value) {
+                    costs.push((option, cycles));
+                }
+            }
+            None => document.unknown_key(key.span(), "costs.", given, &names),
+        }
+    }
+    let needed: Vec<&str> =
+        STEPS.iter().filter(|(.., needed)| *needed).map(|(name, ..)| *name).collect();
+    document.missing_keys(value.span(), "costs.", table, &needed);
+    // The order of the steps, whatever the file's.
+    costs.sort_by_key(|(option, _)| STEPS.iter().position(|(_, _, known, _)| known == option));
+    costs
+}
+
+/// Reads one cost; `of` is who spends this step.
+fn cost(
+    document: &mut Document<'_>,
+    path: &str,
+    of: &str,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<u64> {
+    let table = document.table(path, value)?;
+    let mut cycles = None;
+    for (key, value) in table {
+        let given: &str = key.get_ref();
+        let key_path = format!("{path}.{given}");
+        match given {
+            "of" => {
+                let said = document.word(&key_path, value, &["bsp", "ap"]);
+                if said.is_some_and(|said| said != of) {
+                    let message = format!("this step is the {}'s", of.to_uppercase());
+                    document.mistake(value.span(), &key_path, &message, None);
+                }
+            }
+            "cycles" => cycles = Some(document.number(&key_path, value, 0)),
+            "derived" => drop(document.text(&key_path, value)),
+            _ => document.unknown_key(key.span(), &format!("{path}."), given, &COST_KEYS),
+        }
+    }
+    document.missing_keys(value.span(), &format!("{path}."), table, &COST_KEYS);
+    cycles
+}
+
+/// Where profiles are looked for: beside the scenario, then among the repository's.
+#[derive(Clone, Debug, Default)]
+pub struct Profiles {
+    folders: Vec<PathBuf>,
+}
+
+/// Why there is no profile of a name.
+#[derive(Debug)]
+pub enum NoProfile {
+    /// No file has that name.
+    Unknown {
+        /// What there is instead, as a sentence.
+        message: String,
+        /// The name that was most likely meant.
+        help: Option<String>,
+    },
+    /// The file has mistakes, or can't be read.
+    Wrong(Report),
+}
+
+impl Profiles {
+    /// For a scenario file in one folder, and the repository's scenarios in another.
+    pub fn beside(scenario: &Path, repository: &Path) -> Profiles {
+        let beside = scenario.parent().unwrap_or(Path::new("")).join(FOLDER);
+        let own = repository.join(FOLDER);
+        Profiles { folders: if beside == own { vec![own] } else { vec![beside, own] } }
+    }
+
+    /// The profile of that name.
+    pub fn read(&self, name: &str) -> Result<Profile, NoProfile> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
+        for folder in self.folders.iter().filter(|_| !name.is_empty() && name.chars().all(plain)) {
+            let path = folder.join(format!("{name}.toml"));
+            let file = path.display().to_string();
+            let wrong = |report| NoProfile::Wrong(report);
+            match fs::read_to_string(&path) {
+                Ok(text) => return Profile::parse(name, &file, &text).map_err(wrong),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(wrong(miette!("can't read {file}: {error}"))),
+            }
+        }
+        let names = self.names();
+        let near = suggestion(name, names.iter().map(String::as_str));
+        Err(NoProfile::Unknown {
+            message: format!(
+                "there is no profile `{}`: expected one of {}",
+                name.escape_debug(),
+                names.join(" ")
+            ),
+            help: near.map(|near| format!("did you mean `{near}`?")),
+        })
+    }
+
+    /// Every name that a scenario may use.
+    fn names(&self) -> Vec<String> {
+        let files = self.folders.iter().filter_map(|folder| fs::read_dir(folder).ok());
+        let mut names: Vec<String> = files
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        names.push(NONE.to_owned());
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+impl From<NoProfile> for Failure {
+    fn from(no: NoProfile) -> Failure {
+        Failure::Request(match no {
+            NoProfile::Wrong(report) => report,
+            NoProfile::Unknown { message, help: Some(help) } => miette!(help = help, "{message}"),
+            NoProfile::Unknown { message, help: None } => miette!("{message}"),
+        })
+    }
+}

@@ -159,9 +159,14 @@ pub struct ApTimeline {
     pub offset: Option<OffsetInterval>,
     /// How the comparison went, where there was one.
     pub sync: Option<Sync>,
-    /// By how many cycles each step went beyond its cost, in the order of [`Step::ALL`].
-    pub overruns: [u64; Step::COUNT],
+    /// By how many cycles each step went beyond its cost, in the order of [`OVERRUNS`].
+    pub overruns: [u64; OVERRUNS.len()],
 }
+
+/// What can take longer than it should: the steps in the order of [`Step::ALL`], and the AP's last
+/// TSC window, which the BSP ended late.
+pub const OVERRUNS: [&str; Step::COUNT + 1] =
+    ["kick", "wake", "trampoline", "callin", "online", "tsc-window"];
 
 /// How an AP's clock was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,7 +200,7 @@ pub struct TrialEnd {
     pub total: Cycles,
     /// From zero until the last `kick_end`.
     pub kick_loop: Cycles,
-    /// APs that did not come online.
+    /// APs that did not come online, or did their job wrongly.
     pub lost: u16,
 }
 

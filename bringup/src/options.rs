@@ -94,7 +94,7 @@ words! {
 words! {
     /// A step that may have a cost.
     Step {
-        /// BSP: from `init`, or the end of the kick before, to `sipi`.
+        /// BSP: from the last INIT and the delay, or the end of the kick before, to `sipi`.
         Kick = "kick",
         /// From `sipi` to `entry`.
         Wake = "wake",
@@ -268,6 +268,9 @@ fn parse_cpu(text: &str) -> Option<CpuIndex> {
     text.parse().ok().map(CpuIndex)
 }
 
+/// The longest that [`Options`] render to, in bytes.
+pub const MAX_OPTIONS: usize = 1536;
+
 /// Everything that a cell can vary, but for engine and CPU count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -312,7 +315,7 @@ impl Default for Options {
             tsc_sync: TscSync::Pairwise,
             wait: Wait::Halt,
             spend: Spend::Halt,
-            init_delay: Duration::ZERO,
+            init_delay: Duration::Nanos(0),
             sipi_count: 1,
             tsc_window: Duration::from_millis(20),
             tsc_resolution: Duration::Cycles(200),
@@ -441,13 +444,15 @@ impl Options {
             "spend" => put(&mut self.spend, Spend::parse(value), Spend::EXPECTED),
             "init-delay" => {
                 let micros = match Duration::parse(value) {
-                    Some(Duration::Cycles(n)) => n.checked_mul(1000).map(Duration::Nanos),
+                    Some(Duration::Cycles(n)) => {
+                        Some(n * 1000).filter(|ns| *ns <= Duration::MAX_NANOS).map(Duration::Nanos)
+                    }
                     other => other,
                 };
                 put(
                     &mut self.init_delay,
                     micros,
-                    "whole µs, or a whole number with ns, us, ms or s",
+                    "whole µs, or a whole number with ns, us, ms or s, up to an hour",
                 )
             }
             "sipi-count" => {
@@ -455,9 +460,17 @@ impl Options {
                 put(&mut self.sipi_count, count, "1 or 2")
             }
             "tsc-window" => put(&mut self.tsc_window, Duration::parse(value), Duration::EXPECTED),
-            "tsc-resolution" => put(&mut self.tsc_resolution, positive, "a duration above zero"),
+            "tsc-resolution" => put(
+                &mut self.tsc_resolution,
+                positive,
+                "a duration above zero, up to an hour or 2^44 cycles",
+            ),
             "skew" => put(&mut self.skews, Skews::parse(value), Skews::EXPECTED),
-            "limit" => put(&mut self.limit, positive, "a duration above zero"),
+            "limit" => put(
+                &mut self.limit,
+                positive,
+                "a duration above zero, up to an hour or 2^44 cycles",
+            ),
             "guard" => put(&mut self.guard, Duration::parse(value), Duration::EXPECTED),
             "fault" => put(&mut self.faults, Faults::parse(value), Faults::EXPECTED),
             "repetitions" => {
@@ -592,8 +605,16 @@ mod tests {
         Ok(options)
     }
 
+    fn cycles() -> impl Strategy_<Value = u64> {
+        0..=Duration::MAX_CYCLES
+    }
+
+    fn nanos() -> impl Strategy_<Value = u64> {
+        0..=Duration::MAX_NANOS
+    }
+
     fn duration() -> impl Strategy_<Value = Duration> {
-        prop_oneof![any::<u64>().prop_map(Duration::Cycles), any::<u64>().prop_map(Duration::Nanos)]
+        prop_oneof![cycles().prop_map(Duration::Cycles), nanos().prop_map(Duration::Nanos)]
     }
     use proptest::strategy::Strategy as Strategy_;
 
@@ -615,7 +636,7 @@ mod tests {
             one_of(Spend::ALL.len()),
         );
         let faults = proptest::collection::vec((one_of(Fault::ALL.len()), any::<u16>()), 0..=4);
-        let durations = (any::<u64>(), duration(), 1u64.., duration(), 1u64..);
+        let durations = (nanos(), duration(), nanos(), duration(), nanos());
         let skews = proptest::collection::vec((1u16.., any::<i32>()), 0..=4);
         (
             words,
@@ -634,9 +655,9 @@ mod tests {
                     spend: Spend::ALL[words.4],
                     init_delay: Duration::Nanos(durations.0),
                     tsc_window: durations.1,
-                    limit: Duration::Nanos(durations.2),
+                    limit: Duration::Nanos(durations.2.max(1)),
                     guard: durations.3,
-                    tsc_resolution: Duration::Nanos(durations.4),
+                    tsc_resolution: Duration::Nanos(durations.4.max(1)),
                     skews: Skews(
                         skews.into_iter().map(|(cpu, cycles)| (CpuIndex(cpu), cycles)).collect(),
                     ),
@@ -661,6 +682,7 @@ mod tests {
             for word in text.split(' ') {
                 prop_assert_eq!(read.set_word(word), Ok(()));
             }
+            prop_assert!(text.len() <= MAX_OPTIONS);
             prop_assert_eq!(&read, &options);
             prop_assert_eq!(read.to_string(), text);
         }
@@ -714,6 +736,26 @@ mod tests {
         assert_eq!(callin.of(CpuIndex(5)), Duration::parse("8ms"));
         assert_eq!(callin.of(CpuIndex(20)), None);
         assert_eq!(options.cost(Step::Wake).of(CpuIndex(1)), None);
+    }
+
+    #[test]
+    fn the_defaults_read_what_they_write() {
+        assert_eq!(parse(&Options::default().to_string()).unwrap(), Options::default());
+    }
+
+    #[test]
+    fn no_duration_is_longer_than_an_hour() {
+        let keys = Options::KEYS.into_iter().filter(|key| {
+            key.starts_with("cost-")
+                || ["init-delay", "tsc-window", "tsc-resolution", "limit", "guard"].contains(key)
+        });
+        for key in keys {
+            for (value, taken) in
+                [("3600s", true), ("3601s", false), ("18446744073709551615", false)]
+            {
+                assert_eq!(Options::default().set(key, value).is_ok(), taken, "{key}={value}");
+            }
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! form that fits on paper; the tests below write some down.
 
 use crate::frame::{
-    ApEnd, ApTimeline, ApicMode, Body, CellBegin, Cpu, Frame, Goodbye, Hello, MAGIC, PROTOCOL,
-    TrialBegin, TrialEnd, TscSource,
+    ApEnd, ApTimeline, ApicMode, Body, CellBegin, Cpu, Frame, Goodbye, Hello, MAGIC, OVERRUNS,
+    PROTOCOL, TrialBegin, TrialEnd, TscSource,
 };
 use crate::options::{Fault, Kick, OptionError, Options, SIPI_GAP, Step, TscSync};
 use crate::plan::Plan;
@@ -120,7 +120,7 @@ impl Ap {
             entry_raw: None,
             offset: None,
             sync: None,
-            overruns: [0; Step::COUNT],
+            overruns: [0; OVERRUNS.len()],
         }
     }
 }
@@ -183,11 +183,13 @@ impl Simulated<'_> {
     /// Waits for a stamp of the AP's, no longer than its limit.
     fn await_stamp(&mut self, cpu: CpuIndex, stamp: Stamp, seen: Stamp) {
         let at = self.get(cpu, stamp);
+        let now = self.now;
         let ap = &mut self.aps[cpu.at()];
         if ap.lost {
             return;
         }
-        match at.filter(|at| *at <= ap.deadline) {
+        // The BSP looks at what was reached before it looks at the clock.
+        match at.filter(|at| *at <= ap.deadline.max(now)) {
             Some(at) => {
                 self.now = self.now.max(at);
                 self.stamp(cpu, seen, self.now);
@@ -232,11 +234,12 @@ impl Bsp for Simulated<'_> {
                 self.now += self.cost(Step::Kick, cpu);
             }
             let sipi = if self.options.kick == Kick::Unicast { self.now } else { broadcast_sipi };
-            self.now = sipi + gap;
+            let withheld = self.options.faults.hit(Fault::Never, cpu);
+            self.now = if withheld { sipi } else { sipi + gap };
             self.stamp(cpu, Stamp::Sipi, sipi);
             self.stamp(cpu, Stamp::KickEnd, self.now);
             self.grant(cpu);
-            if !self.options.faults.hit(Fault::Never, cpu) {
+            if !withheld {
                 let entry = sipi + self.cost(Step::Wake, cpu);
                 self.stamp(cpu, Stamp::Entry, entry);
                 self.stamp(cpu, Stamp::Alive, entry + self.cost(Step::Trampoline, cpu));

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// A named TSC reading of one AP's bring-up.
 ///
-/// The first nine, without [`Stamp::KickEnd`], are the AP's own path in order; the rest is what
-/// the BSP learned of it.
+/// All up to [`Stamp::Online`] but [`Stamp::KickEnd`] are the AP's own path in order; the rest is
+/// what the BSP learned of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stamp {
     /// BSP: before the first INIT that reaches this AP.

@@ -99,7 +99,7 @@ impl Default for Word {
 
 /// A clock reading that one CPU alone writes and one reads, again and again.
 ///
-/// The value is the reading relative to the trial's zero, in 48 bits (a day at 3 GHz), under 16
+/// The value is the reading relative to the trial's zero, in 48 bits (13 hours at 3 GHz, either way), under 16
 /// bits of the epoch: a reading of an earlier trial is never taken for one of this.
 #[derive(Debug)]
 pub struct ClockWord(AtomicU64);
@@ -123,6 +123,11 @@ impl ClockWord {
     pub fn put(&self, epoch: Epoch, cycles: i64) {
         let cycles = cycles as u64 & ((1 << CLOCK_BITS) - 1);
         self.0.store(u64::from(epoch.0) << CLOCK_BITS | cycles, Ordering::Release);
+    }
+
+    /// Forgets the reading, while nobody else looks.
+    pub fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
     }
 
     /// The latest reading of this epoch.

@@ -58,7 +58,12 @@ impl Duration {
     /// No time at all.
     pub const ZERO: Duration = Duration::Cycles(0);
     /// What [`Duration::parse`] expects, for messages.
-    pub const EXPECTED: &str = "cycles, or a whole number with ns, us, ms or s";
+    pub const EXPECTED: &str =
+        "cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour";
+    /// The longest span in cycles. Sums of a few of them, as numbers of any clock, don't overflow.
+    pub const MAX_CYCLES: u64 = 1 << 44;
+    /// The longest span in time.
+    pub const MAX_NANOS: u64 = 3_600_000_000_000;
 
     const UNITS: [(&str, u64); 4] =
         [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
@@ -68,17 +73,16 @@ impl Duration {
         Duration::Nanos(ms * 1_000_000)
     }
 
-    /// Reads `900`, `10us`, `20ms`, …; `None` if it is neither, or more than 64 bits of
-    /// nanoseconds.
+    /// Reads `900`, `10us`, `20ms`, …; `None` if it is no such thing, or too long.
     pub fn parse(text: &str) -> Option<Duration> {
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().ok()?;
         if unit.is_empty() {
-            return Some(Duration::Cycles(number));
+            return (number <= Self::MAX_CYCLES).then_some(Duration::Cycles(number));
         }
         let (_, nanos) = Self::UNITS.iter().find(|(name, _)| *name == unit)?;
-        number.checked_mul(*nanos).map(Duration::Nanos)
+        number.checked_mul(*nanos).filter(|ns| *ns <= Self::MAX_NANOS).map(Duration::Nanos)
     }
 
     /// The span in cycles of a clock of `tsc_khz` kHz, rounded to the nearest; saturates.
@@ -131,7 +135,17 @@ mod tests {
             assert_eq!(Duration::parse(text), Some(value));
             assert_eq!(value.to_string(), text);
         }
-        for text in ["", "us", "1.5ms", "-1", "10 us", "10min", "18446744073709551615s"] {
+        for text in [
+            "",
+            "us",
+            "1.5ms",
+            "-1",
+            "10 us",
+            "10min",
+            "18446744073709551615s",
+            "3601s",
+            "17592186044417",
+        ] {
             assert_eq!(Duration::parse(text), None, "{text}");
         }
     }

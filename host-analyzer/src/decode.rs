@@ -1,7 +1,6 @@
 //! `decode`: the frames of a capture as JSON, one object a line.
 
-use bringup::frame::{ApEnd, ApTimeline, Body, Error, Frame};
-use bringup::options::Step;
+use bringup::frame::{ApEnd, ApTimeline, Body, Error, Frame, OVERRUNS};
 use bringup::stamp::{Stamp, Stamps};
 use serde_json::{Map, Value, json};
 
@@ -71,9 +70,9 @@ fn ap_timeline(timeline: &ApTimeline) -> Value {
         ApEnd::Lost(last) => ("lost", last),
         ApEnd::WrongAnswer => ("wrong-answer", None),
     };
-    let overruns: Map<String, Value> = (Step::ALL.iter().zip(timeline.overruns))
+    let overruns: Map<String, Value> = (OVERRUNS.iter().zip(timeline.overruns))
         .filter(|(_, cycles)| *cycles > 0)
-        .map(|(step, cycles)| (step.name().to_owned(), json!(cycles)))
+        .map(|(step, cycles)| ((*step).to_owned(), json!(cycles)))
         .collect();
     let mut object = Map::new();
     object.insert("cpu".to_owned(), json!(timeline.cpu));

@@ -11,8 +11,9 @@ use crate::manifest::{self, Manifest};
 use crate::spread::Spread;
 use crate::timeline::Disorder;
 use bringup::CpuIndex;
+use bringup::frame::OVERRUNS;
 use bringup::frame::{ApTimeline, ApicMode, TscSource};
-use bringup::options::{Kick, Options, Step, Strategy};
+use bringup::options::{Kick, Options, Strategy};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use gather::{Gatherer, Replay};
@@ -133,8 +134,8 @@ pub struct Cell {
     pub disorders: BTreeMap<CpuIndex, (u64, Disorder)>,
     /// Online APs that entered the trampoline more than once, and how often that was so.
     pub double_starts: BTreeMap<CpuIndex, u64>,
-    /// Overruns of the trials without cold ones, by step.
-    pub overruns: [Overrun; Step::COUNT],
+    /// Overruns of the trials without cold ones, in the order of [`OVERRUNS`].
+    pub overruns: [Overrun; OVERRUNS.len()],
 }
 
 /// How an AP was lost.

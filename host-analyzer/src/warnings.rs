@@ -2,7 +2,7 @@
 
 use crate::run::{Boot, Cell, Run};
 use crate::unit::{Unit, readable};
-use bringup::options::Step;
+use bringup::frame::OVERRUNS;
 use bringup::plan::Plan;
 use std::fmt::Display;
 
@@ -136,7 +136,7 @@ fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
     }
     let khz = cell.tsc_khz();
     for (step, overrun) in
-        Step::ALL.iter().zip(cell.overruns).filter(|(_, overrun)| overrun.count > 0)
+        OVERRUNS.iter().zip(cell.overruns).filter(|(_, overrun)| overrun.count > 0)
     {
         warn(format!(
             "`{step}` took longer than its cost {}, at most by {} ({}): its numbers hold the engine's own time",

@@ -16,7 +16,8 @@ use core::sync::atomic::Ordering;
 /// Called by `trampoline.s` on the AP's own stack, with the TSC that it read first.
 pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
     let cpu = CpuIndex(cpu);
-    cpu::set_up(cpu);
+    // SAFETY: the trampoline has found the index by this CPU's APIC ID.
+    unsafe { cpu::set_up(cpu) };
     apic::set_up();
     if let Some(orders) = orders() {
         let slot = slot(cpu);
@@ -54,12 +55,12 @@ impl Ap {
         let mut entry = entry_raw;
         if wake > 0 {
             let deadline = self.down.sipi.load(Ordering::Relaxed) + wake;
-            self.up.entry_raw.store(entry_raw, Ordering::Relaxed);
-            self.up.overruns.set(Step::Wake as usize, entry_raw.saturating_sub(deadline));
+            self.up.log.entry_raw.store(entry_raw, Ordering::Relaxed);
+            self.up.log.overruns.set(Step::Wake as usize, entry_raw.saturating_sub(deadline));
             entry = entry_raw.max(deadline);
             clock::wait_until(entry, self.orders.spend, |_| None);
         }
-        self.up.stamps.set(Stamp::Entry as usize, entry);
+        self.up.log.stamps.set(Stamp::Entry as usize, entry);
         self.pay(Step::Trampoline, entry);
         self.stamp(Stamp::Alive);
         self.tell(Reached::Alive);
@@ -105,7 +106,7 @@ impl Ap {
                 self.rest();
                 continue;
             }
-            let now_in = down.window.load(Ordering::Relaxed);
+            let now_in = down.window.load(Ordering::Acquire);
             if now_in != window {
                 window = now_in;
                 exchange = Exchange::begin(sync_epoch(orders.epoch, window));
@@ -113,7 +114,7 @@ impl Ap {
             }
             let lag = exchange.lag();
             up.lag_least.store(lag.least, Ordering::Relaxed);
-            up.lag_samples.store(lag.samples, Ordering::Relaxed);
+            up.lag_samples.store(lag.samples, Ordering::Release);
             exchange.publish(&up.clock, || clock(shift));
             core::hint::spin_loop();
         }
@@ -121,7 +122,7 @@ impl Ap {
 
     /// `online`: takes the BSP's job.
     fn come_online(&self) {
-        self.pay(Step::Online, self.up.stamps.get(Stamp::SyncEnd as usize));
+        self.pay(Step::Online, self.up.log.stamps.get(Stamp::SyncEnd as usize));
         self.stamp(Stamp::Online);
         self.up.answer.store(answer(self.down.job.load(Ordering::Relaxed)), Ordering::Relaxed);
         self.tell(Reached::Online);
@@ -129,7 +130,7 @@ impl Ap {
 
     fn stamp(&self, stamp: Stamp) -> u64 {
         let now = tsc();
-        self.up.stamps.set(stamp as usize, now);
+        self.up.log.stamps.set(stamp as usize, now);
         now
     }
 
@@ -138,7 +139,7 @@ impl Ap {
         let cost = self.down.costs.get(step as usize);
         if cost > 0 {
             let overrun = spend(begin + cost, self.orders.spend, |_| None);
-            self.up.overruns.set(step as usize, overrun);
+            self.up.log.overruns.set(step as usize, overrun);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::stream::fail_for_machine;
 use bringup::ApicId;
+use core::sync::atomic::{Ordering, fence};
 use x86_64::registers::model_specific::Msr;
 
 /// Vector of the IPI that ends a HLT.
@@ -91,14 +92,14 @@ pub fn set_up() {
         // SAFETY: moves and enables the APIC, which this CPU has not used yet.
         unsafe { Msr::new(IA32_APIC_BASE).write(wanted) };
     }
+    write(TPR, 0);
     write(SVR, SVR_ENABLE | u32::from(SPURIOUS_VECTOR));
     write(TIMER_DIVIDE, DIVIDE_BY_1);
     write(LVT_TIMER, u32::from(TIMER_VECTOR));
 }
 
-/// The rest of a CPU's APIC set-up: priority, local interrupt pins, errors.
+/// The rest of a CPU's APIC set-up: local interrupt pins, errors.
 pub fn set_up_local_interrupts() {
-    write(TPR, 0);
     for lvt in [LVT_LINT0, LVT_LINT1, LVT_ERROR] {
         write(lvt, LVT_MASKED);
     }
@@ -129,6 +130,8 @@ fn send(to: To, message: u32) {
     if !looks.any(|idle| idle) {
         fail_for_machine(format_args!("the local APIC does not deliver a message"));
     }
+    // What was stored before the message is visible to whom it wakes.
+    fence(Ordering::SeqCst);
     match to {
         To::One(id) => {
             write(ICR_HIGH, id.0 << 24);

@@ -34,8 +34,8 @@ struct Region {
 /// `XEN_HVM_MEMMAP_TYPE_RAM`.
 const RAM: u32 = 1;
 
-/// The longest command line that is taken, in bytes.
-pub const MAX_COMMAND_LINE: usize = 16 * 1024;
+/// The longest command line that is taken, in bytes; QEMU's loader carries 4095.
+pub const MAX_COMMAND_LINE: usize = 4096;
 
 /// What the loader said, copied out of the low memory that it lies in.
 pub struct Boot {

@@ -14,9 +14,10 @@
 .set CR0_PG, 1 << 31                # paging
 .set CR0_LONG, CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG
 .set CR4_PAE, 1 << 5                # needed by long mode
+.set CR4_MCE, 1 << 6                # machine checks as exceptions, not as a reset
 .set CR4_OSFXSR, 1 << 9             # SSE: the precompiled core library uses it
 .set CR4_OSXMMEXCPT, 1 << 10        # SSE errors as exceptions
-.set CR4_LONG, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT
+.set CR4_LONG, CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT
 .set IA32_EFER, 0xc0000080
 .set EFER_LME, 1 << 8               # long mode
 .set PTE_P, 1 << 0                  # present

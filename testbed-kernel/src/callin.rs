@@ -2,6 +2,7 @@
 //! with the BSP.
 
 use crate::apic::{self, APIC_BASE_BSP, IA32_APIC_BASE};
+use crate::clock;
 use crate::cpu::MAX_CPUS;
 use crate::stream;
 use bringup::CpuIndex;
@@ -97,7 +98,7 @@ impl fmt::Display for Register {
     }
 }
 
-/// What a CPU is like. Room for 10 of CPUID, 46 MSRs and 3 others.
+/// What a CPU is like. Room for 8 of CPUID, 47 MSRs and 3 others.
 type Features = heapless::Vec<(Register, u64), 64>;
 
 /// Where an AP is not like the BSP.
@@ -116,7 +117,7 @@ static BSP: Once<Features> = Once::new();
 
 #[expect(
     deprecated,
-    reason = "an entry may be lost where INIT stops an AP in `enqueue`; the trial is not"
+    reason = "INIT in the middle of `enqueue` may end these reports; trials do without them"
 )]
 static DIFFERENCES: Queue<Difference, MAX_CPUS> = Queue::new();
 
@@ -124,6 +125,7 @@ static DIFFERENCES: Queue<Difference, MAX_CPUS> = Queue::new();
 pub fn set_up(cpu: CpuIndex, faults: u8) {
     suffer(faults);
     set_up_fpu();
+    clock::serialise_lfence();
     apic::set_up_local_interrupts();
     if cpu == CpuIndex::BSP {
         BSP.call_once(enumerate);
@@ -188,7 +190,7 @@ fn suffer(faults: u8) {
 fn plant_difference(faults: u8) -> Option<u64> {
     (faults & bit(Fault::Differ) != 0).then(|| {
         let pat = read_msr(IA32_PAT);
-        // Swaps two entries of the table; all memory is mapped with entries 0 and 3.
+        // Changes entries 6 and 7 of the table; all memory is mapped with entries 0 and 3.
         write_msr(IA32_PAT, pat ^ 0x0101_0000_0000_0000);
         pat
     })

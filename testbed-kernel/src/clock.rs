@@ -2,12 +2,15 @@
 
 use crate::apic;
 use crate::machine::PmTimer;
+use crate::stream::fail_for_machine;
 use bringup::frame::TscSource;
 use bringup::options::Spend;
 use core::arch::x86_64::{_mm_lfence, _rdtsc};
 use core::sync::atomic::{AtomicU64, Ordering};
 use raw_cpuid::CpuId;
+use raw_cpuid::native_cpuid::cpuid_count;
 use x86_64::instructions::{interrupts, port::Port};
+use x86_64::registers::model_specific::Msr;
 
 /// What is known of the TSC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +44,35 @@ pub fn tsc() -> u64 {
     }
 }
 
+/// Makes LFENCE wait for all that came before it, as [`tsc`] needs, on this CPU.
+///
+/// Intel's always does; AMD's does where leaf 0x8000_0021 says so or a bit in DE_CFG is set (AMD64
+/// APM volume 3, "LFENCE").
+pub fn serialise_lfence() {
+    const DE_CFG: u32 = 0xc001_1029;
+    const LFENCE_SERIALISE: u64 = 1 << 1;
+    const LFENCE_ALWAYS: u32 = 1 << 2;
+    let amd =
+        CpuId::new().get_vendor_info().is_some_and(|vendor| vendor.as_str() == "AuthenticAMD");
+    let leaves = cpuid_count(0x8000_0000, 0).eax;
+    let always = leaves >= 0x8000_0021 && cpuid_count(0x8000_0021, 0).eax & LFENCE_ALWAYS != 0;
+    if amd && !always {
+        let mut config = Msr::new(DE_CFG);
+        // SAFETY: every 64-bit AMD CPU whose LFENCE needs it has this MSR; the bit does this alone.
+        unsafe { config.write(config.read() | LFENCE_SERIALISE) };
+    }
+}
+
 /// Finds the frequencies of the TSC and of the APIC timer.
-pub fn measure(pm_timer: &PmTimer) -> Clock {
+pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
+    serialise_lfence();
     let clock = told().unwrap_or_else(|| {
+        let Some(pm_timer) = pm_timer else {
+            fail_for_machine(format_args!(
+                "neither CPUID nor the hypervisor tells the TSC's frequency, and the FADT names no \
+                 PM timer at an I/O port to measure it with"
+            ))
+        };
         let mut khz = [(); GATES].map(|()| pm_timer_gate(pm_timer));
         let (tsc_khz, spread_khz) = median_and_spread(&mut khz);
         Clock { tsc_khz, source: TscSource::PmTimer, spread_khz }
@@ -71,6 +100,8 @@ fn pm_timer_gate(pm_timer: &PmTimer) -> u64 {
     const GATE: u32 = (PM_TIMER_HZ / 200) as u32;
     /// Ticks of the APIC timer, of unknown length, between two looks at the gate.
     const NAP: u64 = 500_000;
+    /// Looks at the PM timer, each of which takes longer than one of its ticks or nearly so.
+    const PATIENCE: u32 = 1_000_000;
 
     let mut port = Port::<u32>::new(pm_timer.port);
     // SAFETY: the FADT says that the PM timer is there; reading it changes nothing.
@@ -78,12 +109,13 @@ fn pm_timer_gate(pm_timer: &PmTimer) -> u64 {
     // Both ends lie on an edge of the PM timer, so its coarse ticks cost no accuracy.
     let mut edge = || {
         let before = read();
-        loop {
+        for _ in 0..PATIENCE {
             let now = read();
             if now != before {
                 return (now, tsc());
             }
         }
+        fail_for_machine(format_args!("the ACPI PM timer stands still"))
     };
     // A 24-bit timer wraps after 4.7 s.
     let elapsed = |from: u32, to: u32| to.wrapping_sub(from) & pm_timer.mask;

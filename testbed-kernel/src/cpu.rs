@@ -1,7 +1,7 @@
 //! What each CPU has of its own: stack, GDT, TSS with IST stacks; and the table of APIC IDs.
 
 use crate::stream::fail_for_machine;
-use crate::traps;
+use crate::{topology, traps};
 use bringup::{ApicId, CpuIndex};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +16,10 @@ use x86_64::{PrivilegeLevel, VirtAddr};
 pub const MAX_CPUS: usize = 256;
 
 /// Bytes of a CPU's stack.
-pub const STACK_SIZE: usize = 16 * 1024;
+pub const STACK_SIZE: usize = 32 * 1024;
+
+/// What the lowest word of a stack holds; a stack that grew over it has overflowed.
+const STACK_GUARD: u64 = 0x5354_4143_4b45_4e44;
 
 /// The first descriptor of each CPU's GDT: 64-bit code.
 pub const CODE_SELECTOR: SegmentSelector = SegmentSelector::new(1, PrivilegeLevel::Ring0);
@@ -80,6 +83,25 @@ static SEGMENTS: [OwnSegments; MAX_CPUS] = [const {
     }))
 }; MAX_CPUS];
 
+/// Marks the low end of every stack, before any AP runs.
+pub fn guard_stacks() {
+    (0..MAX_CPUS).for_each(|cpu| {
+        // SAFETY: the word lies in the static, aligned, and far below where the BSP's stack is now.
+        unsafe { stack_guard(cpu).write_volatile(STACK_GUARD) }
+    });
+}
+
+/// The first CPU whose stack has overflowed.
+pub fn overflowed_stack() -> Option<CpuIndex> {
+    // SAFETY: as for `guard_stacks`; nobody writes there but a stack that has overflowed.
+    let broken = |cpu: &usize| unsafe { stack_guard(*cpu).read_volatile() } != STACK_GUARD;
+    (0..MAX_CPUS).find(broken).map(|cpu| CpuIndex(cpu as u16))
+}
+
+fn stack_guard(cpu: usize) -> *mut u64 {
+    STACKS.0.get().cast::<u8>().wrapping_add(cpu * STACK_SIZE).cast()
+}
+
 /// Fills the table of APIC IDs.
 pub fn list(cpus: &[ApicId]) {
     for (place, id) in APIC_IDS.iter().zip(cpus) {
@@ -89,13 +111,10 @@ pub fn list(cpus: &[ApicId]) {
 
 /// This CPU's APIC ID: leaf 0x1F or 0x0B where it has levels, else leaf 1.
 pub fn apic_id() -> ApicId {
-    let cpuid = CpuId::new();
-    let levels =
-        cpuid.get_extended_topology_info_v2().or_else(|| cpuid.get_extended_topology_info());
-    if let Some(level) = levels.and_then(|mut levels| levels.next()) {
+    if let Some(level) = topology::levels().next() {
         return ApicId(level.x2apic_id());
     }
-    match cpuid.get_feature_info() {
+    match CpuId::new().get_feature_info() {
         Some(features) => ApicId(features.initial_local_apic_id().into()),
         None => fail_for_machine(format_args!("CPUID has no leaf 1")),
     }
@@ -111,7 +130,11 @@ pub fn index() -> CpuIndex {
 /// Gives this CPU its own GDT and TSS, and the common IDT.
 ///
 /// An AP does this anew in each trial: its task's descriptor is still marked busy from the last.
-pub fn set_up(cpu: CpuIndex) {
+///
+/// # Safety
+///
+/// `cpu` is the index of the CPU that runs this.
+pub unsafe fn set_up(cpu: CpuIndex) {
     // SAFETY: only this CPU uses the segments of its index, and until the loads below its GDTR
     // and TR still point to the boot GDT and to nothing.
     let segments = unsafe { &mut *SEGMENTS[cpu.at()].0.get() };
@@ -125,7 +148,8 @@ pub fn set_up(cpu: CpuIndex) {
     // SAFETY: the TSS is static.
     let task = unsafe { Descriptor::tss_segment_unchecked(&raw const segments.tss) };
     let task = segments.gdt.append(task);
-    // SAFETY: the GDT is static, holds flat segments like those in use, and the TSS is not busy.
+    // SAFETY: the GDT is static, holds flat segments like those in use, and the TSS is not busy;
+    // the IDT was filled before the first CPU came here.
     unsafe {
         segments.gdt.load_unsafe();
         CS::set_reg(CODE_SELECTOR);
@@ -133,6 +157,6 @@ pub fn set_up(cpu: CpuIndex) {
         DS::set_reg(data);
         ES::set_reg(data);
         load_tss(task);
+        traps::load();
     }
-    traps::load();
 }

@@ -36,13 +36,14 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
         model: brand.as_ref().map_or("", |brand| brand.as_str().trim()),
         hypervisor: hypervisor.text(),
         apic_mode: ApicMode::Xapic,
-        cpus: machine.cpus.len() as u16,
+        cpus: machine.census.cpus.len() as u16,
     }));
     let topology = Topology::read();
-    for (index, &apic_id) in (0..).zip(&machine.cpus) {
+    for (index, &apic_id) in (0..).zip(&machine.census.cpus) {
         send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, topology)));
     }
-    Plan::parse(boot.command_line, machine.cpus.len()).unwrap_or_else(|error| {
+    machine.census.report();
+    Plan::parse(boot.command_line, machine.census.cpus.len()).unwrap_or_else(|error| {
         stream::fail(Error::Options { message: Line::of(format_args!("{error}")).text() })
     })
 }

@@ -14,7 +14,7 @@ pub mod exit;
 pub mod hello;
 pub mod machine;
 pub mod pic;
-pub mod slot;
+mod slot;
 pub mod stream;
 pub mod topology;
 pub mod trampoline;

@@ -14,10 +14,10 @@ pub type Cpus = heapless::Vec<ApicId, MAX_CPUS>;
 
 /// What the tables say.
 pub struct Machine {
-    /// APIC IDs by CPU index.
-    pub cpus: Cpus,
-    /// The ACPI PM timer.
-    pub pm_timer: PmTimer,
+    /// The CPUs, and who does not take part.
+    pub census: Census,
+    /// The ACPI PM timer, where there is one.
+    pub pm_timer: Option<PmTimer>,
 }
 
 /// The ACPI PM timer: a port that counts at 3.579545 MHz (ACPI, "Power Management Timer").
@@ -85,6 +85,19 @@ impl Census {
         }
         census
     }
+
+    /// Sends a line for each kind of CPU that does not take part.
+    pub fn report(&self) {
+        for (count, why) in [
+            (self.unreachable, "beyond what xAPIC mode or this kernel's table reaches"),
+            (self.disabled, "not enabled"),
+            (self.repeated, "listed a second time"),
+        ] {
+            if count > 0 {
+                log(CpuIndex::BSP, format_args!("{count} of the MADT's CPUs are left out: {why}"));
+            }
+        }
+    }
 }
 
 /// Physical memory is mapped one to one, below 4 GiB.
@@ -136,33 +149,9 @@ pub fn find(rsdp: Option<usize>) -> Machine {
         _ => None,
     });
     let census = Census::take(cpu::apic_id(), listed);
-    if census.unreachable > 0 {
-        log(
-            CpuIndex::BSP,
-            format_args!(
-                "{} CPUs stay asleep: xAPIC mode reaches {} at most",
-                census.unreachable,
-                MAX_CPUS - 1
-            ),
-        );
-    }
-    if census.repeated > 0 || census.disabled > 0 {
-        log(
-            CpuIndex::BSP,
-            format_args!(
-                "the MADT lists {} CPUs twice and {} that are not enabled",
-                census.repeated, census.disabled
-            ),
-        );
-    }
-    let fadt = tables
-        .find_table::<Fadt>()
-        .unwrap_or_else(|error| fail_for_machine(format_args!("no usable FADT: {error:?}")));
-    let pm_timer = PmTimer::of(&fadt).unwrap_or_else(|| {
-        fail_for_machine(format_args!("the FADT names no PM timer at an I/O port"))
-    });
+    let pm_timer = tables.find_table::<Fadt>().ok().and_then(|fadt| PmTimer::of(&fadt));
     cpu::list(&census.cpus);
-    Machine { cpus: census.cpus, pm_timer }
+    Machine { census, pm_timer }
 }
 
 #[cfg(test)]

@@ -10,13 +10,17 @@ fn main_on_bsp(start_info: u32) -> ! {
     use testbed_kernel::*;
 
     stream::open(); //                              the serial port
+    // SAFETY: no AP runs yet, and this is CPU 0.
+    unsafe {
+        traps::install(entry::trap_entries()); //   IDT
+        cpu::set_up(bringup::CpuIndex::BSP); //     GDT, TSS with IST stacks
+    }
+    cpu::guard_stacks(); //                         an overflow is noticed
     let boot = boot::read(start_info); //           command line, RSDP, memory map
     pic::mask(); //                                 no legacy interrupts
     let machine = machine::find(boot.rsdp); //      CPUs and PM timer, by ACPI
-    traps::install(entry::trap_entries()); //       IDT
-    cpu::set_up(bringup::CpuIndex::BSP); //         GDT, TSS with IST stacks
     apic::set_up(); //                              local APIC, xAPIC mode
-    let clock = clock::measure(&machine.pm_timer); // TSC and APIC timer frequency
+    let clock = clock::measure(machine.pm_timer.as_ref()); // TSC and APIC timer frequency
     trampoline::install(entry::trampoline_code(), &boot); // where APs begin
     let plan = hello::say(&boot, &machine, &clock); //       Hello, one Cpu frame each, the plan
     trial::run_all(&plan, &machine, &clock); //     all cells, all trials

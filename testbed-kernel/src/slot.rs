@@ -40,7 +40,8 @@ pub type Readings = Table<{ Stamp::COUNT }>;
 /// Cycles by [`Step`].
 pub type Steps = Table<{ Step::COUNT }>;
 
-/// What the AP writes. Two lines, because some CPUs fetch them in pairs.
+/// What the AP writes for the BSP to poll. 128 bytes are two lines, for some CPUs fetch them in
+/// pairs.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct Up {
@@ -56,6 +57,14 @@ pub struct Up {
     pub answer: AtomicU64,
     /// How often it came through the trampoline in this trial.
     pub starts: AtomicU32,
+    /// What nobody looks at before the trial is over.
+    pub log: Log,
+}
+
+/// What the AP writes for the frames.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct Log {
     /// Its stamps.
     pub stamps: Readings,
     /// The raw entry, where a cost has moved the stamp.
@@ -108,8 +117,12 @@ pub struct Book {
     pub seen: Cell<Option<OffsetInterval>>,
     /// What the first window saw.
     pub first_seen: Cell<Option<OffsetInterval>>,
+    /// It answered the job wrongly.
+    pub wrong: Cell<bool>,
     /// By how much its kick went beyond its cost.
     pub kick_overrun: Cell<u64>,
+    /// By how much the last window that watched it went on too long.
+    pub window_overrun: Cell<u64>,
 }
 
 impl Book {
@@ -123,7 +136,9 @@ impl Book {
             exchange: Cell::new(Exchange::begin(Epoch(0))),
             seen: Cell::new(None),
             first_seen: Cell::new(None),
+            wrong: Cell::new(false),
             kick_overrun: Cell::new(0),
+            window_overrun: Cell::new(0),
         }
     }
 
@@ -135,7 +150,9 @@ impl Book {
         self.settled.set(false);
         self.seen.set(None);
         self.first_seen.set(None);
+        self.wrong.set(false);
         self.kick_overrun.set(0);
+        self.window_overrun.set(0);
     }
 }
 
@@ -163,9 +180,11 @@ impl Slot {
                 starts: AtomicU32::new(0),
                 lag_samples: AtomicU32::new(0),
                 lag_least: AtomicI64::new(0),
-                stamps: Readings::new(),
-                entry_raw: AtomicU64::new(0),
-                overruns: Steps::new(),
+                log: Log {
+                    stamps: Readings::new(),
+                    entry_raw: AtomicU64::new(0),
+                    overruns: Steps::new(),
+                },
             },
             down: Down {
                 word: Word::new(),
@@ -186,9 +205,11 @@ impl Slot {
     /// over.
     pub fn clear(&self) {
         let Slot { up, down, book } = self;
-        up.stamps.clear();
-        up.overruns.clear();
-        up.entry_raw.store(0, Ordering::Relaxed);
+        up.clock.clear();
+        down.clock.clear();
+        up.log.stamps.clear();
+        up.log.overruns.clear();
+        up.log.entry_raw.store(0, Ordering::Relaxed);
         up.answer.store(0, Ordering::Relaxed);
         up.starts.store(0, Ordering::Relaxed);
         up.lag_samples.store(0, Ordering::Relaxed);

@@ -2,12 +2,13 @@
 //!
 //! Nothing here is called while a trial runs, but for an error that ends the boot.
 
+use crate::cpu;
 use crate::exit::{Status, exit};
 use bringup::CpuIndex;
 use bringup::frame::{Body, Error, Frame, Goodbye, Log};
 use bringup::wire;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{BaudRate, Config, Uart16550};
@@ -108,12 +109,18 @@ pub fn goodbye() {
     }
 }
 
-/// Sends an error and ends the boot, from any CPU, even where another one is in the middle of a
-/// frame and never comes out of it.
+/// True from the first error on.
+static FAILING: AtomicBool = AtomicBool::new(false);
+
+/// How often a CPU looks whether another has finished, before it goes on without.
+const PATIENCE: u32 = 2_000_000;
+
+/// Sends an error and ends the boot, from any CPU. The first error is the one that tells: one in
+/// telling it, or another CPU's, gives it time to go out and then ends the engine all the same.
 pub fn fail(error: Error<'_>) -> ! {
-    const PATIENCE: u32 = 1_000_000;
+    let first = !FAILING.swap(true, Ordering::AcqRel);
     for _ in 0..PATIENCE {
-        if let Some(mut stream) = STREAM.try_lock() {
+        if let Some(mut stream) = STREAM.try_lock().filter(|_| first) {
             if let Some(stream) = stream.as_mut() {
                 stream.send(Body::Error(error));
             }
@@ -124,7 +131,35 @@ pub fn fail(error: Error<'_>) -> ! {
     exit(Status::Failure)
 }
 
+/// Gives an AP that has begun to report an error the time to end the boot, before the BSP stops
+/// all APs.
+pub fn await_failing() {
+    (0..PATIENCE)
+        .take_while(|_| FAILING.load(Ordering::Acquire))
+        .for_each(|_| core::hint::spin_loop());
+}
+
+/// Ends the boot if an AP was stopped while it reported an error.
+///
+/// # Safety
+///
+/// The caller alone runs, every other CPU waits for its SIPI; so nobody holds the stream's lock.
+pub unsafe fn end_if_failing() {
+    if !FAILING.load(Ordering::Acquire) {
+        return;
+    }
+    // SAFETY: whoever held the lock will never run on from there, says the caller.
+    unsafe { STREAM.force_unlock() };
+    if let Some(stream) = STREAM.lock().as_mut() {
+        stream.uart.send_bytes_exact(&[0]);
+        let message = "an AP failed, and was stopped while it reported why";
+        stream.send(Body::Error(Error::Panic { cpu: CpuIndex::BSP, message }));
+    }
+    exit(Status::Failure)
+}
+
 /// Fails for want of something that the machine should have.
 pub fn fail_for_machine(arguments: fmt::Arguments<'_>) -> ! {
-    fail(Error::Machine { message: Line::of(arguments).text() })
+    let line = Line::of(format_args!("{}: {arguments}", cpu::index()));
+    fail(Error::Machine { message: line.text() })
 }

@@ -1,7 +1,15 @@
 //! Where a CPU is in the machine, from its APIC ID.
 
 use bringup::ApicId;
-use raw_cpuid::{CpuId, TopologyType};
+use raw_cpuid::{CpuId, ExtendedTopologyLevel, TopologyType};
+
+/// The levels of CPUID leaf 0x1F or, where it is missing or empty, of leaf 0x0B; else none.
+pub fn levels() -> impl Iterator<Item = ExtendedTopologyLevel> {
+    let cpuid = CpuId::new();
+    let mut newer = cpuid.get_extended_topology_info_v2().into_iter().flatten().peekable();
+    let older = newer.peek().is_none().then(|| cpuid.get_extended_topology_info()).flatten();
+    newer.chain(older.into_iter().flatten())
+}
 
 /// How an APIC ID is cut into thread, core and package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,19 +23,14 @@ pub struct Topology {
 impl Topology {
     /// From CPUID leaf 0x1F or 0x0B of the BSP; without them, each ID is a core of one package.
     pub fn read() -> Topology {
-        let cpuid = CpuId::new();
-        let levels =
-            cpuid.get_extended_topology_info_v2().or_else(|| cpuid.get_extended_topology_info());
         let mut topology = Topology { thread_bits: 0, package_shift: u32::BITS };
-        if let Some(levels) = levels {
-            for level in levels {
-                let shift = level.shift_right_for_next_apic_id();
-                if level.level_type() == TopologyType::SMT {
-                    topology.thread_bits = shift;
-                }
-                // The widest level, whichever it is, ends at the package.
-                topology.package_shift = shift;
+        for level in levels() {
+            let shift = level.shift_right_for_next_apic_id();
+            if level.level_type() == TopologyType::SMT {
+                topology.thread_bits = shift;
             }
+            // The widest level, whichever it is, ends at the package.
+            topology.package_shift = shift;
         }
         topology
     }

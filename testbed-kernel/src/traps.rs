@@ -2,12 +2,10 @@
 
 use crate::apic;
 use crate::cpu::{self, Ist};
-use crate::exit::{Status, exit};
 use crate::stream::{self, Line};
 use bringup::frame::Error;
+use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
-use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
@@ -33,35 +31,42 @@ pub struct Trap {
     rip: u64,
 }
 
-static IDT: Once<InterruptDescriptorTable> = Once::new();
+struct Table(UnsafeCell<InterruptDescriptorTable>);
+
+// SAFETY: written once, by the BSP before any AP runs.
+unsafe impl Sync for Table {}
+
+static IDT: Table = Table(UnsafeCell::new(InterruptDescriptorTable::new()));
 
 /// Fills the IDT that all CPUs share.
-pub fn install(entries: Entries) {
-    IDT.call_once(|| {
-        let mut idt = InterruptDescriptorTable::new();
-        let exceptions = entries.exceptions;
-        macro_rules! exception {
+///
+/// # Safety
+///
+/// No other CPU runs, and this one has not loaded the table yet.
+pub unsafe fn install(entries: Entries) {
+    // SAFETY: the caller says that nobody else looks.
+    let idt = unsafe { &mut *IDT.0.get() };
+    let exceptions = entries.exceptions;
+    macro_rules! exception {
             ($($field:ident $vector:literal $stack:ident),+ $(,)?) => {
                 $(enter(&mut idt.$field, exceptions[$vector], Ist::$stack);)+
             };
         }
-        exception! {
-            divide_error 0 Exception, debug 1 Exception, non_maskable_interrupt 2 Abort,
-            breakpoint 3 Exception, overflow 4 Exception, bound_range_exceeded 5 Exception,
-            invalid_opcode 6 Exception, device_not_available 7 Exception, double_fault 8 Abort,
-            invalid_tss 10 Exception, segment_not_present 11 Exception,
-            stack_segment_fault 12 Exception, general_protection_fault 13 Exception,
-            page_fault 14 Exception, x87_floating_point 16 Exception,
-            alignment_check 17 Exception, machine_check 18 Abort,
-            simd_floating_point 19 Exception, virtualization 20 Exception,
-            cp_protection_exception 21 Exception, hv_injection_exception 28 Exception,
-            vmm_communication_exception 29 Exception, security_exception 30 Exception,
-        }
-        enter(&mut idt[apic::WAKE_VECTOR], entries.wake, Ist::Interrupt);
-        enter(&mut idt[apic::TIMER_VECTOR], entries.wake, Ist::Interrupt);
-        enter(&mut idt[apic::SPURIOUS_VECTOR], entries.spurious, Ist::Interrupt);
-        idt
-    });
+    exception! {
+        divide_error 0 Exception, debug 1 Exception, non_maskable_interrupt 2 Abort,
+        breakpoint 3 Exception, overflow 4 Exception, bound_range_exceeded 5 Exception,
+        invalid_opcode 6 Exception, device_not_available 7 Exception, double_fault 8 Abort,
+        invalid_tss 10 Exception, segment_not_present 11 Exception,
+        stack_segment_fault 12 Exception, general_protection_fault 13 Exception,
+        page_fault 14 Exception, x87_floating_point 16 Exception,
+        alignment_check 17 Exception, machine_check 18 Abort,
+        simd_floating_point 19 Exception, virtualization 20 Exception,
+        cp_protection_exception 21 Exception, hv_injection_exception 28 Exception,
+        vmm_communication_exception 29 Exception, security_exception 30 Exception,
+    }
+    enter(&mut idt[apic::WAKE_VECTOR], entries.wake, Ist::Interrupt);
+    enter(&mut idt[apic::TIMER_VECTOR], entries.wake, Ist::Interrupt);
+    enter(&mut idt[apic::SPURIOUS_VECTOR], entries.spurious, Ist::Interrupt);
 }
 
 fn enter<F>(entry: &mut Entry<F>, address: u64, stack: Ist) {
@@ -76,15 +81,17 @@ fn enter<F>(entry: &mut Entry<F>, address: u64, stack: Ist) {
 }
 
 /// Points this CPU's IDTR to the common table.
-pub fn load() {
-    if let Some(idt) = IDT.get() {
-        idt.load();
-    }
+///
+/// # Safety
+///
+/// [`install`] is over.
+pub unsafe fn load() {
+    // SAFETY: the table is static, and from `install` on nobody writes it.
+    unsafe { (*IDT.0.get()).load_unsafe() };
 }
 
 /// Called by `traps.s`, once: an exception ends the boot.
 pub extern "C" fn trap(trap: &Trap) -> ! {
-    once_per_boot();
     stream::fail(Error::Exception {
         cpu: cpu::index(),
         vector: trap.vector as u8,
@@ -96,21 +103,9 @@ pub extern "C" fn trap(trap: &Trap) -> ! {
 
 /// A panic ends the boot.
 pub fn panicked(info: &PanicInfo<'_>) -> ! {
-    once_per_boot();
     let message = match info.location() {
         Some(place) => Line::of(format_args!("{}, at {place}", info.message())),
         None => Line::of(format_args!("{}", info.message())),
     };
     stream::fail(Error::Panic { cpu: cpu::index(), message: message.text() })
-}
-
-/// The first error is the one that tells; an error in telling it, or a second CPU's, just ends.
-fn once_per_boot() {
-    static FAILING: AtomicBool = AtomicBool::new(false);
-    if FAILING.swap(true, Ordering::AcqRel) {
-        // Give the first one time to send its frame; then end the engine all the same.
-        const PATIENCE: u32 = 2_000_000;
-        (0..PATIENCE).for_each(|_| core::hint::spin_loop());
-        exit(Status::Failure);
-    }
 }

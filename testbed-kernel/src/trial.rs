@@ -9,39 +9,50 @@ mod tsc_sync;
 use crate::apic;
 use crate::callin;
 use crate::clock::{self, Clock, tsc};
+use crate::cpu;
 use crate::machine::{Cpus, Machine};
 use crate::slot::{Orders, Slot, post_orders, slot};
-use crate::stream::{self, Line, send};
-use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, TrialBegin, TrialEnd};
-use bringup::options::{Kick, Options, Step, TscSync, Wait};
+use crate::stream::{self, send};
+use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Error, OVERRUNS, TrialBegin, TrialEnd};
+use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, Step, TscSync, Wait};
 use bringup::plan::Plan;
 use bringup::stamp::{Clock as Whose, Stamp, Stamps};
 use bringup::strategy::{Aps, Bsp, bring_up};
 use bringup::sync::{Allowed, Epoch, Reached, answer};
 use bringup::{ApicId, CpuIndex, Cycles, Duration};
 use core::cell::Cell;
+use core::fmt::Write;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
 pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
-    callin::set_up(CpuIndex::BSP, 0);
     let mut epoch = 0;
     for (cell, options) in (0..).zip(plan.cells()) {
-        let line = Line::of(format_args!("{options}"));
-        send(Body::CellBegin(CellBegin { cell, options: line.text() }));
+        let mut text = heapless::String::<MAX_OPTIONS>::new();
+        if write!(text, "{options}").is_err() {
+            stream::fail(Error::Options { message: "the options of a cell are too long" });
+        }
+        send(Body::CellBegin(CellBegin { cell, options: &text }));
         callin::set_up(CpuIndex::BSP, callin::fault_bits(&options.faults, CpuIndex::BSP));
         for number in u32::from(cell > 0)..=options.repetitions {
             epoch += 1;
             let mut trial = Trial::prepare(Epoch(epoch), &options, machine, clock);
             let end = trial.run();
             trial.park();
+            if let Some(cpu) = cpu::overflowed_stack() {
+                stream::fail(Error::Panic { cpu, message: "its stack has overflowed" });
+            }
             send(Body::TrialBegin(TrialBegin {
                 cell,
                 trial: number,
                 cold: number == 0,
                 zero: trial.orders.zero,
             }));
-            trial.aps().into_iter().for_each(|ap| send(Body::ApTimeline(trial.timeline(ap))));
+            for ap in trial.aps() {
+                let timeline = trial.timeline(ap);
+                stream::count_dropped_stamps(timeline.starts.saturating_sub(1));
+                send(Body::ApTimeline(timeline));
+            }
             send(Body::TrialEnd(end));
             callin::report_differences();
         }
@@ -52,7 +63,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
 struct Trial<'a> {
     options: &'a Options,
     cpus: &'a Cpus,
-    tsc_khz: u64,
+    times: Times,
     orders: Orders,
     /// The last AP that had its turn; the next is looked for behind it.
     served: CpuIndex,
@@ -62,6 +73,36 @@ struct Trial<'a> {
     unborn: Cell<u16>,
     /// APs below this index were sent INIT.
     kicked: u16,
+}
+
+/// The trial's spans of time, in cycles of the BSP's TSC.
+struct Times {
+    limit: u64,
+    guard: Option<u64>,
+    init_delay: u64,
+    sipi_gap: u64,
+    parking: u64,
+    window: u64,
+    resolution: u64,
+    look: u64,
+    rest: u64,
+}
+
+impl Times {
+    fn new(options: &Options, tsc_khz: u64) -> Times {
+        let cycles = |duration: Duration| duration.cycles(tsc_khz).0;
+        Times {
+            limit: cycles(options.limit),
+            guard: Some(cycles(options.guard)).filter(|guard| *guard > 0),
+            init_delay: cycles(options.init_delay),
+            sipi_gap: cycles(SIPI_GAP),
+            parking: cycles(kick::PARKING),
+            window: cycles(options.tsc_window),
+            resolution: cycles(options.tsc_resolution),
+            look: cycles(tsc_sync::LOOK),
+            rest: cycles(tsc_sync::REST),
+        }
+    }
 }
 
 impl Trial<'_> {
@@ -74,9 +115,9 @@ impl Trial<'_> {
     ) -> Trial<'a> {
         let trial = Trial {
             options,
-            cpus: &machine.cpus,
-            tsc_khz: clock.tsc_khz,
-            orders: Orders::new(epoch, machine.cpus[0], options),
+            cpus: &machine.census.cpus,
+            times: Times::new(options, clock.tsc_khz),
+            orders: Orders::new(epoch, machine.census.cpus[0], options),
             served: CpuIndex::BSP,
             taken_at: Cell::new(0),
             unborn: Cell::new(1),
@@ -86,7 +127,9 @@ impl Trial<'_> {
             let slot = slot(ap);
             slot.clear();
             for step in Step::ALL {
-                slot.down.costs.set(*step as usize, trial.cost(*step, ap).unwrap_or(0));
+                let cost =
+                    options.cost(*step).of(ap).map_or(0, |cost| cost.cycles(clock.tsc_khz).0);
+                slot.down.costs.set(*step as usize, cost);
             }
             slot.down.faults.store(callin::fault_bits(&options.faults, ap), Relaxed);
             slot.down.adjustment.store(options.skews.of(ap), Relaxed);
@@ -106,56 +149,50 @@ impl Trial<'_> {
         apic::stop_timer();
         let kick_ends = self.aps().into_iter().map(|ap| self.stamp_of(ap, Stamp::KickEnd));
         let kick_loop = kick_ends.max().unwrap_or(0).saturating_sub(self.orders.zero);
-        let lost = self.aps().into_iter().filter(|ap| self.is_lost(*ap)).count();
+        let failed = |ap: &CpuIndex| self.is_lost(*ap) || slot(*ap).book.wrong.get();
+        let lost = self.aps().into_iter().filter(failed).count();
         TrialEnd { total: Cycles(total), kick_loop: Cycles(kick_loop), lost: lost as u16 }
     }
 
     /// What became of an AP, read while it waits for its next SIPI.
     fn timeline(&self, ap: CpuIndex) -> ApTimeline {
         let Slot { up, down, book } = slot(ap);
+        let log = &up.log;
         let relative = |tsc: u64| (tsc != 0).then_some(tsc.wrapping_sub(self.orders.zero) as i64);
         let mut stamps = Stamps::default();
         for stamp in Stamp::ALL {
             let readings = match stamp.clock() {
                 Whose::Bsp => &book.stamps,
-                Whose::Ap => &up.stamps,
+                Whose::Ap => &log.stamps,
             };
             if let Some(at) = relative(readings.get(stamp as usize)) {
                 stamps.set(stamp, at);
             }
         }
-        let starts = up.starts.load(Relaxed);
-        stream::count_dropped_stamps(starts.saturating_sub(1));
         let end = if self.is_lost(ap) {
             ApEnd::Lost(stamps.last())
-        } else if up.answer.load(Relaxed) == answer(down.job.load(Relaxed)) {
-            ApEnd::Online
-        } else {
+        } else if book.wrong.get() {
             ApEnd::WrongAnswer
+        } else {
+            ApEnd::Online
         };
-        let mut overruns = Step::ALL.iter().map(|step| up.overruns.get(*step as usize));
-        let mut overruns: [u64; Step::COUNT] =
-            core::array::from_fn(|_| overruns.next().unwrap_or(0));
+        let mut overruns = [0; OVERRUNS.len()];
+        for step in Step::ALL {
+            overruns[*step as usize] = log.overruns.get(*step as usize);
+        }
         overruns[Step::Kick as usize] = book.kick_overrun.get();
+        overruns[Step::COUNT] = book.window_overrun.get();
         ApTimeline {
             cpu: ap,
             end,
-            starts,
+            starts: up.starts.load(Relaxed),
             stamps,
-            entry_raw: relative(up.entry_raw.load(Relaxed)),
+            entry_raw: relative(log.entry_raw.load(Relaxed)),
             // The stamps' clock is the sync's, less what was added to it there.
             offset: book.seen.get().map(|seen| seen.shifted(-down.adjustment.load(Relaxed))),
             sync: self.sync_of(ap),
             overruns,
         }
-    }
-
-    fn cycles(&self, duration: Duration) -> u64 {
-        duration.cycles(self.tsc_khz).0
-    }
-
-    fn cost(&self, step: Step, ap: CpuIndex) -> Option<u64> {
-        self.options.cost(step).of(ap).map(|cost| self.cycles(cost))
     }
 
     fn apic_id(&self, cpu: CpuIndex) -> ApicId {
@@ -168,6 +205,10 @@ impl Trial<'_> {
 
     fn stamp_of(&self, ap: CpuIndex, stamp: Stamp) -> u64 {
         slot(ap).book.stamps.get(stamp as usize)
+    }
+
+    fn is_kicked(&self, ap: CpuIndex) -> bool {
+        self.stamp_of(ap, Stamp::KickEnd) != 0
     }
 
     fn is_lost(&self, ap: CpuIndex) -> bool {
@@ -184,8 +225,7 @@ impl Trial<'_> {
 
     /// The AP's limit starts anew from this moment: the BSP has done something for it.
     fn grant(&self, ap: CpuIndex, from: u64) {
-        let deadline = from.saturating_add(self.cycles(self.options.limit));
-        slot(ap).book.deadline.set(deadline);
+        slot(ap).book.deadline.set(from + self.times.limit);
     }
 
     /// Opens a gate.
@@ -196,7 +236,7 @@ impl Trial<'_> {
 
     fn wake(&self, ap: CpuIndex) {
         // An AP that was not kicked yet can't be halted at a gate.
-        if self.options.wait == Wait::Halt && self.stamp_of(ap, Stamp::KickEnd) != 0 {
+        if self.options.wait == Wait::Halt && self.is_kicked(ap) {
             apic::send_wake(self.apic_id(ap));
         }
     }
@@ -221,11 +261,10 @@ impl Trial<'_> {
     /// Waits for one AP, and stamps when the BSP learned of it.
     fn await_reached(&mut self, ap: CpuIndex, level: Reached, seen: Stamp) {
         while !self.is_lost(ap) {
-            let now = tsc();
             if self.has_reached(ap, level) {
-                return self.stamp(ap, seen, now);
+                return self.stamp(ap, seen, tsc());
             }
-            let deadline = slot(ap).book.deadline.get();
+            let (now, deadline) = (tsc(), slot(ap).book.deadline.get());
             if now >= deadline {
                 self.lose(ap);
             } else {
@@ -265,11 +304,11 @@ impl Bsp for Trial<'_> {
     }
 
     fn release(&mut self, set: Aps) {
-        for ap in set {
-            if !self.is_lost(ap) {
+        for ap in set.into_iter().filter(|ap| !self.is_lost(*ap)) {
+            if self.is_kicked(ap) {
                 self.grant(ap, tsc());
-                self.allow(ap, Allowed::Callin);
             }
+            self.allow(ap, Allowed::Callin);
         }
     }
 
@@ -291,7 +330,7 @@ impl Bsp for Trial<'_> {
                 if self.has_reached(ap, Reached::Callin) {
                     self.served = ap;
                     if self.stamp_of(ap, Stamp::SeenCallin) == 0 {
-                        self.stamp(ap, Stamp::SeenCallin, now);
+                        self.stamp(ap, Stamp::SeenCallin, tsc());
                     }
                     return Some(ap);
                 }
@@ -322,5 +361,8 @@ impl Bsp for Trial<'_> {
 
     fn await_online(&mut self, ap: CpuIndex) {
         self.await_reached(ap, Reached::Online, Stamp::SeenOnline);
+        let Slot { up, down, book } = slot(ap);
+        let right = up.answer.load(Relaxed) == answer(down.job.load(Relaxed));
+        book.wrong.set(!right && !self.is_lost(ap));
     }
 }

@@ -816,6 +816,33 @@ mod tests {
                 "s.toml:3:16: skip-refused: expected true or false",
             ),
             (&format!("{HEAD}description = 1"), "s.toml:3:15: description: expected a text"),
+            (
+                &format!("{HEAD}profile = \"haswel-28\""),
+                "s.toml:3:11: profile: there is no profile `haswel-28`: expected one of haswell-28 none",
+            ),
+            (&format!("{HEAD}profile = \"haswel-28\""), "did you mean `haswell-28`?"),
+            (&format!("{HEAD}profile = \"../x\""), "there is no profile `../x`"),
+            (
+                &format!("{HEAD}profile = 28"),
+                "s.toml:3:11: profile: expected the name of a profile",
+            ),
+            (&format!("{HEAD}profile = []"), "s.toml:3:11: profile: this axis is empty"),
+            (
+                &format!("{HEAD}profile = [\"none\", \"none\"]"),
+                "s.toml:3:20: profile: `none` is there twice",
+            ),
+            (
+                &format!("{HEAD}profile = [\"none\", \"haswell-28\"]\n[options]\ncost-wake = 1"),
+                "s.toml:5:1: options.cost-wake: the profile `haswell-28` sets it",
+            ),
+            (
+                &format!("{HEAD}profile = \"haswell-28\"\n[options]\ntsc-window = \"1ms\""),
+                "s.toml:5:1: options.tsc-window: the profile `haswell-28` sets it",
+            ),
+            (
+                &format!("{HEAD}[options]\nprofile = \"none\""),
+                "`profile` belongs above `[options]`",
+            ),
             (&format!("{HEAD}bots = 2"), "s.toml:3:1: bots: there is no such key"),
             (&format!("{HEAD}bots = 2"), "did you mean `boots`?"),
             (&format!("{HEAD}kick = \"unicast\""), "`kick` belongs below `[options]`"),

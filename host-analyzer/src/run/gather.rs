@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::manifest;
 use crate::timeline::{on_bsp_clock, phases};
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
-use bringup::options::{Options, Step};
+use bringup::options::Options;
 use bringup::plan::Plan;
 use miette::{Report, miette};
 use std::ops::ControlFlow;
@@ -294,9 +294,10 @@ impl Cell {
         let mut sums = [0u128; 6];
         let (mut online, mut overruns) = (0, 0);
         for timeline in timelines {
-            for (step, by) in Step::ALL.iter().zip(timeline.overruns).filter(|(_, by)| *by > 0) {
+            for (overrun, by) in
+                self.overruns.iter_mut().zip(timeline.overruns).filter(|(_, by)| *by > 0)
+            {
                 overruns += 1;
-                let overrun = &mut self.overruns[*step as usize];
                 if !begin.cold {
                     let worst = overrun.worst.max(by);
                     let cpu = if by > overrun.worst { timeline.cpu } else { overrun.cpu };

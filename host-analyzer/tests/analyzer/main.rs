@@ -2,6 +2,7 @@
 
 mod captures;
 mod command_line;
+mod published;
 mod reports;
 mod runs;
 mod simulated;

@@ -41,7 +41,7 @@ fn timeline() -> Frame<'static> {
             entry_raw: None,
             offset: Some(offset),
             sync: None,
-            overruns: [0, 0, 200, 0, 0],
+            overruns: [0, 0, 200, 0, 0, 0],
         }),
     }
 }

@@ -4,15 +4,15 @@ use super::Trial;
 use crate::apic::{self, To};
 use crate::clock::{self, spend, tsc};
 use crate::slot::slot;
-use crate::trampoline;
-use bringup::options::{Fault, SIPI_GAP, Spend, Step};
+use crate::{stream, trampoline};
+use bringup::options::{Fault, Spend, Step};
 use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp};
 use bringup::{CpuIndex, Duration};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// From the INIT that ends a trial until the APs have surely taken it, for each CPU.
-const PARKING: Duration = Duration::Nanos(20_000);
+pub(super) const PARKING: Duration = Duration::Nanos(20_000);
 
 impl Trial<'_> {
     /// One INIT for all, the delay, one SIPI for all.
@@ -21,10 +21,10 @@ impl Trial<'_> {
         set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
         self.mark_sent(init, self.cpus.len());
         apic::send_init(To::AllButSelf);
-        let begin = init + self.cycles(self.options.init_delay);
+        let begin = init + self.times.init_delay;
         self.wait_until(begin);
-        let cost = self.options.cost(Step::Kick).usual().map(|cost| self.cycles(cost));
-        let overrun = self.pay_kick(begin, cost);
+        // The same for all, or the options were refused.
+        let overrun = set.into_iter().next().map_or(0, |ap| self.pay_kick(begin, ap));
         let sipi = tsc();
         for ap in set {
             self.stamp(ap, Stamp::Sipi, sipi);
@@ -49,10 +49,10 @@ impl Trial<'_> {
             self.mark_sent(begin, 1);
             apic::send_init(To::One(self.apic_id(ap)));
         }
-        begin += self.cycles(self.options.init_delay);
+        begin += self.times.init_delay;
         self.wait_until(begin);
         for ap in set {
-            let overrun = self.pay_kick(begin, self.cost(Step::Kick, ap));
+            let overrun = self.pay_kick(begin, ap);
             slot(ap).book.kick_overrun.set(overrun);
             let sipi = tsc();
             self.stamp(ap, Stamp::Sipi, sipi);
@@ -68,15 +68,18 @@ impl Trial<'_> {
     }
 
     /// Ends a kick at its cost after `from`; the overrun.
-    fn pay_kick(&self, from: u64, cost: Option<u64>) -> u64 {
-        cost.map_or(0, |cost| spend(from + cost, self.options.spend, |now| self.slice(now)))
+    fn pay_kick(&self, from: u64, ap: CpuIndex) -> u64 {
+        match slot(ap).down.costs.get(Step::Kick as usize) {
+            0 => 0,
+            cost => spend(from + cost, self.options.spend, |now| self.slice(now)),
+        }
     }
 
     /// Sends one AP, or all, what starts them: `sipi-count` SIPIs.
     fn send_sipis(&self, to: To) {
         apic::send_sipi(to, trampoline::VECTOR);
         for _ in 1..self.options.sipi_count {
-            self.wait_until(tsc() + self.cycles(SIPI_GAP));
+            self.wait_until(tsc() + self.times.sipi_gap);
             apic::send_sipi(to, trampoline::VECTOR);
         }
     }
@@ -86,17 +89,15 @@ impl Trial<'_> {
         if self.aps().is_empty() {
             return;
         }
+        stream::await_failing();
         let now = tsc();
         self.mark_sent(now, self.cpus.len());
         apic::send_init(To::AllButSelf);
-        let parked = now + self.cycles(PARKING) * self.cpus.len() as u64;
+        let parked = now + self.times.parking * self.cpus.len() as u64;
         clock::wait_until(parked, Spend::Halt, |now| self.guarded(now));
         apic::stop_timer();
-    }
-
-    /// The length of a guarded slice, if there is to be one.
-    fn guard(&self) -> Option<u64> {
-        Some(self.cycles(self.options.guard)).filter(|slice| *slice > 0)
+        // SAFETY: every AP has taken INIT.
+        unsafe { stream::end_if_failing() };
     }
 
     /// The longest that the BSP may sleep now, if there is a bound.
@@ -110,7 +111,7 @@ impl Trial<'_> {
     /// Each slice sees one message taken; when all should have been, the bound grows with time,
     /// so that an AP that takes long, or never comes, does not cost an interrupt every few µs.
     fn guarded(&self, now: u64) -> Option<u64> {
-        Some(self.guard()?.max(4 * now.saturating_sub(self.taken_at.get())))
+        Some(self.times.guard?.max(4 * now.saturating_sub(self.taken_at.get())))
     }
 
     /// True while an AP that was sent INIT may not have taken its SIPI yet.
@@ -127,7 +128,7 @@ impl Trial<'_> {
 
     /// About to send INIT or SIPI to that many APs.
     fn mark_sent(&self, now: u64, aps: usize) {
-        if let Some(guard) = self.guard() {
+        if let Some(guard) = self.times.guard {
             self.taken_at.set(self.taken_at.get().max(now) + guard * aps as u64);
             clock::set_alarm(u64::MAX, Some(guard));
         }

@@ -19,16 +19,16 @@ use bringup::offset::{Exchange, Lag, OffsetInterval, Verdict};
 use bringup::strategy::Aps;
 use bringup::sync::Allowed;
 use bringup::{CpuIndex, Duration};
-use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Visits to an AP in one TSC window, evenly spread.
 const VISITS: u64 = 4;
 /// Fresh readings that the BSP wants of an AP in a visit.
 const READINGS: u32 = 5;
 /// How long the BSP looks for an AP's answer before it rests.
-const LOOK: Duration = Duration::Nanos(200_000);
+pub(super) const LOOK: Duration = Duration::Nanos(200_000);
 /// How long it rests before it looks again.
-const REST: Duration = Duration::Nanos(100_000);
+pub(super) const REST: Duration = Duration::Nanos(100_000);
 
 impl Trial<'_> {
     /// One AP at a time: a window, and another after each warp that was corrected.
@@ -65,12 +65,12 @@ impl Trial<'_> {
     /// what was seen in the book.
     fn watch(&self, set: impl Iterator<Item = CpuIndex> + Clone) {
         let begin = tsc();
-        let window = self.cycles(self.options.tsc_window);
+        let window = self.times.window;
         let moment = |visit: u64| begin + window / VISITS * visit;
         for ap in set.clone() {
             let Slot { down, book, .. } = slot(ap);
             let nth = down.window.load(Relaxed) + 1;
-            down.window.store(nth, Relaxed);
+            down.window.store(nth, Release);
             book.exchange.set(Exchange::begin(sync_epoch(self.orders.epoch, nth)));
             down.word.allow(self.orders.epoch, Allowed::Sync);
         }
@@ -85,13 +85,15 @@ impl Trial<'_> {
                 set.clone().filter(wanting).for_each(|ap| self.visit(ap));
                 if set.clone().any(|ap| wanting(&ap)) {
                     // An AP that is slow to answer may need this core of the host to run on.
-                    self.wait_until(moment(visit + 1).min(tsc() + self.cycles(REST)));
+                    self.wait_until(moment(visit + 1).min(tsc() + self.times.rest));
                 }
             }
         }
-        self.wait_until(moment(VISITS));
+        let overrun = if window == 0 { 0 } else { tsc().saturating_sub(begin + window) };
+        self.wait_until(begin + window);
         for ap in set {
             let Slot { down, book, .. } = slot(ap);
+            book.window_overrun.set(overrun);
             book.seen.set(self.seen(ap));
             if down.window.load(Relaxed) == 1 {
                 book.first_seen.set(self.seen(ap));
@@ -103,8 +105,9 @@ impl Trial<'_> {
     fn seen(&self, ap: CpuIndex) -> Option<OffsetInterval> {
         let Slot { up, book, .. } = slot(ap);
         // Without a reading of the AP's in this window, its lag may be of an earlier one.
-        let ap_lag =
-            Lag { least: up.lag_least.load(Relaxed), samples: up.lag_samples.load(Relaxed) };
+        // Counted before it is read: the count is of readings that `least` has seen.
+        let samples = up.lag_samples.load(Acquire);
+        let ap_lag = Lag { least: up.lag_least.load(Relaxed), samples };
         OffsetInterval::new(book.exchange.get().lag(), ap_lag)
     }
 
@@ -114,7 +117,7 @@ impl Trial<'_> {
         let clock = || tsc().wrapping_sub(self.orders.zero) as i64;
         let mut exchange = book.exchange.get();
         let enough = exchange.lag().samples + READINGS;
-        let limit = tsc() + self.cycles(LOOK);
+        let limit = tsc() + self.times.look;
         down.visiting.store(true, Release);
         self.wake(ap);
         loop {
@@ -130,8 +133,7 @@ impl Trial<'_> {
     }
 
     fn verdict_of(&self, seen: Option<OffsetInterval>) -> Verdict {
-        let resolution = self.cycles(self.options.tsc_resolution);
-        seen.map_or(Verdict::Unresolved, |seen| seen.verdict(resolution))
+        seen.map_or(Verdict::Unresolved, |seen| seen.verdict(self.times.resolution))
     }
 
     fn verdict(&self, ap: CpuIndex) -> Verdict {

@@ -1,0 +1,186 @@
+//! The profiles against the published figures, with the simulator as the engine.
+
+use bringup::options::{Options, Strategy};
+use bringup::sim::trial;
+use host_analyzer::published::{self, Fit, verdict::Verdict};
+use host_analyzer::run::Run;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use xtask::profile::{Profile, Profiles};
+use xtask::root;
+
+const NAMES: [&str; 4] = ["haswell-28", "stage-lines", "skylake-96", "server-128"];
+
+fn profile(name: &str) -> Profile {
+    let scenarios = root().join("scenarios");
+    let profiles = Profiles::beside(&scenarios.join("any.toml"), &scenarios);
+    profiles.read(name).unwrap_or_else(|no| panic!("{no:?}"))
+}
+
+/// Runs a scenario of the repository on the simulator, from a folder of its own.
+#[track_caller]
+fn simulated(folder: &Path, name: &str) -> Run {
+    let text = fs::read_to_string(root().join(format!("scenarios/{name}.toml"))).unwrap();
+    assert!(text.contains("engine = \"icount\""), "{text}");
+    let path = folder.join(format!("{name}.toml"));
+    fs::write(&path, text.replace("\"icount\"", "\"sim\"")).unwrap();
+    let output = matrix(&path, folder);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Run::open(&folder.join("results/latest")).unwrap()
+}
+
+fn matrix(scenario: &Path, folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("matrix").arg(scenario).arg("--results").arg(folder.join("results"));
+    command.output().unwrap()
+}
+
+#[test]
+fn every_profile_meets_its_figures_in_the_simulator() {
+    let machines = published::read(None).unwrap();
+    for name in NAMES {
+        let folder = tempfile::tempdir().unwrap();
+        let run = simulated(folder.path(), name);
+        let verdict = Verdict::of(&run, &machines).unwrap();
+        let machine = machines.iter().find(|machine| machine.profile == name).unwrap();
+        assert_eq!(verdict.rows.len(), machine.figures.len(), "{name}");
+        for row in &verdict.rows {
+            let ratio = row.ratio().unwrap();
+            // The closed forms are exact but for costs that are rounded to whole cycles.
+            let off = (row.published.unwrap() * (ratio - 1.0)).abs();
+            let what = row.figure.measure.name();
+            assert!(off <= 0.5 || (ratio - 1.0).abs() < 1e-4, "{name}: {what}: {ratio}");
+            assert_eq!(row.figure.fit, Fit::Calibrated, "{name}: {what}");
+        }
+        assert!(!verdict.beyond.is_empty(), "{name}");
+        verdict.result().unwrap();
+    }
+}
+
+#[test]
+fn a_run_tells_its_profile_and_the_kernel_knows_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = simulated(folder.path(), "haswell-28");
+    let manifest = run.manifest.as_ref().unwrap();
+    assert_eq!(manifest.profiles.len(), 1);
+    assert_eq!(manifest.profiles[0].tsc_khz, 2_593_926);
+    assert_eq!(manifest.profiles[0].text, profile("haswell-28").text);
+    let boot = &manifest.boots[0];
+    assert_eq!(boot.profiles, vec![Some("haswell-28".to_owned()); 3]);
+    assert!(!boot.command_line.contains("haswell"), "{}", boot.command_line);
+    assert!(boot.command_line.contains("cost-kick=1289954 "), "{}", boot.command_line);
+    assert!(run.cells.iter().all(|cell| cell.profile.as_deref() == Some("haswell-28")));
+}
+
+#[test]
+fn profiles_are_an_axis_whose_cells_stay_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("axis.toml");
+    let text = "engine = \"sim\"\ncpus = [2, 28]\nprofile = [\"none\", \"haswell-28\", \"stage-lines\"]\n\
+                [options]\nstrategy = [\"serial\", \"full-parallel\"]\n";
+    fs::write(&path, text).unwrap();
+    assert!(matrix(&path, folder.path()).status.success());
+    let run = Run::open(&folder.path().join("results/latest")).unwrap();
+    assert_eq!(run.cells.len(), 12);
+    assert_eq!(run.varying_options(), ["profile", "strategy"]);
+    assert!(run.common_options().iter().all(|(key, _)| !key.starts_with("cost-")));
+    let haswell = run.cells.iter().filter(|cell| cell.profile.as_deref() == Some("haswell-28"));
+    for cell in haswell {
+        assert_eq!(run.serial_of(cell).unwrap().profile, cell.profile);
+        assert_eq!(cell.option("cost-wake"), "3170362");
+    }
+    let none: Vec<_> = run.cells.iter().filter(|cell| cell.profile.is_none()).collect();
+    assert_eq!(none.len(), 4);
+    assert!(none.iter().all(|cell| cell.option("cost-wake") == "0"));
+}
+
+/// The profile's text with one step's cycles changed.
+fn changed(text: &str, step: &str, change: impl Fn(u64) -> u64) -> String {
+    let (before, after) = text.split_once(&format!("[costs.{step}]")).unwrap();
+    let (of, rest) = after.split_once("cycles = ").unwrap();
+    let (cycles, rest) = rest.split_once('\n').unwrap();
+    let cycles = change(cycles.replace('_', "").parse().unwrap());
+    format!("{before}[costs.{step}]{of}cycles = {cycles}\n{rest}")
+}
+
+/// Serial total, then kick-loop, online-loop and total of parallel-sipi.
+fn figures(profile: &Profile) -> [i64; 4] {
+    let end = |strategy| {
+        let mut options = Options { strategy, ..Options::default() };
+        profile.apply(&mut options);
+        trial(&options, 28, 1_000_000).0
+    };
+    let (serial, parallel) = (end(Strategy::Serial), end(Strategy::ParallelSipi));
+    let cycles = [
+        serial.total.0,
+        parallel.kick_loop.0,
+        parallel.total.0 - parallel.kick_loop.0,
+        parallel.total.0,
+    ];
+    cycles.map(|cycles| cycles as i64)
+}
+
+#[test]
+fn ten_percent_more_of_a_step_move_each_figure_by_what_it_costs_there() {
+    let text = profile("haswell-28").text;
+    let before = figures(&profile("haswell-28"));
+    for (step, cycles, moved) in [
+        ("kick", 1_289_954, [true, true, false, true]),
+        ("wake", 3_170_362, [true, false, false, false]),
+        ("trampoline", 50_000, [true, false, false, false]),
+        ("callin", 3_526_409, [true, false, true, true]),
+        ("tsc-window", 1_000_000, [true, false, true, true]),
+        ("online", 100_000, [true, false, true, true]),
+    ] {
+        let dearer = changed(&text, step, |cycles| cycles + cycles / 10);
+        let dearer = Profile::parse("dearer", "dearer.toml", &dearer).unwrap();
+        let expected = moved.map(|moved| if moved { 27 * (cycles / 10) } else { 0 });
+        let after = figures(&dearer);
+        let moves: Vec<i64> = (0..4).map(|index| after[index] - before[index]).collect();
+        assert_eq!(moves, expected, "{step}");
+    }
+}
+
+#[test]
+fn a_profile_that_was_changed_does_not_meet_the_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("profiles")).unwrap();
+    let path: PathBuf = folder.path().join("profiles/haswell-28.toml");
+    let dearer = changed(&profile("haswell-28").text, "kick", |cycles| cycles + cycles / 10);
+    fs::write(path, dearer).unwrap();
+    // The profile beside the scenario goes before the repository's.
+    let run = simulated(folder.path(), "haswell-28");
+    let machines = published::read(None).unwrap();
+    let verdict = Verdict::of(&run, &machines).unwrap();
+    let met: Vec<bool> = verdict.rows.iter().map(|row| row.is_met()).collect();
+    assert_eq!(met, [false, false, true, false]);
+    let failure = verdict.result().unwrap_err();
+    assert_eq!(failure.report().to_string(), "3 of 4 published figures are not met");
+}
+
+#[test]
+fn mistakes_of_a_profile_are_told_with_its_own_place() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("profiles")).unwrap();
+    let good = profile("haswell-28").text;
+    let scenario = folder.path().join("s.toml");
+    fs::write(&scenario, "engine = \"sim\"\ncpus = 2\nprofile = \"mine\"\n").unwrap();
+    for (text, told) in [
+        (good.replace("cycles = 50_000", "cycles = -1"), "costs.trampoline.cycles: expected"),
+        (good.replace("[costs.wake]", "[costs.wak]"), "did you mean `wake`?"),
+        (good.replace("[costs.wake]", "[costs.wak]"), "costs.wake: this key is missing"),
+        (good.replacen("\"bsp\"", "\"ap\"", 1), "costs.kick.of: this step is the BSP's"),
+        (good.replacen("\"bsp\"", "\"bps\"", 1), "did you mean `bsp`?"),
+        (good.replacen("derived =", "derivd =", 1), "costs.kick.derivd: there is no such key"),
+        (good.replacen("machine =", "machin =", 1), "machine: this key is missing"),
+        (good.replacen("tsc-khz = 2_593_926", "tsc-khz = 0", 1), "expected a whole number from 1"),
+        (good.replacen("[costs.kick]", "[costs.kick", 1), "profiles/mine.toml:"),
+    ] {
+        fs::write(folder.path().join("profiles/mine.toml"), text).unwrap();
+        let output = matrix(&scenario, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        let all = String::from_utf8(output.stderr).unwrap();
+        assert!(all.contains(told) && all.contains("mine.toml:"), "{told}: {all}");
+    }
+}

@@ -87,6 +87,9 @@ pub struct Boot {
     /// was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<Option<String>>,
+    /// True where the BSP's thread had a core of the host to itself and the APs' the rest.
+    #[serde(default)]
+    pub pinned: bool,
     /// What the engine wrote to its standard error.
     pub stderr: String,
     /// Wall-clock seconds from start to end.

@@ -121,6 +121,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
                 profiles if profiles.iter().all(Option::is_none) => Vec::new(),
                 profiles => profiles.to_owned(),
             },
+            pinned: running.pinned(),
             stderr: ending.stderr,
             seconds,
         },

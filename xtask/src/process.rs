@@ -34,6 +34,11 @@ impl Child {
         tie(command).process_group(0).spawn().map(Child)
     }
 
+    /// Its process.
+    pub fn id(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
     /// How it ended; `None` while it runs.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()

@@ -71,7 +71,6 @@ fn default_words(smp: u16) -> String {
     let scenario = scenario.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
     let group = scenario.groups.iter().find(|group| group.smp == smp).unwrap();
     group.command_lines[0].words.replace(group.engine.own_words(), "")
-<<<<<<< HEAD
 }
 
 fn scenario(name: &str) -> Scenario {
@@ -189,8 +188,6 @@ fn a_dearer_step_moves_the_machine_as_it_moves_the_simulator() {
             }
         }
     }
-=======
->>>>>>> upstream
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub fn boot(capture: &str, command_line: &str, smp: u16) -> Boot {
         command_line: command_line.to_owned(),
         profiles: Vec::new(),
         stderr: String::new(),
+        pinned: false,
         seconds: 0.5,
     }
 }

@@ -1,5 +1,6 @@
 //! Engines: what executes the kernel, one file per family.
 
+mod pin;
 mod qemu;
 mod sim;
 
@@ -52,6 +53,10 @@ pub struct Start<'a> {
 pub trait Running {
     /// The program and its arguments.
     fn command(&self) -> &[String];
+    /// True where each CPU's thread was put to a core of the host.
+    fn pinned(&self) -> bool {
+        false
+    }
     /// How it ended; `None` while it runs, and anything once it has been told. Fails where the
     /// system can't say.
     fn ended(&mut self) -> Result<Option<Ending>, Failure>;

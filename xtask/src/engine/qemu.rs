@@ -1,7 +1,10 @@
 //! QEMU's two engines without hardware virtualisation: `icount` and `tcg`.
 
+use super::pin::pin;
 use super::{Ending, Engine, Running, Start};
 use crate::process::{Child, collect, joined, said};
+use bringup::options::TscSync;
+use bringup::plan::Plan;
 use host_analyzer::failure::Failure;
 use miette::miette;
 use std::io;
@@ -62,6 +65,8 @@ impl Qemu {
         let kernel = start.kernel.map(|path| path.to_string_lossy().into_owned());
         ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
             .into_iter()
+            // So that a vCPU's thread tells its index.
+            .chain(["-name", "rollcall,debug-threads=on"])
             .chain(["-machine", "q35", "-cpu", CPU_MODEL, "-smp", &smp, "-m", MEMORY])
             .chain(self.accelerator().iter().copied())
             .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", &serial])
@@ -125,10 +130,17 @@ impl Engine for Qemu {
             io::ErrorKind::NotFound => missing(),
             _ => no_start(error),
         })?;
+        let pinned = *self == Qemu::Tcg && compares_clocks(start) && pin(child.id(), start.smp);
         // `command` is dropped here, and with it the last writing end but QEMU's.
         let command = [vec![PROGRAM.to_owned()], arguments].concat();
-        Ok(Box::new(Machine { child, command, stderr: Some(collect(reader)) }))
+        Ok(Box::new(Machine { child, command, pinned, stderr: Some(collect(reader)) }))
     }
+}
+
+/// True where a cell of the command line compares clocks.
+fn compares_clocks(start: &Start<'_>) -> bool {
+    Plan::parse(start.command_line, start.smp.into())
+        .is_ok_and(|plan| plan.cells().any(|cell| cell.tsc_sync != TscSync::Trusted))
 }
 
 fn missing() -> Failure {
@@ -145,6 +157,7 @@ fn no_start(error: io::Error) -> Failure {
 struct Machine {
     child: Child,
     command: Vec<String>,
+    pinned: bool,
     stderr: Option<JoinHandle<String>>,
 }
 
@@ -168,6 +181,10 @@ impl Machine {
 impl Running for Machine {
     fn command(&self) -> &[String] {
         &self.command
+    }
+
+    fn pinned(&self) -> bool {
+        self.pinned
     }
 
     fn ended(&mut self) -> Result<Option<Ending>, Failure> {

@@ -5,6 +5,7 @@ use crate::machine::PmTimer;
 use crate::stream::fail_for_machine;
 use bringup::frame::TscSource;
 use bringup::options::Spend;
+use core::arch::asm;
 use core::arch::x86_64::{_mm_lfence, _rdtsc};
 use core::sync::atomic::{AtomicU64, Ordering};
 use raw_cpuid::CpuId;
@@ -172,6 +173,35 @@ pub fn set_alarm(cycles: u64, slice: Option<u64>) {
     }
 }
 
+/// How many cycles before its moment a halting wait is woken; the rest it counts out.
+const LANDING: u64 = 64;
+
+/// Executes about as many instructions as that.
+///
+/// On `icount`, where an instruction is a cycle, a wait so ends at the same moment even if its
+/// wake-up came a few cycles late: QEMU's two threads race for a HLT that follows the setting
+/// of an alarm, and the STI and HLT may be counted after the alarm. Elsewhere it is a short spin.
+fn land(cycles: u32) {
+    // SAFETY: counts a register down, nothing else. An odd cycle is a NOP that is not jumped over,
+    // a pair of them a turn of the loop.
+    unsafe {
+        asm!(
+            "test {left:e}, 1",
+            "jz 2f",
+            "nop",
+            "2:",
+            "shr {left:e}, 1",
+            "jz 4f",
+            "3:",
+            "dec {left:e}",
+            "jnz 3b",
+            "4:",
+            left = inout(reg) cycles => _,
+            options(nomem, nostack),
+        );
+    }
+}
+
 /// Waits until this CPU's TSC has reached a moment; `slice` gives, for a
 /// moment, what bounds the time between two interrupts, in cycles.
 pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
@@ -180,8 +210,9 @@ pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
         let Some(left) = moment.checked_sub(now).filter(|left| *left > 0) else { return };
         let slice = slice(now);
         match how {
+            Spend::Halt if left <= 2 * LANDING => land(left as u32),
             Spend::Halt => {
-                set_alarm(left, slice);
+                set_alarm(left - LANDING, slice);
                 halt();
             }
             Spend::Spin => {

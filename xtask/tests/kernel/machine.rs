@@ -1,14 +1,10 @@
 //! The kernel in QEMU: its claims, its agreement with the simulator, its failures.
-//!
-//! `cargo xtask test machine` runs these.
 
-mod harness;
-
+use crate::harness::{Booted, COSTS, Cell, LIMIT, Trial, boot, boot_kernel, kernel};
 use bringup::CpuIndex;
 use bringup::frame::{ApEnd, ApTimeline};
 use bringup::options::Strategy;
 use bringup::stamp::Stamp;
-use harness::{Booted, COSTS, Cell, LIMIT, Trial, boot, boot_kernel, kernel};
 use host_analyzer::claims::{self, Violation};
 use host_analyzer::failure::Failure;
 use host_analyzer::published::{self, verdict::Verdict};

@@ -1,14 +1,10 @@
 //! The TSC sync in QEMU: what it certifies, what it finds, what it costs.
-//!
-//! `cargo xtask test tsc-sync` runs these.
 
-mod harness;
-
+use crate::harness::{Booted, boot};
 use bringup::frame::{ApTimeline, Sync};
 use bringup::offset::Verdict;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
-use harness::{Booted, boot};
 use xtask::engine::Qemu;
 
 /// 64 CPUs, a window of 1 ms at 1 GHz, and costs that have all APs call in before it opens.

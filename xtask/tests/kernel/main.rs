@@ -1,0 +1,6 @@
+//! The tests that boot a kernel in QEMU; `cargo xtask test kernel` runs them.
+
+mod harness;
+mod machine;
+mod mutants;
+mod tsc_sync;

@@ -79,17 +79,23 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         let ending = running.ended()?;
         let more = tail.read(&mut take)?;
         if let Some(ending) = ending {
+            while tail.read(&mut take)? {
+                interrupt::check()?;
+            }
             break (ending, true);
         }
         if began.elapsed() > order.limit || tail.incompatible.is_some() {
             let in_time = began.elapsed() <= order.limit;
             let ending = running.kill()?;
-            tail.read(&mut take)?;
+            while tail.read(&mut take)? {
+                interrupt::check()?;
+            }
             break (ending, in_time);
         }
-        if !more {
-            pause = (pause * 2).min(CALM);
+        if more {
+            continue;
         }
+        pause = (pause * 2).min(CALM);
         thread::sleep(pause);
     };
     let seconds = began.elapsed().as_secs_f64();
@@ -142,7 +148,8 @@ impl Tail {
         Tail { path, file: None, decoder: Decoder::new(), incompatible: None }
     }
 
-    /// Reads what is new; false if nothing is.
+    /// Reads what is new, or a part of it: an engine may write faster than this reads, and the
+    /// caller has a clock to watch. False if nothing is new.
     fn read(&mut self, frame: &mut impl FnMut(&Frame<'_>)) -> Result<bool, Failure> {
         let unreadable = |error: io::Error| {
             Failure::Environment(miette!("can't read the capture {}: {error}", self.path.display()))
@@ -157,15 +164,14 @@ impl Tail {
             },
         };
         let mut chunk = [0; 64 * 1024];
-        let mut more = false;
         loop {
             match file.read(&mut chunk) {
-                Ok(0) => return Ok(more),
+                Ok(0) => return Ok(false),
                 Ok(length) if self.incompatible.is_none() => {
-                    more = true;
                     self.incompatible = self.decoder.push(&chunk[..length], &mut *frame).err();
+                    return Ok(true);
                 }
-                Ok(_) => return Ok(more),
+                Ok(_) => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(unreadable(error)),
             }

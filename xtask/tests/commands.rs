@@ -178,10 +178,8 @@ fn an_interrupted_run_leaves_nothing_behind() {
 fn a_boot_beyond_its_limit_ends_and_is_an_environment_failure() {
     let folder = tempfile::tempdir().unwrap();
     let words = "run --engine sim --smp 255 --results @ repetitions=1000000 --limit-seconds 1";
-    let began = Instant::now();
     let output = command(folder.path(), words).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(began.elapsed() < Duration::from_secs(20));
     assert!(text(&output.stderr).contains("limit"));
 }
 

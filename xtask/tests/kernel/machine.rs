@@ -4,6 +4,7 @@ use crate::harness::{Booted, COSTS, Cell, LIMIT, Trial, boot, boot_kernel, kerne
 use bringup::CpuIndex;
 use bringup::frame::{ApEnd, ApTimeline};
 use bringup::options::Strategy;
+use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use host_analyzer::claims::{self, Violation};
 use host_analyzer::failure::Failure;
@@ -300,6 +301,19 @@ fn thousands_of_trials_on_real_threads_lose_no_ap_and_start_none_twice() {
         let booted = boot(Qemu::Tcg, smp, &words).well();
         assert_eq!(booted.trials().count(), 3 * 3000 + 1);
         booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, smp));
+    }
+}
+
+/// Where nothing is compared, an AP takes `sync_begin` and `sync_end` one after the other: what lies
+/// between them is one stamp, and a cycle of `icount` is an instruction.
+#[test]
+fn a_stamp_costs_at_most_twelve_instructions() {
+    let booted = boot(Qemu::Icount, 4, &format!("tsc-sync=trusted {STRATEGIES}")).well();
+    for (_, trial) in booted.trials() {
+        for ap in &trial.aps {
+            let stamp = Phase::TscSync.of(&ap.stamps).unwrap();
+            assert!((1..=12).contains(&stamp.0), "{}: {stamp} instructions", ap.cpu);
+        }
     }
 }
 

@@ -202,26 +202,13 @@ impl Faults {
     }
 
     fn parse(text: &str) -> Option<Faults> {
-        let mut faults = Faults::default();
-        if text != "none" {
-            for part in text.split(',') {
-                let (fault, cpu) = part.split_once(':')?;
-                faults.0.push((Fault::parse(fault)?, parse_cpu(cpu)?)).ok()?;
-            }
-        }
-        Some(faults)
+        parse_list(text, |fault, cpu| Some((Fault::parse(fault)?, parse_cpu(cpu)?))).map(Faults)
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        for (index, (fault, cpu)) in self.0.iter().enumerate() {
-            write!(f, "{}{fault}:{}", if index == 0 { "" } else { "," }, cpu.0)?;
-        }
-        Ok(())
+        write_list(f, &self.0, |f, (fault, cpu)| write!(f, "{fault}:{}", cpu.0))
     }
 }
 
@@ -240,28 +227,48 @@ impl Skews {
     }
 
     fn parse(text: &str) -> Option<Skews> {
-        let mut skews = Skews::default();
-        if text != "none" {
-            for part in text.split(',') {
-                let (cpu, cycles) = part.split_once(':')?;
-                let cpu = parse_cpu(cpu).filter(|cpu| *cpu != CpuIndex::BSP)?;
-                skews.0.push((cpu, cycles.parse().ok()?)).ok()?;
-            }
-        }
-        Some(skews)
+        let ap = |cpu: &str| parse_cpu(cpu).filter(|cpu| *cpu != CpuIndex::BSP);
+        parse_list(text, |cpu, cycles| Some((ap(cpu)?, cycles.parse().ok()?))).map(Skews)
     }
 }
 
 impl fmt::Display for Skews {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        for (index, (cpu, cycles)) in self.0.iter().enumerate() {
-            write!(f, "{}{}:{cycles}", if index == 0 { "" } else { "," }, cpu.0)?;
-        }
-        Ok(())
+        write_list(f, &self.0, |f, (cpu, cycles)| write!(f, "{}:{cycles}", cpu.0))
     }
+}
+
+/// A list of pairs as a word: `none`, or `A:B,A:B`, up to [`MAX_EXCEPTIONS`] of them.
+fn parse_list<T>(
+    text: &str,
+    pair: impl Fn(&str, &str) -> Option<T>,
+) -> Option<heapless::Vec<T, MAX_EXCEPTIONS>> {
+    let mut list = heapless::Vec::new();
+    if text != "none" {
+        for part in text.split(',') {
+            let (one, other) = part.split_once(':')?;
+            list.push(pair(one, other)?).ok()?;
+        }
+    }
+    Some(list)
+}
+
+/// Writes what [`parse_list`] reads.
+fn write_list<T>(
+    f: &mut fmt::Formatter<'_>,
+    list: &[T],
+    pair: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    if list.is_empty() {
+        return f.write_str("none");
+    }
+    for (index, item) in list.iter().enumerate() {
+        if index > 0 {
+            f.write_str(",")?;
+        }
+        pair(f, item)?;
+    }
+    Ok(())
 }
 
 fn parse_cpu(text: &str) -> Option<CpuIndex> {

@@ -59,6 +59,16 @@ boot_gdt_pointer:
     .word boot_gdt_end - boot_gdt - 1
     .quad boot_gdt
 
+# Points every data segment to flat memory. Clobbers AX.
+.macro FLAT_DATA
+    movw $SELECTOR_DATA, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %fs
+    movw %ax, %gs
+    movw %ax, %ss
+.endm
+
 # Loads CR4, CR3, EFER and CR0 for long mode; a jump to a 64-bit segment must follow.
 # Clobbers EAX, ECX, EDX; uses no stack, for the APs have none yet.
 .macro LONG_MODE
@@ -109,12 +119,7 @@ pvh_start:
 
 .code64
 bsp_start64:
-    movw $SELECTOR_DATA, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %fs
-    movw %ax, %gs
-    movw %ax, %ss
+    FLAT_DATA
     leaq {stacks} + {stack_size}, %rsp
     movl %esi, %edi
     call {bsp_main}

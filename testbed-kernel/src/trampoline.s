@@ -34,12 +34,7 @@ trampoline_end:
 .section .text.trampoline, "ax"
 .code32
 ap_start32:
-    movw $SELECTOR_DATA, %ax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %fs
-    movw %ax, %gs
-    movw %ax, %ss
+    FLAT_DATA
     LONG_MODE
     ljmpl $SELECTOR_CODE64, $ap_start64
 

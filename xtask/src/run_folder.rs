@@ -54,7 +54,7 @@ impl RunFolder {
         }
     }
 
-    /// Where to write for now.
+    /// Where to write until the run is complete and gets its name.
     pub fn path(&self) -> &Path {
         &self.partial
     }

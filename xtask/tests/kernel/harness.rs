@@ -1,5 +1,6 @@
 //! Boots a kernel and keeps what it said, for the tests that need QEMU.
 
+use bringup::CpuIndex;
 use bringup::frame::{ApTimeline, Body, TrialBegin, TrialEnd};
 use bringup::options::Options;
 use host_analyzer::failure::Failure;
@@ -25,6 +26,8 @@ pub const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us cost
 pub struct Booted {
     /// Frequency of the TSC, in kHz.
     pub tsc_khz: u64,
+    /// Every line about a CPU.
+    pub logs: Vec<(CpuIndex, String)>,
     /// Every cell that began.
     pub cells: Vec<Cell>,
     /// The bytes of the serial port.
@@ -99,6 +102,7 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
             let (begin, aps) = open.take().unwrap();
             booted.cells.last_mut().unwrap().trials.push(Trial { begin, aps, end: *end });
         }
+        Body::Log(log) => booted.logs.push((log.cpu, log.text.to_owned())),
         _ => {}
     });
     let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));

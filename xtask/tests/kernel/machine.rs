@@ -304,6 +304,21 @@ fn thousands_of_trials_on_real_threads_lose_no_ap_and_start_none_twice() {
     }
 }
 
+#[test]
+fn an_ap_unlike_the_bsp_is_reported_by_its_register_and_again_when_it_has_changed() {
+    let booted = boot(Qemu::Icount, 4, "cell cell fault=differ:2 repetitions=2 cell").well();
+    let lines = |cpu| {
+        let of = booted.logs.iter().filter(move |(of, _)| *of == CpuIndex(cpu));
+        of.map(|(_, text)| text.split_once(' ').unwrap().0.parse::<u32>().unwrap())
+    };
+    // QEMU's INIT resets the MTRRs, so every AP differs in some; CPU 2 in its PAT too, for a cell.
+    let usual = lines(1).next().unwrap();
+    assert_eq!(lines(1).collect::<Vec<_>>(), [usual]);
+    assert_eq!(lines(2).collect::<Vec<_>>(), [usual, usual + 1, usual]);
+    let text = &booted.logs.iter().filter(|(cpu, _)| *cpu == CpuIndex(2)).nth(1).unwrap().1;
+    assert!(text.contains("the first: IA32_PAT is 0x"), "{text}");
+}
+
 /// Where nothing is compared, an AP takes `sync_begin` and `sync_end` one after the other: what lies
 /// between them is one stamp, and a cycle of `icount` is an instruction.
 #[test]

@@ -1,10 +1,11 @@
 //! Captures → runs → tables, figures and reports.
 //!
 //! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those; [`claims`] judges a single trial.
+//! present those; [`claims`] judges a single trial, [`command`] is the command line.
 
 pub mod capture;
 pub mod claims;
+pub mod command;
 pub mod decode;
 pub mod document;
 pub mod failure;

@@ -1,0 +1,71 @@
+//! The command line of the analyzer: reads it, and hands each command to its own file.
+
+mod decode;
+mod published;
+mod report;
+mod show;
+
+use crate::failure::Failure;
+use clap::{Parser, Subcommand, ValueEnum};
+use miette::miette;
+use std::io::{self, ErrorKind, Write};
+
+/// Tells what a run has measured.
+///
+/// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, or a published
+/// figure is not met; 2 the request was wrong; 3 the environment failed.
+#[derive(Debug, Parser)]
+#[command(name = "host-analyzer", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Show(show::Show),
+    Published(published::Published),
+    Report(report::Report),
+    Decode(decode::Decode),
+}
+
+/// What a command prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for people
+    #[default]
+    Table,
+    /// JSON for programs, times in cycles
+    Json,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> Result<(), Failure> {
+    match Arguments::parse().command {
+        Command::Show(show) => show.run(),
+        Command::Published(published) => published.run(),
+        Command::Report(report) => report.run(),
+        Command::Decode(decode) => decode.run(),
+    }
+}
+
+/// Text on standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    written(io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// A line on standard error; where nobody reads it, it is dropped.
+fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A reader that has seen enough (`| head`) is no failure.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    result.or_else(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::Environment(miette!(
+            help = "make room where standard output goes",
+            "can't write to standard output: {error}"
+        ))),
+    })
+}

@@ -1,0 +1,59 @@
+//! `decode`: a capture's frames as JSON lines.
+
+use super::{note, written};
+use crate::capture::{self, Summary};
+use crate::decode;
+use crate::failure::Failure;
+use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Writes the frames of a capture as JSON, one object a line; a summary goes to standard error.
+#[derive(Debug, clap::Args)]
+pub struct Decode {
+    /// A capture, as results/latest/captures/*.bin
+    capture: PathBuf,
+}
+
+impl Decode {
+    /// Does it.
+    pub fn run(self) -> Result<(), Failure> {
+        let mut output = BufWriter::new(io::stdout().lock());
+        let mut result = Ok(());
+        let summary = capture::read(&self.capture, |frame| {
+            result = writeln!(output, "{}", decode::json(frame));
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let reader_gone = result.is_err();
+        written(result.and_then(|()| output.flush()))?;
+        if !reader_gone {
+            summarize(&summary);
+        }
+        Ok(())
+    }
+}
+
+/// Tells a capture's summary on standard error.
+fn summarize(summary: &Summary) {
+    note(&format!(
+        "{} frames recovered, {} lost, {} broken pieces, {} repeated, {} unknown; {} bytes of console text",
+        summary.recovered,
+        summary.lost,
+        summary.broken,
+        summary.repeated,
+        summary.unknown,
+        summary.console_bytes,
+    ));
+    if let Some(error) = &summary.error {
+        note(&format!("the boot ended with an error: {}", error.escape_debug()));
+    }
+    if summary.cut() {
+        note("warning: the capture is cut: the boot's last frame is missing");
+    }
+    if summary.restarted {
+        note("warning: the machine restarted by itself; what it sent then is left out");
+    }
+    if !summary.is_whole() && !summary.cut() {
+        note("warning: the capture is damaged; every frame above arrived intact");
+    }
+}

@@ -1,0 +1,40 @@
+//! `published`: a run against published figures.
+
+use super::{Format, print};
+use crate::failure::Failure;
+use crate::published::{self, verdict::Verdict};
+use crate::run::Run;
+use crate::show;
+use std::path::PathBuf;
+
+/// Compares a run with published figures; exits with 1 where one is not met.
+///
+/// A row for each figure whose profile, CPU count and options a cell of the run has. Below:
+/// what the same profile says of bring-ups that nobody has published.
+#[derive(Debug, clap::Args)]
+pub struct Published {
+    /// A run folder
+    #[arg(default_value = "results/latest")]
+    run: PathBuf,
+    /// Other figures than the project's own, in the form of host-analyzer/published.toml
+    #[arg(long, value_name = "FILE")]
+    figures: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Published {
+    /// Does it.
+    pub fn run(self) -> Result<(), Failure> {
+        let machines = published::read(self.figures.as_deref())?;
+        let run = Run::open(&self.run)?;
+        let verdict = Verdict::of(&run, &machines)?;
+        print(&match self.format {
+            Format::Table => show::published_table(&run, &verdict),
+            Format::Json => format!("{:#}\n", show::published_json(&run, &verdict)),
+        })?;
+        verdict.result()?;
+        run.verdict()
+    }
+}

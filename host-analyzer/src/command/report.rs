@@ -1,0 +1,40 @@
+//! `report`: a run as a page and figures.
+
+use super::print;
+use crate::failure::Failure;
+use crate::report;
+use crate::run::Run;
+use miette::miette;
+use std::path::PathBuf;
+
+/// Writes a run's report.html and figures/*.svg.
+#[derive(Debug, clap::Args)]
+pub struct Report {
+    /// A run folder or a capture
+    #[arg(default_value = "results/latest")]
+    run: PathBuf,
+    /// The folder to write to; by default the run's own, and needed for a capture
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+impl Report {
+    /// Does it.
+    pub fn run(self) -> Result<(), Failure> {
+        let run = Run::open(&self.run)?;
+        let folder = match (self.output, &run.manifest) {
+            (Some(folder), _) => folder,
+            (None, Some(_)) => self.run,
+            (None, None) => {
+                return Err(Failure::Request(miette!(
+                    help = "say where the report of a bare capture goes: `-o DIR`",
+                    "{} is a capture, not a run folder",
+                    self.run.display()
+                )));
+            }
+        };
+        report::write(&run, &folder)?;
+        print(&format!("{}\n", folder.join("report.html").display()))?;
+        run.verdict()
+    }
+}

@@ -1,0 +1,50 @@
+//! `show`: a run as a table, as JSON, or as the e-mail's lines.
+
+use super::{Format, note, print};
+use crate::failure::Failure;
+use crate::run::Run;
+use crate::show::{self, Unit};
+use std::path::PathBuf;
+
+/// Shows a run as a table: a row for each cell, medians over its trials.
+///
+/// The six phases are the means over the APs of a trial, then the medians over the trials.
+/// `vs serial` is how many times as fast a cell is as `strategy=serial` on the same engine and
+/// CPU count with otherwise equal options.
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// A run folder or a capture
+    #[arg(default_value = "results/latest")]
+    run: PathBuf,
+    /// The unit of times; `auto` is ms or µs, whichever suits the longest
+    #[arg(long, value_enum, default_value_t)]
+    unit: Unit,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Show the median trial of each cell AP by AP, in cycles
+    ///
+    /// `CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)` tells the work phases sipi,
+    /// callin, tsc-sync and online, and in brackets their sum. `Brought CPUs online in N
+    /// cycles` is a serial trial's total. A parallel trial has two such lines, one for the
+    /// loop that kicks all CPUs and one for what came after it; its total is their sum.
+    #[arg(long, conflicts_with_all = ["format", "unit"])]
+    cpu_lines: bool,
+}
+
+impl Show {
+    /// Does it.
+    pub fn run(self) -> Result<(), Failure> {
+        let run = Run::open(&self.run)?;
+        let text = match self.format {
+            _ if self.cpu_lines => show::cpu_lines(&run)?,
+            Format::Table => show::table(&run, self.unit),
+            Format::Json => format!("{:#}\n", show::json(&run)),
+        };
+        print(&text)?;
+        if self.cpu_lines {
+            run.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+        }
+        run.verdict()
+    }
+}

@@ -122,10 +122,3 @@ fn means(aps: &[ApTimeline]) -> Option<[u64; 6]> {
     let sum = |at: usize| online.iter().map(|phases| phases[at].0).sum::<u64>();
     Some([0, 1, 2, 3, 4, 5].map(|at| (sum(at) + count / 2) / count))
 }
-
-/// The classes of a cell's CPUs, as a boot of it has told them.
-fn classes(run: &Run, cell: &Cell) -> Option<Vec<Class>> {
-    let first = cell.trials.iter().next()?;
-    let machine = run.boots.get(first.boot as usize)?.machine.as_ref()?;
-    Some(machine.classes()).filter(|classes| classes.len() == usize::from(cell.smp))
-}

@@ -13,6 +13,7 @@ use host_analyzer::show::{self, Unit};
 use miette::{MietteHandlerOpts, miette};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Builds Rollcall's kernel, boots it, and runs the tests.
@@ -41,7 +42,7 @@ enum Command {
         /// CPU count, the boot CPU counted
         #[arg(long, value_name = "N", default_value_t = 4)]
         smp: u16,
-        /// What executes the kernel: icount, tcg or sim
+        /// What executes the kernel: icount, tcg, kvm or sim
         #[arg(long, value_name = "ENGINE", default_value = "icount")]
         engine: String,
         /// How long the boot may take
@@ -142,19 +143,22 @@ pub fn main() -> Result<(), Failure> {
     }
 }
 
-fn named(engine: &str) -> Result<&'static dyn Engine, Failure> {
+fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
     engine::named(engine).ok_or_else(|| {
         Failure::Request(miette!(
+            help = "engines of your own are defined in a scenario, which `cargo xtask matrix` runs",
             "there is no engine `{engine}`: expected one of {}",
-            engine::names()
+            engine::BUILT_IN.join(", ")
         ))
     })
 }
 
 /// Sets the machine up for the scenario, then runs it.
 fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
-    let boots = scenario.groups.iter().any(|group| group.engine.boots_kernel());
-    setup::ensure(Needs { kernel: boots, qemu: boots, checks: false }, false)?;
+    let engines = || scenario.groups.iter().map(|group| &group.engine);
+    let kernel = engines().any(|engine| engine.boots_kernel());
+    let qemu = engines().any(|engine| engine.needs_qemu());
+    setup::ensure(Needs { kernel, qemu, checks: false }, false)?;
     execute(scenario, results, lines)
 }
 

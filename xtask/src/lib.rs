@@ -10,6 +10,7 @@ pub mod engine;
 pub mod host;
 pub mod interrupt;
 pub mod kernel;
+pub mod probe;
 pub mod process;
 pub mod profile;
 pub mod progress;

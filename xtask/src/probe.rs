@@ -52,8 +52,11 @@ fn probe(group: &Group, kernel: Option<&Kernel>) -> Result<(), Failure> {
         folder: folder.path(),
         limit: LIMIT,
     };
-    match boot(&order, |_| ())?.failure {
-        None => Ok(()),
-        Some(failure) => Err(failed(failure.report())),
-    }
+    let outcome = boot(&order, |_| ())?;
+    let Some(failure) = outcome.failure else { return Ok(()) };
+    // Its capture goes with the folder.
+    let capture = folder.path().join(outcome.record.capture);
+    let text = failure.report().to_string();
+    let text = text.trim_end_matches(&format!("\n  capture: {}", capture.display()));
+    Err(failed(&text))
 }

@@ -174,7 +174,13 @@ impl<'s> Unfinished<'s> {
         Ok(outcome.failure)
     }
 
-    fn complete(self) -> Result<Run, Failure> {
+    fn complete(mut self) -> Result<Run, Failure> {
+        // Commands that name the folder are for repeating, so with the name that it gets.
+        let partial = self.folder.path().display().to_string();
+        let complete = self.folder.complete_path().display().to_string();
+        for word in self.manifest.boots.iter_mut().flat_map(|boot| &mut boot.command) {
+            *word = word.replace(&partial, &complete);
+        }
         self.folder.describe(&self.manifest)?;
         report::write(&Run::open(self.folder.path())?, self.folder.path())?;
         Run::open(&self.folder.complete()?)

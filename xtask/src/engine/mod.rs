@@ -10,7 +10,7 @@ use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{self, Path};
 use std::sync::Arc;
 
 pub use command::{Command, PLACEHOLDERS, placeholders};
@@ -122,7 +122,10 @@ fn within(engine: &str, cpus: RangeInclusive<u16>, smp: u16) -> Result<(), Strin
 /// bare name is looked for on the PATH.
 fn program(folder: &Path, given: &str) -> String {
     match given.contains('/') {
-        true => folder.join(given).display().to_string(),
+        true => {
+            let path = folder.join(given);
+            path::absolute(&path).unwrap_or(path).display().to_string()
+        }
         false => given.to_owned(),
     }
 }

@@ -376,7 +376,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert_eq!(engine.program(), "/scenarios/./qemu");
+        assert_eq!(engine.program(), "/scenarios/qemu");
         assert_eq!((engine.name(), engine.exact()), ("mine", true));
         assert_eq!(engine.own_words(), Qemu::Icount.engine().own_words());
         assert!(!own(Qemu::Tcg).exact() && own(Qemu::Kvm).needs_probe());

@@ -87,6 +87,9 @@ pub struct Engine {
     /// What follows the CPU count in QEMU's `-smp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topology: Option<String>,
+    /// Options that it needs, as words in front of all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_words: Option<String>,
     /// Arguments of QEMU behind all others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<String>,
@@ -99,6 +102,9 @@ pub struct Engine {
     /// The exit statuses of a command that are due after a goodbye.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub success_status: Vec<u8>,
+    /// True where a command stays when its machine has ended, and is killed then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub endless: bool,
     /// True where a command is said to give equal captures for equal kernels and options.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exact: bool,

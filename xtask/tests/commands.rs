@@ -286,7 +286,7 @@ fn a_script_is_an_engine_like_those_built_in_and_their_boots_take_turns() {
     recorded(folder.path(), &[2, 4]);
     program(folder.path(), "replay", "echo $# words >&2; cp $1 \"$2\"; exit 7");
     program(folder.path(), "version", "echo; echo replay 3; echo more");
-    let more = "exact = true\nsuccess-status = [0, 7]\nversion-command = [\"./version\"]";
+    let more = "exact = true\nsuccess-status = [0, 7]\nown-words = \"wait=halt\"\nversion-command = [\"./version\"]";
     replaying(&folder, more);
     let results = folder.path().join("results with blanks");
     let mut matrix = command(folder.path(), "matrix @/small.toml --results");
@@ -305,7 +305,7 @@ fn a_script_is_an_engine_like_those_built_in_and_their_boots_take_turns() {
     // One word each, whatever is in it, and a capture that is found again.
     assert_eq!(boot.stderr, "3 words\n");
     assert_eq!(boot.command[2], latest.join(&boot.capture).display().to_string());
-    assert_eq!(boot.command[3], "strategy=serial repetitions=3 cost-callin=1ms");
+    assert_eq!(boot.command[3], "wait=halt strategy=serial repetitions=3 cost-callin=1ms");
     assert_eq!(manifest.engines.len(), 1);
     assert_eq!(manifest.engines[0].success_status, [0, 7]);
     assert!(manifest.kernel.is_none(), "no word names the kernel");
@@ -377,6 +377,19 @@ fn an_engine_that_is_missing_is_told_before_anything_starts() {
     let told = engine_failure(&folder);
     assert!(told.contains(&qemu) && told.contains("engine mine"), "{told}");
     assert!(!folder.path().join("results").exists());
+}
+
+#[test]
+fn a_command_that_stays_is_ended_when_the_kernel_has_said_goodbye() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2, 4]);
+    program(folder.path(), "replay", "cp $1 $2; sleep 60");
+    replaying(&folder, "endless = true");
+    ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 0);
+    // Without a goodbye there is nothing to end it for.
+    program(folder.path(), "replay", "head -c 150 $1 > $2; exit 0");
+    let (_, all) = ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 3);
+    assert!(all.contains("ended without a goodbye"), "{all}");
 }
 
 #[test]

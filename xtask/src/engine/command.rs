@@ -75,12 +75,16 @@ impl Engine for Command {
         false
     }
 
+    fn endless(&self) -> bool {
+        self.definition.endless
+    }
+
     fn cpus(&self) -> RangeInclusive<u16> {
         1..=MOST_CPUS
     }
 
     fn own_words(&self) -> &str {
-        ""
+        self.definition.own_words.as_deref().unwrap_or_default()
     }
 
     fn longest_command_line(&self) -> usize {

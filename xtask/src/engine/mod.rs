@@ -40,6 +40,10 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn takes(&self, smp: u16) -> Result<(), String> {
         within(self.name(), self.cpus(), smp)
     }
+    /// True where it stays when its machine has ended: it is killed when the goodbye has come.
+    fn endless(&self) -> bool {
+        false
+    }
     /// Options that it needs, as words in front of all others.
     fn own_words(&self) -> &str;
     /// The longest command line that reaches the kernel whole, in bytes.

@@ -4,6 +4,7 @@ use super::pin::pin;
 use super::started::Started;
 use super::{Engine, MOST_CPUS, Running, Start, program, within};
 use crate::process::said;
+use crate::scenario::join;
 use bringup::options::TscSync;
 use bringup::plan::Plan;
 use host_analyzer::failure::Failure;
@@ -79,7 +80,7 @@ impl Qemu {
     pub fn engine(self) -> Emulator {
         let name = self.name().to_owned();
         let definition = manifest::Engine { name, ..Default::default() };
-        Emulator { base: self, definition, folder: None }
+        Emulator { base: self, definition, own_words: self.own_words().to_owned(), folder: None }
     }
 
     fn accelerator(self) -> &'static [&'static str] {
@@ -98,6 +99,19 @@ impl Qemu {
         }
     }
 
+    fn own_words(self) -> &'static str {
+        match self {
+            // A CPU that takes INIT or SIPI is charged the rest of the time slice, which ends at
+            // the next armed timer: the guard keeps that short.
+            // Its CPUs share one thread, and one clock.
+            Qemu::Icount => "guard=5us tsc-poll=pause tsc-trust=engine",
+            // Every CPU reads the host's TSC, under a lock.
+            Qemu::Tcg => "tsc-trust=engine",
+            // What KVM makes of the host's TSC is for the user to vouch for.
+            Qemu::Kvm => "",
+        }
+    }
+
     fn cpu_model(self) -> &'static str {
         match self {
             Qemu::Icount | Qemu::Tcg => EMULATED_CPU,
@@ -112,6 +126,8 @@ pub struct Emulator {
     base: Qemu,
     /// What the scenario says of it; nothing but the name where it is built in.
     definition: manifest::Engine,
+    /// The base's own words, then the definition's.
+    own_words: String,
     /// The folder of the scenario that defines it, an absolute path.
     folder: Option<PathBuf>,
 }
@@ -119,7 +135,8 @@ pub struct Emulator {
 impl Emulator {
     /// The engine of a checked definition in a file of `folder`, an absolute path.
     pub fn defined(base: Qemu, definition: manifest::Engine, folder: &Path) -> Emulator {
-        Emulator { base, definition, folder: Some(folder.to_owned()) }
+        let own_words = join(base.own_words(), definition.own_words.as_deref().unwrap_or(""));
+        Emulator { base, definition, own_words, folder: Some(folder.to_owned()) }
     }
 
     fn program(&self) -> String {
@@ -223,12 +240,7 @@ impl Engine for Emulator {
     }
 
     fn own_words(&self) -> &str {
-        match self.base {
-            // A CPU that takes INIT or SIPI is charged the rest of the time slice, which ends at
-            // the next armed timer: the guard keeps that short.
-            Qemu::Icount => "guard=5us",
-            Qemu::Tcg | Qemu::Kvm => "",
-        }
+        &self.own_words
     }
 
     fn longest_command_line(&self) -> usize {
@@ -333,6 +345,7 @@ mod tests {
             cpu: Some("max".to_owned()),
             topology: Some("sockets=2,threads=2".to_owned()),
             extra_args: ["-device", "edu"].map(str::to_owned).into(),
+            own_words: Some("wait=spin".to_owned()),
             ..Default::default()
         };
         Emulator::defined(base, definition, Path::new("/scenarios"))
@@ -378,7 +391,7 @@ mod tests {
         }
         assert_eq!(engine.program(), "/scenarios/qemu");
         assert_eq!((engine.name(), engine.exact()), ("mine", true));
-        assert_eq!(engine.own_words(), Qemu::Icount.engine().own_words());
+        assert_eq!(engine.own_words(), format!("{} wait=spin", Qemu::Icount.own_words()));
         assert!(!own(Qemu::Tcg).exact() && own(Qemu::Kvm).needs_probe());
         assert!(!engine.needs_qemu() && Qemu::Tcg.engine().needs_qemu());
     }

@@ -45,7 +45,7 @@ impl Engine for Sim {
     }
 
     fn own_words(&self) -> &str {
-        ""
+        "tsc-trust=engine"
     }
 
     fn longest_command_line(&self) -> usize {

@@ -1,8 +1,9 @@
 //! What a scenario says of engines: which run, and those that it defines itself.
 
 use super::check::Check;
-use super::{ENGINE, ENGINES};
+use super::{ENGINE, ENGINES, suggestion_for};
 use crate::engine::{self, BUILT_IN, Command, Emulator, Engine, PLACEHOLDERS, Qemu, placeholders};
+use bringup::options::Options;
 use host_analyzer::document::{shown, suggestion};
 use host_analyzer::manifest;
 use host_analyzer::run::UNKNOWN_ENGINE;
@@ -12,11 +13,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The keys of an engine with a `base`.
-const BASE_KEYS: [&str; 6] = ["base", "qemu", "machine", "cpu", "topology", "extra-args"];
+const BASE_KEYS: [&str; 7] =
+    ["base", "qemu", "machine", "cpu", "topology", "extra-args", "own-words"];
 
 /// The keys of an engine with a `command`.
-const COMMAND_KEYS: [&str; 5] =
-    ["command", "version-command", "success-status", "exact", "longest-command-line"];
+const COMMAND_KEYS: [&str; 7] = [
+    "command",
+    "version-command",
+    "success-status",
+    "endless",
+    "exact",
+    "own-words",
+    "longest-command-line",
+];
 
 /// The longest name: it becomes a part of a file's.
 const LONGEST_NAME: usize = 64;
@@ -176,10 +185,9 @@ impl Check<'_, '_> {
                 "command" => own.command = self.command(&path, value),
                 "version-command" => own.version_command = self.words(&path, value),
                 "success-status" => own.success_status = self.statuses(&path, value),
-                "exact" => match value.get_ref().as_bool() {
-                    Some(exact) => own.exact = exact,
-                    None => self.unexpected(&path, value, "true or false"),
-                },
+                "exact" => own.exact = self.yes(&path, value),
+                "endless" => own.endless = self.yes(&path, value),
+                "own-words" => own.own_words = Some(self.own_words(&path, value)),
                 _ => own.longest_command_line = Some(self.number(&path, value, 1) as usize),
             }
         }
@@ -257,6 +265,26 @@ impl Check<'_, '_> {
         words
     }
 
+    fn yes(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> bool {
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.unexpected(path, value, "true or false");
+            false
+        })
+    }
+
+    /// Options as the words of a command line.
+    fn own_words(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> String {
+        let text = self.text(path, value);
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        for word in &words {
+            if let Err(error) = Options::default().set_word(word) {
+                let near = suggestion_for(&error);
+                self.mistake(value.span(), path, &format!("{error}{near}"), None);
+            }
+        }
+        words.join(" ")
+    }
+
     /// One exit status or several.
     fn statuses(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> Vec<u8> {
         let mut statuses = Vec::new();
@@ -298,10 +326,10 @@ mod tests {
     /// An engine of each kind, without a mistake.
     const OWN: &str = "engines = [\"mine\", \"sim\", \"v.m-m\"]\ncpus = 4\n\
                        [engine.mine]\nbase = \"icount\"\nqemu = \"./qemu\"\nmachine = \"pc\"\n\
-                       cpu = \"max\"\ntopology = \"cores=2,threads=2\"\nextra-args = [\"-m\", \"1G\"]\n\
+                       cpu = \"max\"\ntopology = \"cores=2,threads=2\"\nextra-args = [\"-m\", \"1G\"]\nown-words = \"wait=spin\"\n\
                        [engine.\"v.m-m\"]\ncommand = [\"vmm\", \"--cpus={smp}\", \"{kernel}\", \
                        \"{cmdline}\", \"{capture}\"]\nversion-command = [\"vmm\", \"-V\"]\n\
-                       success-status = [0, 33]\nexact = true\nlongest-command-line = 2048\n";
+                       success-status = [0, 33]\nexact = true\nendless = true\nown-words = \" guard=9us \"\nlongest-command-line = 2048\n";
 
     #[test]
     fn engines_of_the_scenarios_own_stand_beside_those_that_are_built_in() {
@@ -310,7 +338,10 @@ mod tests {
         let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
         assert_eq!(names, ["mine", "sim", "v.m-m"]);
         // The base brings its guard and its exactness, its kernel its limits.
-        assert_eq!(scenario.groups[0].command_lines[0].words, "guard=5us");
+        let words = |group: usize| scenario.groups[group].command_lines[0].words.as_str();
+        assert_eq!(words(0), "guard=5us tsc-poll=pause tsc-trust=engine wait=spin");
+        assert_eq!(words(2), "guard=9us");
+        assert!(engines[2].endless() && !engines[0].endless());
         assert!(engines[0].exact() && engines[2].exact());
         assert_eq!(
             (engines[0].longest_command_line(), engines[2].longest_command_line()),
@@ -405,6 +436,9 @@ mod tests {
                 &base("extra-args = [\"-m\", 1]"),
                 "s.toml:5:21: engine.e.extra-args: expected a word",
             ),
+            (&base("own-words = \"gard=5us\""), "s.toml:5:13: engine.e.own-words: "),
+            (&base("own-words = \"gard=5us\""), "did you mean `guard`?"),
+            (&base("own-words = \"guard=5 us\""), "s.toml:5:13: engine.e.own-words: "),
             (
                 &base("topology = \"sokets=2\""),
                 "s.toml:5:12: engine.e.topology: `sokets=2` is no level",

@@ -13,7 +13,7 @@ use bringup::options::{OptionError, Options};
 use check::Check;
 use host_analyzer::document::{Document, place, suggestion};
 use host_analyzer::failure::Failure;
-use matrix::join;
+pub use matrix::join;
 use miette::{Report, miette};
 use std::fs;
 use std::io::ErrorKind;

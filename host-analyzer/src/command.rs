@@ -1,5 +1,6 @@
 //! The command line of the analyzer: reads it, and hands each command to its own file.
 
+mod compare;
 mod decode;
 mod published;
 mod report;
@@ -26,6 +27,7 @@ enum Command {
     Show(show::Show),
     Published(published::Published),
     Report(report::Report),
+    Compare(compare::Compare),
     Decode(decode::Decode),
 }
 
@@ -45,6 +47,7 @@ pub fn main() -> Result<(), Failure> {
         Command::Show(show) => show.run(),
         Command::Published(published) => published.run(),
         Command::Report(report) => report.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Decode(decode) => decode.run(),
     }
 }

@@ -1,21 +1,24 @@
 //! Captures → runs → tables, figures and reports.
 //!
 //! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those; [`claims`] judges a single trial, [`command`] is the command line.
+//! present those, [`compare`] tells what changed; [`claims`] judges a single trial, [`command`] is the command line.
 
 pub mod capture;
 pub mod claims;
 pub mod command;
+pub mod compare;
 pub mod decode;
 pub mod document;
 pub mod failure;
 pub mod file;
 pub mod manifest;
+pub mod measure;
+pub mod pairing;
 pub mod published;
 pub mod report;
 pub mod run;
 pub mod show;
-pub mod spread;
+pub mod statistics;
 pub mod timeline;
 pub mod unit;
 mod warnings;

@@ -1,7 +1,7 @@
 //! Runs: every boot of a scenario, gathered in one folder.
 
 use crate::boot::{Order, boot};
-use crate::host::{host, rfc3339};
+use crate::host::{self, host, rfc3339};
 use crate::kernel::{self, Kernel};
 use crate::profile::Profile;
 use crate::progress::{Lines, Progress, work};
@@ -174,6 +174,14 @@ impl<'s> Unfinished<'s> {
         Ok(outcome.failure)
     }
 
+    /// Writes what there is to tell of it.
+    fn describe(&mut self) -> Result<(), Failure> {
+        if let (Some(load), Some(now)) = (&mut self.manifest.host.load, host::load()) {
+            load.end = now;
+        }
+        self.folder.describe(&self.manifest)
+    }
+
     fn complete(mut self) -> Result<Run, Failure> {
         // Commands that name the folder are for repeating, so with the name that it gets.
         let partial = self.folder.path().display().to_string();
@@ -181,14 +189,14 @@ impl<'s> Unfinished<'s> {
         for word in self.manifest.boots.iter_mut().flat_map(|boot| &mut boot.command) {
             *word = word.replace(&partial, &complete);
         }
-        self.folder.describe(&self.manifest)?;
+        self.describe()?;
         report::write(&Run::open(self.folder.path())?, self.folder.path())?;
         Run::open(&self.folder.complete()?)
     }
 
     /// Keeps what there is under a name that says so; the same failure, with its path.
-    fn give_up(self, failure: Failure) -> Result<Failure, Failure> {
-        self.folder.describe(&self.manifest)?;
+    fn give_up(mut self, failure: Failure) -> Result<Failure, Failure> {
+        self.describe()?;
         let partial = self.folder.path().to_owned();
         let kept = self.folder.keep_failed()?;
         Ok(moved(failure, &partial, &kept))

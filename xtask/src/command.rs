@@ -1,6 +1,7 @@
 //! The command line of `cargo xtask`: reads it, and hands each command to its module.
 
 use crate::engine::{self, Engine};
+use crate::experiment::{self, Extent};
 use crate::progress::Lines;
 use crate::run::execute;
 use crate::scenario::Scenario;
@@ -60,6 +61,21 @@ enum Command {
         file: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
+    },
+    /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
+    Experiment {
+        /// Pairs of equal runs, and of a run and one with a planted slow-down
+        #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+        pairs: u32,
+        /// Boots of each run; a comparison that asks for more gets them
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        boots: u32,
+        /// Where summary.json and summary.md go [default: results/reference/experiment/ of this repository]
+        #[arg(long, value_name = "DIR")]
+        summary: Option<PathBuf>,
+        /// Where the runs go [default: nowhere, they are compared and removed]
+        #[arg(long, value_name = "DIR")]
+        results: Option<PathBuf>,
     },
     /// Run every check of the project, in order, until one fails
     Test {
@@ -139,8 +155,25 @@ pub fn main() -> Result<(), Failure> {
             ))?;
             run.verdict()
         }
+        Command::Experiment { pairs, boots, summary, results } => {
+            let folder = summary.unwrap_or_else(|| root().join("results/reference/experiment"));
+            experiment(Extent { pairs, boots }, &folder, results.as_deref())
+        }
         Command::Test { stages } => stages::test(&stages, false),
     }
+}
+
+/// Makes the experiment and writes its summary.
+fn experiment(extent: Extent, folder: &Path, results: Option<&Path>) -> Result<(), Failure> {
+    setup::ensure(Needs { kernel: true, qemu: true, checks: false }, false)?;
+    let scratch = tempfile::tempdir().map_err(|error| {
+        Failure::Environment(miette!("can't make a folder for the runs: {error}"))
+    })?;
+    let results = results.unwrap_or(scratch.path());
+    let summary = experiment::run(extent, results, |line| eprintln!("{line}"))?;
+    summary.write(folder)?;
+    print(&summary.markdown().trim_end())?;
+    summary.verdict()
 }
 
 fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {

@@ -7,6 +7,7 @@
 pub mod boot;
 pub mod command;
 pub mod engine;
+pub mod experiment;
 pub mod host;
 pub mod interrupt;
 pub mod kernel;

@@ -22,8 +22,11 @@ use std::path::{self, Path};
 /// kernel refuses its options; what a failed boot has sent is kept, and the message says where.
 pub fn execute(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
     // There are as many runs as scenarios.
-    together(&[scenario], results, lines).map(|mut runs| runs.swap_remove(0))
+    together(&[scenario], results, lines, &report::write).map(|mut runs| runs.swap_remove(0))
 }
+
+/// What is made of a run before it appears; it gets the run and its folder.
+pub type Finish<'f> = &'f dyn Fn(&Run, &Path) -> Result<(), Failure>;
 
 /// Boots all of several scenarios, their boots in turn, and gives a run of each, in their order.
 ///
@@ -33,6 +36,7 @@ pub fn together(
     scenarios: &[&Scenario],
     results: &Path,
     lines: Lines,
+    finish: Finish<'_>,
 ) -> Result<Vec<Run>, Failure> {
     let mut groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
     let kernel = match groups.any(|group| group.engine.boots_kernel()) {
@@ -60,7 +64,7 @@ pub fn together(
         }
     }
     drop(progress);
-    runs.into_iter().map(Unfinished::complete).collect()
+    runs.into_iter().map(|run| run.complete(finish)).collect()
 }
 
 /// One boot among those of all scenarios.
@@ -182,7 +186,7 @@ impl<'s> Unfinished<'s> {
         self.folder.describe(&self.manifest)
     }
 
-    fn complete(mut self) -> Result<Run, Failure> {
+    fn complete(mut self, finish: Finish<'_>) -> Result<Run, Failure> {
         // Commands that name the folder are for repeating, so with the name that it gets.
         let partial = self.folder.path().display().to_string();
         let complete = self.folder.complete_path().display().to_string();
@@ -190,7 +194,7 @@ impl<'s> Unfinished<'s> {
             *word = word.replace(&partial, &complete);
         }
         self.describe()?;
-        report::write(&Run::open(self.folder.path())?, self.folder.path())?;
+        finish(&Run::open(self.folder.path())?, self.folder.path())?;
         Run::open(&self.folder.complete()?)
     }
 

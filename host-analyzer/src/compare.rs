@@ -4,7 +4,7 @@
 //! figures of a comparison are one family (Holm), and what can't be told is said with the number
 //! of boots that it would take. `docs/method.md` has the reasons. It states; `check` judges.
 
-mod identity;
+pub(crate) mod identity;
 mod power;
 mod show;
 
@@ -19,6 +19,7 @@ use bringup::phase::{Phase, SubPhase};
 use miette::miette;
 use power::{Known, Power};
 
+pub(crate) use show::plain;
 pub use show::{html, json, markdown, table};
 
 /// What is compared of each cell.

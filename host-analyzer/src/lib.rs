@@ -1,9 +1,11 @@
 //! Captures → runs → tables, figures and reports.
 //!
 //! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those, [`compare`] tells what changed; [`claims`] judges a single trial, [`command`] is the command line.
+//! present those, [`compare`] tells what changed, [`check`]
+//! whether that is allowed; [`claims`] judges a single trial, [`command`] is the command line.
 
 pub mod capture;
+pub mod check;
 pub mod claims;
 pub mod command;
 pub mod compare;

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub use aps::{Ap, Aps};
 pub use trials::{TRIALS_KEPT, Trials};
@@ -504,5 +504,16 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
         None => return Err(unusable("it has no number called `schema`".to_owned())),
     }
     // From the text, for the line and column in the message.
-    serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
+    let manifest: Manifest =
+        serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    let outside = |capture: &str| {
+        !Path::new(capture).components().all(|part| matches!(part, Component::Normal(_)))
+    };
+    match manifest.boots.iter().find(|boot| outside(&boot.capture)) {
+        None => Ok(manifest),
+        Some(boot) => Err(unusable(format!(
+            "the capture `{}` is outside the run's folder",
+            boot.capture.escape_debug()
+        ))),
+    }
 }

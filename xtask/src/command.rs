@@ -64,6 +64,9 @@ enum Command {
     },
     /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
     Experiment {
+        /// A built-in engine
+        #[arg(long, value_name = "ENGINE", default_value = "tcg")]
+        engine: String,
         /// Pairs of equal runs, and of a run and one with a planted slow-down
         #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
         pairs: u32,
@@ -155,17 +158,18 @@ pub fn main() -> Result<(), Failure> {
             ))?;
             run.verdict()
         }
-        Command::Experiment { pairs, boots, summary, results } => {
+        Command::Experiment { engine, pairs, boots, summary, results } => {
             let folder = summary.unwrap_or_else(|| root().join("results/reference/experiment"));
-            experiment(Extent { pairs, boots }, &folder, results.as_deref())
+            let engine = engine.as_str();
+            experiment(Extent { engine, pairs, boots }, &folder, results.as_deref())
         }
         Command::Test { stages } => stages::test(&stages, false),
     }
 }
 
 /// Makes the experiment and writes its summary.
-fn experiment(extent: Extent, folder: &Path, results: Option<&Path>) -> Result<(), Failure> {
-    setup::ensure(Needs { kernel: true, qemu: true, checks: false }, false)?;
+fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Result<(), Failure> {
+    prepared(&[named(extent.engine)?])?;
     let scratch = tempfile::tempdir().map_err(|error| {
         Failure::Environment(miette!("can't make a folder for the runs: {error}"))
     })?;
@@ -188,11 +192,16 @@ fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
 
 /// Sets the machine up for the scenario, then runs it.
 fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
-    let engines = || scenario.groups.iter().map(|group| &group.engine);
-    let kernel = engines().any(|engine| engine.boots_kernel());
-    let qemu = engines().any(|engine| engine.needs_qemu());
-    setup::ensure(Needs { kernel, qemu, checks: false }, false)?;
+    let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
+    prepared(&engines.collect::<Vec<_>>())?;
     execute(scenario, results, lines)
+}
+
+/// Sets the machine up for these engines.
+fn prepared(engines: &[Arc<dyn Engine>]) -> Result<(), Failure> {
+    let kernel = engines.iter().any(|engine| engine.boots_kernel());
+    let qemu = engines.iter().any(|engine| engine.needs_qemu());
+    setup::ensure(Needs { kernel, qemu, checks: false }, false)
 }
 
 /// Where the report and the figures of a run are.

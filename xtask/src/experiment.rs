@@ -24,7 +24,7 @@ use std::time::Instant;
 pub use summary::Summary;
 
 /// What is booted. `CALLIN` is the cost that the planted slow-down raises.
-const SCENARIO: &str = r#"engine = "tcg"
+const SCENARIO: &str = r#"engine = "ENGINE"
 cpus = 4
 boots = BOOTS
 
@@ -41,15 +41,20 @@ const BASE_US: u32 = 2000;
 /// What is planted, in percent of the base's cost.
 const PLANTED_PERCENT: u32 = 20;
 
+/// The cost with it, in µs.
+const PLANTED_US: u32 = BASE_US * (100 + PLANTED_PERCENT) / 100;
+
 /// The phase that gets it.
 const PLANTED: Measure = Measure::Phase(Phase::Callin);
 
 /// After so many rounds a planted slow-down counts as not found.
 const ROUNDS: usize = 4;
 
-/// How much is booted.
+/// What is booted, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub struct Extent<'e> {
+    /// The name of a built-in engine.
+    pub engine: &'e str,
     /// Pairs of the base and itself, and of the base and the planted slow-down.
     pub pairs: u32,
     /// Boots of each run of a pair, at first.
@@ -112,11 +117,15 @@ impl Round {
 /// Boots and compares all pairs. The runs go under `results`; `tell` gets a line for each pair.
 ///
 /// Fails where a boot goes wrong, and where there is no pair to boot.
-pub fn run(extent: Extent, results: &Path, mut tell: impl FnMut(&str)) -> Result<Summary, Failure> {
+pub fn run<'e>(
+    extent: Extent<'e>,
+    results: &Path,
+    mut tell: impl FnMut(&str),
+) -> Result<Summary<'e>, Failure> {
     let began = Instant::now();
     let (mut pairs, mut about) = (Vec::new(), None);
     for number in 1..=extent.pairs {
-        let (pair, base) = pair(extent.boots, results)?;
+        let (pair, base) = pair(extent, results)?;
         let each = began.elapsed().as_secs_f64() / f64::from(number);
         let left = each * f64::from(extent.pairs - number) / 60.0;
         tell(&format!(
@@ -134,16 +143,17 @@ pub fn run(extent: Extent, results: &Path, mut tell: impl FnMut(&str)) -> Result
 }
 
 /// Boots and compares one pair; gives the base's run with it.
-fn pair(boots: u32, results: &Path) -> Result<(Pair, Run), Failure> {
-    let base = scenario("base", boots, BASE_US)?;
-    let again = scenario("again", boots, BASE_US)?;
-    let mut runs = booted(&[&base, &again, &planted(boots)?], results)?;
+fn pair(extent: Extent<'_>, results: &Path) -> Result<(Pair, Run), Failure> {
+    let boots = extent.boots;
+    let base = |boots| scenario("base", extent.engine, boots, BASE_US);
+    let again = scenario("again", extent.engine, boots, BASE_US)?;
+    let planted = |boots| scenario("planted", extent.engine, boots, PLANTED_US);
+    let mut runs = booted(&[&base(boots)?, &again, &planted(boots)?], results)?;
     let comparison = compare(&runs[0], &runs[1], Settings::default())?;
     let false_changes = changes(&comparison, |figure| figure.verdict.is_change());
     let mut rounds = vec![round(boots, &runs[0], &runs[2])?];
     while let Some(boots) = next_round(&rounds) {
-        let base = scenario("base", boots, BASE_US)?;
-        let runs = booted(&[&base, &planted(boots)?], results)?;
+        let runs = booted(&[&base(boots)?, &planted(boots)?], results)?;
         rounds.push(round(boots, &runs[0], &runs[1])?);
     }
     Ok((Pair { false_changes, rounds }, runs.swap_remove(0)))
@@ -180,19 +190,71 @@ fn changes(comparison: &Comparison<'_>, wanted: impl Fn(&Figure) -> bool) -> Vec
         .collect()
 }
 
-fn planted(boots: u32) -> Result<Scenario, Failure> {
-    scenario("planted", boots, BASE_US * (100 + PLANTED_PERCENT) / 100)
-}
-
 /// One of the experiment's scenarios.
-fn scenario(part: &str, boots: u32, callin_us: u32) -> Result<Scenario, Failure> {
-    let text = text(boots, callin_us);
-    let path = root().join("scenarios").join("experiment.toml");
-    let profiles = Profiles::beside(&path, &root().join("scenarios"));
-    let name = format!("experiment-{part}");
-    Scenario::parse(&name, &path, &text, &profiles).map_err(Failure::Request)
+fn scenario(part: &str, engine: &str, boots: u32, callin_us: u32) -> Result<Scenario, Failure> {
+    let text = SCENARIO
+        .replace("ENGINE", engine)
+        .replace("BOOTS", &boots.to_string())
+        .replace("CALLIN", &format!("{callin_us}us"));
+    let folder = root().join("scenarios");
+    let path = folder.join("experiment.toml");
+    let profiles = Profiles::beside(&path, &folder);
+    Scenario::parse(&format!("experiment-{part}"), &path, &text, &profiles)
+        .map_err(Failure::Request)
 }
 
-fn text(boots: u32, callin_us: u32) -> String {
-    SCENARIO.replace("BOOTS", &boots.to_string()).replace("CALLIN", &format!("{callin_us}us"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(verdicts: &[Verdict]) -> Round {
+        let figure = |verdict: &Verdict| Figure {
+            measure: PLANTED,
+            base: 1.0,
+            new: 1.0,
+            difference: 0.0,
+            interval: None,
+            effect: None,
+            p: None,
+            verdict: *verdict,
+            moved: Vec::new(),
+        };
+        let change = |verdict| Change { cell: String::new(), figure: figure(verdict) };
+        Round { boots: 10, planted: verdicts.iter().map(change).collect(), others: Vec::new() }
+    }
+
+    const ASKS_3: Verdict = Verdict::CantTell { more_boots: Some(3) };
+    const ASKS_9: Verdict = Verdict::CantTell { more_boots: Some(9) };
+    const HOPELESS: Verdict = Verdict::CantTell { more_boots: None };
+
+    #[test]
+    fn a_round_that_cannot_tell_is_followed_by_one_with_the_boots_that_it_asks_for() {
+        for (verdicts, next) in [
+            (&[Verdict::Slower, Verdict::Slower][..], None),
+            (&[Verdict::Slower, ASKS_3], Some(13)),
+            (&[ASKS_3, ASKS_9], Some(19)),
+            (&[ASKS_3, HOPELESS], None),
+            (&[Verdict::Slower, Verdict::Same], None),
+        ] {
+            assert_eq!(next_round(&[round(verdicts)]), next, "{verdicts:?}");
+        }
+        let rounds: Vec<Round> = (0..ROUNDS).map(|_| round(&[ASKS_3])).collect();
+        assert_eq!(next_round(&rounds), None);
+    }
+
+    #[test]
+    fn a_planted_slow_down_is_found_in_every_cell_or_not_at_all() {
+        let pair = |rounds| Pair { false_changes: Vec::new(), rounds };
+        assert!(pair(vec![round(&[ASKS_3]), round(&[Verdict::Slower, Verdict::Slower])]).found());
+        assert!(!pair(vec![round(&[Verdict::Slower, Verdict::Same])]).found());
+        assert!(!pair(vec![round(&[Verdict::Faster])]).found());
+    }
+
+    #[test]
+    fn what_is_planted_is_one_cost_and_nothing_else() {
+        let base = scenario("base", "tcg", 10, BASE_US).unwrap();
+        let planted = scenario("planted", "tcg", 10, PLANTED_US).unwrap();
+        assert_eq!(base.text.replace("\"2000us\"", "\"2400us\""), planted.text);
+        assert_eq!((base.boots, planted.boots), (10, 10));
+    }
 }

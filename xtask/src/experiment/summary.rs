@@ -1,6 +1,6 @@
 //! What the experiment came to: the raw summary, and a table for people.
 
-use super::{BASE_US, Change, Extent, PLANTED, PLANTED_PERCENT, Pair, Round};
+use super::{BASE_US, Change, Extent, PLANTED, PLANTED_PERCENT, PLANTED_US, Pair, Round};
 use host_analyzer::failure::Failure;
 use host_analyzer::file::write_whole;
 use host_analyzer::manifest::Manifest;
@@ -18,9 +18,9 @@ const LEAST_FOUND: usize = 95;
 
 /// Everything that was compared, and on what.
 #[derive(Clone, Debug)]
-pub struct Summary {
+pub struct Summary<'e> {
     /// How much was asked for.
-    pub extent: Extent,
+    pub extent: Extent<'e>,
     /// What came of each pair.
     pub pairs: Vec<Pair>,
     /// What the first run tells of kernel, engine and host.
@@ -29,7 +29,7 @@ pub struct Summary {
     pub seconds: f64,
 }
 
-impl Summary {
+impl Summary<'_> {
     /// Comparisons of the base with itself that told a change.
     pub fn false_comparisons(&self) -> usize {
         self.pairs.iter().filter(|pair| !pair.false_changes.is_empty()).count()
@@ -112,7 +112,7 @@ impl Summary {
              asks for: {}.\n",
             self.extent.boots,
             BASE_US,
-            BASE_US * (100 + PLANTED_PERCENT) / 100,
+            PLANTED_US,
             PLANTED.name(),
             self.boots_needed(),
         );
@@ -181,4 +181,68 @@ fn told(change: &Change) -> String {
     let share =
         figure.share().map_or(String::new(), |share| format!(" by {:.1} %", 100.0 * share.abs()));
     format!("{cell}: `{}` {}{share}", figure.measure.name(), figure.verdict.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use host_analyzer::compare::{Figure, Verdict};
+
+    /// So many pairs, of which some told a false change, and some did not find what was planted.
+    fn summary(of: usize, wrong: usize, missed: usize) -> Summary<'static> {
+        let change = |verdict| Change {
+            cell: "tcg, 4 CPUs, serial".to_owned(),
+            figure: Figure {
+                measure: PLANTED,
+                base: 100.0,
+                new: 150.0,
+                difference: 50.0,
+                interval: None,
+                effect: None,
+                p: Some(0.01),
+                verdict,
+                moved: Vec::new(),
+            },
+        };
+        let pair = |number| {
+            let found = if number < missed { Verdict::Same } else { Verdict::Slower };
+            let round = Round { boots: 10, planted: vec![change(found)], others: Vec::new() };
+            let false_changes = (number < wrong).then(|| change(Verdict::Slower));
+            Pair { false_changes: false_changes.into_iter().collect(), rounds: vec![round] }
+        };
+        let about = serde_json::json!({
+            "schema": 1, "scenario": "experiment-base", "scenario_text": "engine = \"tcg\"\n",
+            "started": "2026-11-25T16:18:49Z", "boots": [],
+            "host": { "cpu": "some", "cpus": 2, "os": "any" },
+        });
+        Summary {
+            extent: Extent { engine: "tcg", pairs: of as u32, boots: 10 },
+            pairs: (0..of).map(pair).collect(),
+            about: serde_json::from_value(about).unwrap(),
+            seconds: 90.0,
+        }
+    }
+
+    #[test]
+    fn five_false_in_a_hundred_are_allowed_and_five_missed() {
+        assert!(summary(40, 2, 2).verdict().is_ok());
+        for (wrong, missed) in [(3, 0), (0, 3)] {
+            let failure = summary(40, wrong, missed).verdict().unwrap_err();
+            assert!(matches!(failure, Failure::Verdict(_)), "{failure:?}");
+        }
+        assert!(summary(1, 1, 0).verdict().is_err() && summary(1, 0, 1).verdict().is_err());
+    }
+
+    #[test]
+    fn the_table_counts_and_names_what_was_false() {
+        let text = summary(40, 2, 1).markdown();
+        for part in [
+            "| equal things, told to differ | 40 | 2 (5.0 %) | at most 5 % |",
+            "| 20 % planted in `callin`, found | 40 | 39 (97.5 %) | at least 95 % |",
+            "10 boots in 39 pairs",
+            "Pair 2 told a change where there is none: tcg, 4 CPUs, serial: `callin` slower by 50.0 %.",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 }

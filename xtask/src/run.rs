@@ -220,3 +220,64 @@ fn moved(failure: Failure, partial: &Path, kept: &Path) -> Failure {
         Failure::Environment(report) => Failure::Environment(anew(report)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profiles;
+
+    fn scenario(text: &str) -> Scenario {
+        let path = root().join("scenarios/s.toml");
+        let profiles = Profiles::beside(&path, &root().join("scenarios"));
+        Scenario::parse("s", &path, text, &profiles).unwrap()
+    }
+
+    /// Each boot as scenario, engine, CPU count and number.
+    fn told(scenarios: &[&Scenario]) -> Vec<String> {
+        let told = |turn: Turn<'_>| {
+            let Turn { run, group, number, .. } = turn;
+            format!("{run} {}-{}-{number}", group.engine.name(), group.smp)
+        };
+        turns(scenarios).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn engines_take_turns_within_a_cpu_count_and_that_within_a_repetition() {
+        let two = scenario("engine = [\"tcg\", \"sim\"]\ncpus = [4, 2]\nboots = 2\n");
+        let once = ["0 tcg-4-1", "0 sim-4-1", "0 tcg-2-1", "0 sim-2-1"];
+        let again = ["0 tcg-4-2", "0 sim-4-2", "0 tcg-2-2", "0 sim-2-2"];
+        assert_eq!(told(&[&two]), [once, again].concat());
+    }
+
+    #[test]
+    fn scenarios_take_turns_until_each_has_its_boots() {
+        let (more, fewer) = ("engine = \"sim\"\ncpus = 2\nboots = 3", "engine = \"sim\"\ncpus = 2");
+        assert_eq!(
+            told(&[&scenario(more), &scenario(fewer)]),
+            ["0 sim-2-1", "1 sim-2-1", "0 sim-2-2", "0 sim-2-3"]
+        );
+    }
+
+    #[test]
+    fn a_matrix_of_several_command_lines_is_booted_whole_before_it_is_repeated() {
+        let windows: Vec<String> = (1..=300).map(|n| format!("\"{n}us\"")).collect();
+        let text = format!(
+            "engine = [\"icount\", \"sim\"]\ncpus = 2\nboots = 2\n[options]\ntsc-window = [{}]\n",
+            windows.join(", ")
+        );
+        let scenario = scenario(&text);
+        let lines: Vec<usize> =
+            scenario.groups.iter().map(|group| group.command_lines.len()).collect();
+        assert!(lines[0] > 1 && lines[1] == 1, "{lines:?}");
+        let mut expected = Vec::new();
+        for repetition in 0..2 {
+            for line in 1..=lines[0] {
+                expected.push(format!("0 icount-2-{}", repetition * lines[0] + line));
+                if line == 1 {
+                    expected.push(format!("0 sim-2-{}", repetition + 1));
+                }
+            }
+        }
+        assert_eq!(told(&[&scenario]), expected);
+    }
+}

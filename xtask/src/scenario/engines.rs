@@ -4,7 +4,7 @@ use super::check::Check;
 use super::{ENGINE, ENGINES, suggestion_for};
 use crate::engine::{self, BUILT_IN, Command, Emulator, Engine, PLACEHOLDERS, Qemu, placeholders};
 use bringup::options::Options;
-use host_analyzer::document::{shown, suggestion};
+use host_analyzer::document::{shown, suggestion, whole};
 use host_analyzer::manifest;
 use host_analyzer::run::UNKNOWN_ENGINE;
 use std::ops::Range;
@@ -26,6 +26,9 @@ const COMMAND_KEYS: [&str; 7] = [
     "own-words",
     "longest-command-line",
 ];
+
+/// The kernel reads no longer command line.
+const KERNELS_LONGEST: usize = 4096;
 
 /// The longest name: it becomes a part of a file's.
 const LONGEST_NAME: usize = 64;
@@ -183,12 +186,12 @@ impl Check<'_, '_> {
                 }
                 "extra-args" => own.extra_args = self.words(&path, value),
                 "command" => own.command = self.command(&path, value),
-                "version-command" => own.version_command = self.words(&path, value),
+                "version-command" => own.version_command = self.version_command(&path, value),
                 "success-status" => own.success_status = self.statuses(&path, value),
                 "exact" => own.exact = self.yes(&path, value),
                 "endless" => own.endless = self.yes(&path, value),
                 "own-words" => own.own_words = Some(self.own_words(&path, value)),
-                _ => own.longest_command_line = Some(self.number(&path, value, 1) as usize),
+                _ => own.longest_command_line = Some(self.longest(&path, value)),
             }
         }
         let folder = self.folder;
@@ -251,10 +254,8 @@ impl Check<'_, '_> {
             }
         }
         let holds = |name: &str| words.iter().any(|word| placeholders(word).any(|it| it == name));
-        let program = words.first().map(String::as_str).unwrap_or_default();
-        if program.trim().is_empty() || placeholders(program).next().is_some() {
-            let help = "the program comes first: a name on the PATH, or a path from this file on";
-            self.mistake(value.span(), path, "its first word is no program", Some(help));
+        if !begins_with_program(&words) {
+            self.no_program(path, value);
         } else if !holds("capture") {
             let help = "`{capture}` is the file that the bytes of the serial port must go to";
             self.mistake(value.span(), path, "no word holds `{capture}`", Some(help));
@@ -263,6 +264,29 @@ impl Check<'_, '_> {
             self.mistake(value.span(), path, "no word holds `{cmdline}`", Some(help));
         }
         words
+    }
+
+    fn version_command(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> Vec<String> {
+        let words = self.words(path, value);
+        if value.get_ref().as_array().is_some() && !begins_with_program(&words) {
+            self.no_program(path, value);
+        }
+        words
+    }
+
+    fn no_program(&mut self, path: &str, value: &Spanned<DeValue<'_>>) {
+        let help = "the program comes first: a name on the PATH, or a path from this file on";
+        self.mistake(value.span(), path, "its first word is no program", Some(help));
+    }
+
+    /// How many bytes of a command line arrive.
+    fn longest(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> usize {
+        let longest = whole(value.get_ref()).and_then(|longest| usize::try_from(longest).ok());
+        longest.filter(|longest| (1..=KERNELS_LONGEST).contains(longest)).unwrap_or_else(|| {
+            let expected = format!("a number of bytes from 1 to {KERNELS_LONGEST}");
+            self.unexpected(path, value, &expected);
+            KERNELS_LONGEST
+        })
     }
 
     fn yes(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> bool {
@@ -289,7 +313,7 @@ impl Check<'_, '_> {
     fn statuses(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> Vec<u8> {
         let mut statuses = Vec::new();
         for element in self.elements(path, value) {
-            let status = host_analyzer::document::whole(element.get_ref());
+            let status = whole(element.get_ref());
             match status.and_then(|status| u8::try_from(status).ok()) {
                 Some(status) => statuses.push(status),
                 None => self.unexpected(path, element, "an exit status from 0 to 255"),
@@ -297,6 +321,13 @@ impl Check<'_, '_> {
         }
         statuses
     }
+}
+
+/// True where the first word names a program, and not one that is only known at a boot.
+fn begins_with_program(words: &[String]) -> bool {
+    words
+        .first()
+        .is_some_and(|first| !first.trim().is_empty() && placeholders(first).next().is_none())
 }
 
 /// Why an engine can't have this name, if it can't.
@@ -478,8 +509,12 @@ mod tests {
             ),
             (&format!("{whole}exact = 1"), "s.toml:5:9: engine.e.exact: expected true or false"),
             (
+                &format!("{whole}version-command = []"),
+                "s.toml:5:19: engine.e.version-command: its first word is no program",
+            ),
+            (
                 &format!("{whole}longest-command-line = 0"),
-                "s.toml:5:24: engine.e.longest-command-line: expected a whole number from 1",
+                "s.toml:5:24: engine.e.longest-command-line: expected a number of bytes from 1 to 4096",
             ),
         ]);
     }

@@ -113,6 +113,18 @@ fn one_cpu_has_no_ap() {
 }
 
 #[test]
+fn the_simulator_brings_4096_cpus_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "strategy=serial tsc-sync=trusted cost-callin=1us";
+    let run = format!("run --engine sim --smp 4096 --format json --results @ {words}");
+    let (said, _) = ends_with(&xtask(folder.path(), &run), 0);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let cell = &json["cells"][0];
+    assert_eq!((&cell["smp"], &cell["lost"]), (&4096.into(), &0.into()));
+    assert_eq!(cell["total"]["median"], 4095 * 1000, "{cell}");
+}
+
+#[test]
 fn a_lost_ap_is_a_verdict() {
     let folder = tempfile::tempdir().unwrap();
     let output = xtask(folder.path(), "run --engine sim --results @ fault=never:2 limit=50ms");

@@ -143,7 +143,7 @@ pub struct Boot {
     pub engine_version: String,
     /// The pinned CPU model.
     pub cpu_model: String,
-    /// The engine's program and arguments.
+    /// The engine's program and arguments; where they name the run's folder, as it is called now.
     pub command: Vec<String>,
     /// The kernel's command line.
     pub command_line: String,

@@ -139,7 +139,7 @@ impl Summary<'_> {
         text
     }
 
-    /// How many boots it took to find the planted slow-downs, as `10 boots 38 times, 14 boots twice`.
+    /// How many boots it took to find the planted slow-downs, as `10 boots 38 times, 14 boots 2 times`.
     fn boots_needed(&self) -> String {
         let mut needed: BTreeMap<u32, usize> = BTreeMap::new();
         for round in
@@ -148,7 +148,7 @@ impl Summary<'_> {
             *needed.entry(round.boots).or_default() += 1;
         }
         let needed: Vec<String> =
-            needed.iter().map(|(boots, pairs)| format!("{boots} boots in {pairs} pairs")).collect();
+            needed.iter().map(|(boots, times)| format!("{boots} boots {times} times")).collect();
         if needed.is_empty() { "never".to_owned() } else { needed.join(", ") }
     }
 }
@@ -239,7 +239,7 @@ mod tests {
         for part in [
             "| equal things, told to differ | 40 | 2 (5.0 %) | at most 5 % |",
             "| 20 % planted in `callin`, found | 40 | 39 (97.5 %) | at least 95 % |",
-            "10 boots in 39 pairs",
+            "10 boots 39 times",
             "Pair 2 told a change where there is none: tcg, 4 CPUs, serial: `callin` slower by 50.0 %.",
         ] {
             assert!(text.contains(part), "{part}: {text}");

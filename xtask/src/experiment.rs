@@ -99,7 +99,8 @@ impl Pair {
 
 impl Round {
     fn found(&self) -> bool {
-        self.planted.iter().all(|change| change.figure.verdict == Verdict::Slower)
+        let slower = |change: &Change| change.figure.verdict == Verdict::Slower;
+        !self.planted.is_empty() && self.planted.iter().all(slower)
     }
 
     /// How many more boots the comparison asks for; `None` where it has told, or where no number
@@ -248,6 +249,7 @@ mod tests {
         assert!(pair(vec![round(&[ASKS_3]), round(&[Verdict::Slower, Verdict::Slower])]).found());
         assert!(!pair(vec![round(&[Verdict::Slower, Verdict::Same])]).found());
         assert!(!pair(vec![round(&[Verdict::Faster])]).found());
+        assert!(!pair(vec![round(&[])]).found());
     }
 
     #[test]

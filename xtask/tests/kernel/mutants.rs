@@ -82,7 +82,7 @@ fn the_kernels_bytes_do_not_depend_on_where_its_sources_lie() {
 #[track_caller]
 fn assert_red(kernel: &Path, strategy: &str, claim: fn(&[ApTimeline]) -> Result<(), Violation>) {
     let words = format!("{COSTS} strategy={strategy}");
-    let booted = boot_kernel(kernel, &Qemu::Icount, 4, &words).well();
+    let booted = boot_kernel(kernel, &Qemu::Icount.engine(), 4, &words).well();
     let mut trials = 0;
     for (cell, trial) in booted.trials() {
         assert_eq!((cell.options.strategy.name(), trial.end.lost), (strategy, 0));

@@ -1,6 +1,8 @@
 //! The command line of the analyzer: reads it, and hands each command to its own file.
 
 mod decode;
+mod export;
+mod pages;
 mod published;
 mod report;
 mod show;
@@ -15,7 +17,7 @@ use std::io::{self, ErrorKind, Write};
 /// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, or a published
 /// figure is not met; 2 the request was wrong; 3 the environment failed.
 #[derive(Debug, Parser)]
-#[command(name = "host-analyzer", version)]
+#[command(name = "host-analyzer", bin_name = "cargo analyze", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -27,6 +29,9 @@ enum Command {
     Published(published::Published),
     Report(report::Report),
     Decode(decode::Decode),
+    Export(export::Export),
+    #[command(flatten)]
+    Pages(pages::Pages),
 }
 
 /// What a command prints.
@@ -46,6 +51,8 @@ pub fn main() -> Result<(), Failure> {
         Command::Published(published) => published.run(),
         Command::Report(report) => report.run(),
         Command::Decode(decode) => decode.run(),
+        Command::Export(export) => export.run(),
+        Command::Pages(pages) => pages.run(),
     }
 }
 

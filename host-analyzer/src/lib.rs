@@ -1,16 +1,18 @@
 //! Captures → runs → tables, figures and reports.
 //!
 //! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those; [`claims`] judges a single trial, [`command`] is the command line.
+//! present those, [`export`] hands every trial to other programs; [`claims`] judges a single trial, [`command`] is the command line.
 
 pub mod capture;
 pub mod claims;
 pub mod command;
 pub mod decode;
 pub mod document;
+pub mod export;
 pub mod failure;
 pub mod file;
 pub mod manifest;
+pub mod manual;
 pub mod published;
 pub mod report;
 pub mod run;

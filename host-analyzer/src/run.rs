@@ -4,6 +4,9 @@
 //! the few trials that are shown one by one are read in a second pass ([`Run::median_trials`]).
 
 mod gather;
+mod trials;
+
+pub use trials::WholeTrial;
 
 use crate::capture::{self, Summary};
 use crate::failure::Failure;

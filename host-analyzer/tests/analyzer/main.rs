@@ -2,6 +2,8 @@
 
 mod captures;
 mod command_line;
+mod exports;
+mod perfetto;
 mod published;
 mod reports;
 mod runs;

@@ -76,3 +76,35 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
         ))),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The words of an example up to a comment, a pipe or a redirection.
+    fn words(example: &str) -> Vec<&str> {
+        let word = |word: &&str| !["#", "|", ">", "&&"].contains(word);
+        example.split_whitespace().take_while(word).map(|word| word.trim_matches(')')).collect()
+    }
+
+    #[test]
+    fn every_command_shows_examples_and_takes_them() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<Vec<&str>> =
+                help.split("cargo analyze ").skip(1).map(words).collect();
+            assert!(!examples.is_empty(), "{} has no example", command.get_name());
+            for example in examples {
+                let parsed = Arguments::try_parse_from([&["analyze"], &example[..]].concat());
+                assert!(parsed.is_ok(), "{example:?}: {}", parsed.unwrap_err());
+                assert_eq!(example[0], command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -32,11 +32,12 @@ pub fn completions(command: &mut Command, shell: Shell, name: &str) -> Result<Ve
 pub fn pages(command: Command, name: &'static str, folder: &Path) -> Result<usize, Failure> {
     let mut command = command.name(name).display_name(name).disable_help_subcommand(true);
     command.build();
+    let source = format!("{name} {}", command.get_version().unwrap_or_default());
     let mut commands = vec![command];
     let mut pages = 0;
     while let Some(command) = commands.pop() {
         commands.extend(command.get_subcommands().cloned());
-        let page = Man::new(command);
+        let page = Man::new(command).source(&source).manual("Rollcall");
         let path = folder.join(page.get_filename());
         let mut text = Vec::new();
         page.render(&mut text).map_err(|error| unwritable(&path, &error))?;

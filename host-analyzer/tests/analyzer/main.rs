@@ -8,4 +8,5 @@ mod published;
 mod reports;
 mod runs;
 mod simulated;
+mod terminal;
 mod wire_format;

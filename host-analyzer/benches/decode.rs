@@ -8,7 +8,7 @@ use bringup::frame::{ApTimeline, Body, Frame};
 use bringup::offset::{OffsetInterval, Verdict};
 use bringup::stamp::Stamp;
 use bringup::wire::{CRC, MAX_FRAME, encode};
-use host_analyzer::run::Run;
+use host_analyzer::run::{Run, TRIALS_KEPT};
 use peak_alloc::PeakAlloc;
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -20,38 +20,44 @@ use std::time::Instant;
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// Runs of each measurement; the median counts.
-const RUNS: usize = 9;
+const RUNS: usize = 5;
 
-/// Trials of each strategy in the shortest capture.
-const TRIALS: u32 = 500;
-
-const CPUS: usize = 28;
+/// A machine, and the trials of each strategy in its shortest capture.
+const MACHINES: [(usize, u32); 2] = [
+    (28, 500),
+    // From the first length on there are more trials than a cell keeps.
+    (2, TRIALS_KEPT as u32),
+];
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder for captures");
-    println!(
-        "{CPUS} CPUs, 3 strategies; medians of {RUNS} runs\n\n\
-         {:>8} {:>10} {:>12} {:>12} {:>7} {:>12}",
-        "trials", "capture", "COBS + CRC", "whole run", "ratio", "peak memory"
-    );
-    for times in [1, 2, 4, 8] {
-        let path = folder.path().join("capture.bin");
-        write_capture(&path, TRIALS * times);
-        let bytes = fs::read(&path).expect("the capture");
-        let speeds = speeds(&bytes, &path);
-        let speed = |seconds: f64| bytes.len() as f64 / seconds / 1e6;
+    let path = folder.path().join("capture.bin");
+    for (cpus, trials) in MACHINES {
         println!(
-            "{:>8} {:>7.1} MB {:>7.0} MB/s {:>7.0} MB/s {:>7.2} {:>9.2} MB",
-            3 * TRIALS * times,
-            bytes.len() as f64 / 1e6,
-            speed(speeds.least),
-            speed(speeds.whole),
-            speeds.ratio,
-            peak_bytes(&path) as f64 / 1e6,
+            "{cpus} CPUs, 3 strategies; medians of {RUNS} runs\n\n\
+             {:>8} {:>11} {:>12} {:>12} {:>7} {:>12}",
+            "trials", "capture", "COBS + CRC", "whole run", "ratio", "peak memory"
         );
+        for times in [1, 2, 4, 8] {
+            write_capture(&path, cpus, trials * times);
+            let bytes = fs::read(&path).expect("the capture");
+            let speeds = speeds(&bytes, &path);
+            let speed = |seconds: f64| bytes.len() as f64 / seconds / 1e6;
+            println!(
+                "{:>8} {:>8.1} MB {:>7.0} MB/s {:>7.0} MB/s {:>7.2} {:>9.2} MB",
+                3 * trials * times,
+                bytes.len() as f64 / 1e6,
+                speed(speeds.least),
+                speed(speeds.whole),
+                speeds.ratio,
+                peak_bytes(&path) as f64 / 1e6,
+            );
+        }
+        println!();
     }
     println!(
-        "\nThe ratio is the whole run's speed by that of COBS + CRC; it should be 0.33 at least."
+        "The ratio is the whole run's speed by that of COBS + CRC; it should be 0.33 at least.\n\
+         Of each cell {TRIALS_KEPT} trials are kept: until there are so many, memory grows."
     );
 }
 
@@ -109,13 +115,13 @@ fn peak_bytes(path: &Path) -> usize {
 }
 
 /// A simulated boot, its timelines as full as a kernel's.
-fn write_capture(path: &Path, trials: u32) {
+fn write_capture(path: &Path, cpus: usize, trials: u32) {
     let line = format!(
         "cost-kick=100us cost-wake=1200us cost-callin=800us tsc-window=500us cost-online=100us \
          repetitions={trials} cell strategy=serial cell strategy=parallel-sipi cell strategy=full-parallel"
     );
     let mut file = BufWriter::new(File::create(path).expect("a capture"));
-    bringup::sim::boot(&line, CPUS, 2_400_000, |frame| {
+    bringup::sim::boot(&line, cpus, 2_400_000, |frame| {
         let mut frame: Frame<'_> = frame.clone();
         if let Body::ApTimeline(timeline) = &mut frame.body {
             fill(timeline);

@@ -1,5 +1,6 @@
 //! The command line of the analyzer: reads it, and hands each command to its own file.
 
+mod compare;
 mod decode;
 mod export;
 mod pages;
@@ -28,6 +29,7 @@ enum Command {
     Show(show::Show),
     Published(published::Published),
     Report(report::Report),
+    Compare(compare::Compare),
     Decode(decode::Decode),
     Export(export::Export),
     #[command(flatten)]
@@ -50,6 +52,7 @@ pub fn main() -> Result<(), Failure> {
         Command::Show(show) => show.run(),
         Command::Published(published) => published.run(),
         Command::Report(report) => report.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Decode(decode) => decode.run(),
         Command::Export(export) => export.run(),
         Command::Pages(pages) => pages.run(),

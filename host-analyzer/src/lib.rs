@@ -1,11 +1,13 @@
 //! Captures → runs → tables, figures and reports.
 //!
 //! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those, [`export`] hands every trial to other programs; [`claims`] judges a single trial, [`command`] is the command line.
+//! present those, [`compare`] tells what changed, [`export`] hands every trial to other programs;
+//! [`claims`] judges a single trial, [`command`] is the command line.
 
 pub mod capture;
 pub mod claims;
 pub mod command;
+pub mod compare;
 pub mod decode;
 pub mod document;
 pub mod export;
@@ -13,11 +15,13 @@ pub mod failure;
 pub mod file;
 pub mod manifest;
 pub mod manual;
+pub mod measure;
+pub mod pairing;
 pub mod published;
 pub mod report;
 pub mod run;
 pub mod show;
-pub mod spread;
+pub mod statistics;
 pub mod timeline;
 pub mod unit;
 mod warnings;

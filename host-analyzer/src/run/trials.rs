@@ -1,108 +1,121 @@
-//! A run's trials one after the other, with their timelines: another pass over its captures.
-//!
-//! One trial is in memory at a time, however many a capture holds.
+//! The trials of a cell, in memory that does not grow with the capture.
 
-use super::{Boot, Cell, Run};
-use crate::capture;
-use crate::failure::Failure;
-use crate::timeline::on_bsp_clock;
-use bringup::frame::{ApTimeline, Body, Frame, TrialBegin, TrialEnd};
-use std::ops::ControlFlow;
+use super::Trial;
+use crate::measure::Measure;
+use crate::statistics::Spread;
+use fastrand::Rng;
+use std::ops::Deref;
 
-/// A trial that arrived whole, as it comes by.
-#[derive(Clone, Copy, Debug)]
-pub struct WholeTrial<'a> {
-    /// The boot that it was in: an index of [`Run::boots`].
-    pub boot_index: usize,
-    /// That boot.
-    pub boot: &'a Boot,
-    /// The cell that it belongs to: an index of [`Run::cells`].
-    pub cell_index: usize,
-    /// That cell.
-    pub cell: &'a Cell,
-    /// Its number, its zero, and whether it is cold.
-    pub begin: TrialBegin,
-    /// Its total, its kick loop, and how many APs it lost.
-    pub end: TrialEnd,
-    /// Its APs in the order of their indices, all stamps on the BSP's clock.
-    pub timelines: &'a [ApTimeline],
+/// So many trials of a cell are kept whole.
+pub const TRIALS_KEPT: usize = 65_536;
+
+/// Equal captures keep equal trials.
+const SEED: u64 = 27;
+
+/// The trials of a cell. As a slice these are the trials kept: all of them, or of more than
+/// [`TRIALS_KEPT`] a sample in which each has the same chance to be (Vitter's reservoir). The
+/// count and the extremes are those of all.
+#[derive(Clone, Debug)]
+pub struct Trials {
+    kept: Vec<Trial>,
+    count: u64,
+    /// Least and greatest of each measure, in the order of [`Measure::ALL`].
+    extremes: [Option<(u64, u64)>; Measure::COUNT],
+    random: Rng,
 }
 
-impl Run {
-    /// Hands out every trial that arrived whole, cold ones too, boot after boot in the order of
-    /// time, until `each` breaks off.
+impl Default for Trials {
+    fn default() -> Trials {
+        Trials {
+            kept: Vec::new(),
+            count: 0,
+            extremes: [None; Measure::COUNT],
+            random: Rng::with_seed(SEED),
+        }
+    }
+}
+
+impl Trials {
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// A measure over the trials; `None` where no trial has it.
     ///
-    /// Fails where a capture can't be read any more.
-    pub fn each_trial(
-        &self,
-        mut each: impl FnMut(&WholeTrial<'_>) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
-        let mut flow = ControlFlow::Continue(());
-        for (boot_index, boot) in self.boots.iter().enumerate() {
-            let mut follower = Follower::new(boot.smp);
-            capture::read(&boot.capture, |frame| {
-                let Some((begin, end)) = follower.take(frame) else {
-                    return ControlFlow::Continue(());
-                };
-                let known = boot.cells.iter().find(|known| known.index == begin.cell);
-                if let Some(cell_index) = known.and_then(|known| known.cell) {
-                    flow = each(&WholeTrial {
-                        boot_index,
-                        boot,
-                        cell_index,
-                        cell: &self.cells[cell_index],
-                        begin,
-                        end,
-                        timelines: &follower.timelines,
-                    });
-                }
-                flow
-            })?;
-            if flow.is_break() {
-                break;
+    /// Its count is that of the trials that have it and are kept.
+    pub fn spread(&self, measure: Measure) -> Option<Spread> {
+        let spread = Spread::of(self.kept.iter().filter_map(|trial| measure.of(trial)))?;
+        let index = Measure::ALL.iter().position(|known| *known == measure)?;
+        let (min, max) = self.extremes[index]?;
+        Some(Spread { min, max, ..spread })
+    }
+
+    /// Takes one more.
+    pub(super) fn push(&mut self, trial: Trial) {
+        self.count += 1;
+        for (extremes, measure) in self.extremes.iter_mut().zip(Measure::ALL) {
+            if let Some(value) = measure.of(&trial) {
+                let (min, max) = extremes.unwrap_or((value, value));
+                *extremes = Some((min.min(value), max.max(value)));
             }
         }
-        Ok(())
+        if self.kept.len() < TRIALS_KEPT {
+            self.kept.push(trial);
+        } else {
+            let place = self.random.u64(..self.count);
+            if let Some(kept) = usize::try_from(place).ok().and_then(|at| self.kept.get_mut(at)) {
+                *kept = trial;
+            }
+        }
     }
 }
 
-/// Follows a boot's frames from trial to trial.
-struct Follower {
-    aps: usize,
-    /// The trial that is open, and the number that its next frame must have.
-    open: Option<(TrialBegin, u32)>,
-    timelines: Vec<ApTimeline>,
+impl Deref for Trials {
+    type Target = [Trial];
+
+    fn deref(&self) -> &[Trial] {
+        &self.kept
+    }
 }
 
-impl Follower {
-    fn new(smp: u16) -> Follower {
-        Follower { aps: usize::from(smp.saturating_sub(1)), open: None, timelines: Vec::new() }
-    }
+impl<'a> IntoIterator for &'a Trials {
+    type Item = &'a Trial;
+    type IntoIter = std::slice::Iter<'a, Trial>;
 
-    /// Takes the next frame; answers where it closes a trial of which no frame is missing.
-    fn take(&mut self, frame: &Frame<'_>) -> Option<(TrialBegin, TrialEnd)> {
-        let next = frame.number.checked_add(1)?;
-        if let Body::TrialBegin(begin) = &frame.body {
-            self.timelines.clear();
-            self.open = Some((*begin, next));
-            return None;
+    fn into_iter(self) -> Self::IntoIter {
+        self.kept.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_what_is_kept_every_trial_has_the_same_chance_and_the_extremes_stay() {
+        let mut trials = Trials::default();
+        let all = 4 * TRIALS_KEPT as u64;
+        for total in 0..all {
+            let (number, kick_loop, lost, overruns) = (total as u32, 0, 0, 0);
+            let (phases, sub_phases) = (None, None);
+            trials.push(Trial {
+                boot: 0,
+                cell: 0,
+                number,
+                total,
+                kick_loop,
+                phases,
+                sub_phases,
+                lost,
+                overruns,
+            });
         }
-        let (begin, expected) = self.open.take()?;
-        if frame.number != expected {
-            return None;
-        }
-        match &frame.body {
-            Body::TrialEnd(end) => {
-                self.timelines.sort_by_key(|timeline| timeline.cpu);
-                (self.timelines.len() == self.aps).then_some((begin, *end))
-            }
-            body => {
-                if let Body::ApTimeline(timeline) = body {
-                    self.timelines.push(on_bsp_clock(timeline));
-                }
-                self.open = Some((begin, next));
-                None
-            }
-        }
+        assert_eq!((trials.count(), trials.len()), (all, TRIALS_KEPT));
+        let spread = trials.spread(Measure::Total).unwrap();
+        assert_eq!((spread.min, spread.max), (0, all - 1));
+        // The standard deviation of the median of so many is 0.2 % of the range.
+        assert!(spread.median.abs_diff(all / 2) < all / 100, "{spread:?}");
+        assert_eq!(trials.spread(Measure::Phase(bringup::phase::Phase::Sipi)), None);
     }
 }

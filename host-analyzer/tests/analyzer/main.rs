@@ -2,7 +2,9 @@
 
 mod captures;
 mod command_line;
+mod comparisons;
 mod exports;
+mod noisy;
 mod perfetto;
 mod published;
 mod reports;

@@ -1,8 +1,8 @@
 //! How fast captures are read: `cargo bench -p host-analyzer --bench decode`.
 //!
 //! Reading a run (decode its capture and gather its cells) is held against the least that any
-//! reader has to do: the same libraries' COBS and CRC alone, on the same bytes in memory. Captures of one,
-//! two, four and eight times the length show that time is linear and what memory depends on.
+//! reader has to do: the same libraries' COBS and CRC alone, on the same bytes in memory. Captures
+//! of one, two, four and eight times the length show that time is linear and what memory depends on.
 
 use bringup::frame::{ApTimeline, Body, Frame};
 use bringup::offset::{OffsetInterval, Verdict};
@@ -10,11 +10,11 @@ use bringup::stamp::Stamp;
 use bringup::wire::{CRC, MAX_FRAME, encode};
 use host_analyzer::run::{Run, TRIALS_KEPT};
 use peak_alloc::PeakAlloc;
+use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::Instant;
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -72,11 +72,11 @@ fn cobs_and_crc(bytes: &[u8]) -> usize {
     bytes.split(|byte| *byte == 0).filter(whole).count()
 }
 
-/// Medians, in seconds.
+/// Medians, in seconds of CPU time.
 struct Speeds {
     least: f64,
     whole: f64,
-    /// Of the pairs, so that a host that is busy for a while slows both.
+    /// Of pairs, one right after the other: a slower clock slows both.
     ratio: f64,
 }
 
@@ -94,10 +94,15 @@ fn speeds(bytes: &[u8], path: &Path) -> Speeds {
     }
 }
 
+/// CPU seconds of this thread: a busy host does not count.
 fn seconds<T>(of: impl FnOnce() -> T) -> f64 {
-    let begin = Instant::now();
+    let now = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    };
+    let begin = now();
     black_box(of());
-    begin.elapsed().as_secs_f64()
+    now() - begin
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

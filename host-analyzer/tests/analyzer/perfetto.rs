@@ -14,8 +14,11 @@ use protobuf::reflect::{FileDescriptor, ReflectValueRef};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
-/// What Perfetto publishes of the fields used: message, then name, number, type.
-const FIELDS: [(&str, &[(&str, i32, &str)]); 8] = [
+/// A field: name, number, type; a star before the type of those that repeat.
+type Field = (&'static str, i32, &'static str);
+
+/// What Perfetto publishes of the fields used, by message.
+const FIELDS: [(&str, &[Field]); 8] = [
     ("Trace", &[("packet", 1, "*TracePacket")]),
     (
         "TracePacket",

@@ -5,6 +5,7 @@
 
 mod aps;
 mod gather;
+mod replay;
 mod trials;
 
 use crate::capture::{self, Summary};
@@ -30,6 +31,7 @@ use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 pub use aps::{Ap, Aps};
+pub use replay::WholeTrial;
 pub use trials::{TRIALS_KEPT, Trials};
 
 /// What the engine of a bare capture is called.

@@ -7,8 +7,9 @@ use crate::run::execute;
 use crate::scenario::Scenario;
 use crate::setup::{Needs, ensure};
 use crate::{interrupt, kernel, root, setup, stages};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::failure::Failure;
+use host_analyzer::manual::{self, Shell};
 use host_analyzer::run::Run;
 use host_analyzer::show::{self, Unit};
 use miette::{MietteHandlerOpts, miette};
@@ -84,6 +85,26 @@ enum Command {
     Test {
         /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, loom, machine, mutants
         stages: Vec<String>,
+    },
+    /// Print a script that completes this program's words in a shell
+    ///
+    /// It runs through cargo alone, so make an alias and complete that.
+    #[command(after_help = "Examples:
+  alias xtask='cargo xtask'; source <(cargo xtask completions bash)")]
+    Completions {
+        /// The shell
+        shell: Shell,
+        /// The alias
+        #[arg(long, value_name = "NAME", default_value = "xtask")]
+        name: String,
+    },
+    /// Write manual pages into a folder
+    #[command(after_help = "Examples:
+  cargo xtask man ~/.local/share/man/man1    # then: cargo help xtask")]
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -164,6 +185,14 @@ pub fn main() -> Result<(), Failure> {
             experiment(Extent { engine, pairs, boots }, &folder, results.as_deref())
         }
         Command::Test { stages } => stages::test(&stages, false),
+        Command::Completions { shell, name } => {
+            let script = manual::completions(&mut Arguments::command(), shell, &name)?;
+            print(&String::from_utf8_lossy(&script).trim_end())
+        }
+        Command::Man { folder } => {
+            let pages = manual::pages(Arguments::command(), "cargo-xtask", &folder)?;
+            print(&format_args!("{pages} pages in {}", folder.display()))
+        }
     }
 }
 

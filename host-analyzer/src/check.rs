@@ -10,7 +10,7 @@ mod show;
 use crate::compare::identity;
 use crate::failure::Failure;
 use crate::measure::Measure;
-use crate::pairing::{Pairing, differences};
+use crate::pairing::{Pairing, differences, is_cost};
 use crate::run::{Cell, Run};
 use crate::statistics::{BOOTS_FOR_INTERVAL, Interval, resampled};
 use crate::unit::{Unit, readable};
@@ -28,6 +28,8 @@ pub struct Verdict {
     pub file: PathBuf,
     /// The run.
     pub run: PathBuf,
+    /// When the run began, as its manifest tells it; empty for a bare capture.
+    pub started: String,
     /// Every figure of every cell that a budget is for, in the order of the file; then what no
     /// budget allows: lost APs, boots that failed.
     pub rows: Vec<Row>,
@@ -103,7 +105,15 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
     judge.boots();
     let Judge { rows, notes, .. } = judge;
     let warnings = run.warnings.clone();
-    Ok(Verdict { file: budgets.file.clone(), run: run.path.clone(), rows, notes, warnings })
+    let started = run.manifest.as_ref().map_or(String::new(), |manifest| manifest.started.clone());
+    Ok(Verdict {
+        file: budgets.file.clone(),
+        run: run.path.clone(),
+        started,
+        rows,
+        notes,
+        warnings,
+    })
 }
 
 impl Verdict {
@@ -283,14 +293,21 @@ impl<'a> Judge<'a> {
         Ok(self.baselines.len() - 1)
     }
 
-    /// The cell that differs from another only in what is picked (and in `repetitions`).
+    /// The cell that differs from another only in what is picked (and in `repetitions`); where there
+    /// is none, it may also differ in what steps cost: a step of one of the two was made dearer.
     fn other(&self, budget: &Budget, cell: &Cell, picked: &Picked) -> Result<&'a Cell, Failure> {
-        let same = |other: &&Cell| {
-            let free = |key: &str| key == "repetitions" || picked.names(key);
-            picked.holds(other)
-                && keys().filter(|key| !free(key)).all(|key| value(cell, key) == value(other, key))
+        let find = |costs_free: bool| {
+            let free = |key: &str| {
+                key == "repetitions" || picked.names(key) || (costs_free && is_cost(key))
+            };
+            self.run.cells.iter().find(|other| {
+                picked.holds(other)
+                    && keys()
+                        .filter(|key| !free(key))
+                        .all(|key| value(cell, key) == value(other, key))
+            })
         };
-        self.run.cells.iter().find(same).ok_or_else(|| {
+        find(false).or_else(|| find(true)).ok_or_else(|| {
             let what = format!(
                 "there is no cell like {} with {}, so it is",
                 self.label(cell),

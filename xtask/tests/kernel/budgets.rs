@@ -6,6 +6,8 @@ use host_analyzer::check::{self, Outcome, Verdict, check};
 use host_analyzer::run::Run;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
+use tempfile::TempDir;
 use xtask::progress::Lines;
 use xtask::root;
 use xtask::run::execute;
@@ -24,6 +26,17 @@ fn measured(results: &Path, change: impl Fn(&str) -> String) -> Run {
     run.unwrap_or_else(|failure| panic!("{:?}", failure.report()))
 }
 
+/// The unchanged run, made once.
+fn unchanged() -> &'static Run {
+    static RUN: OnceLock<(TempDir, Run)> = OnceLock::new();
+    let made = RUN.get_or_init(|| {
+        let results = tempfile::tempdir().unwrap();
+        let run = measured(results.path(), str::to_owned);
+        (results, run)
+    });
+    &made.1
+}
+
 #[track_caller]
 fn judged(run: &Run, budgets: &Path) -> Verdict {
     let budgets = Budgets::read(budgets).unwrap_or_else(|no| panic!("{:?}", no.report()));
@@ -40,9 +53,7 @@ fn not_met(verdict: &Verdict) -> Vec<(&str, &str)> {
 /// steps take by themselves may differ, within what the budgets say.
 #[test]
 fn the_small_scenario_keeps_its_budgets_against_the_reference() {
-    let results = tempfile::tempdir().unwrap();
-    let run = measured(results.path(), str::to_owned);
-    let verdict = judged(&run, &root().join("scenarios/budgets/small.toml"));
+    let verdict = judged(unchanged(), &root().join("scenarios/budgets/small.toml"));
     assert_eq!(not_met(&verdict), [], "{}", check::table(&verdict, true));
     assert!(verdict.rows.len() > 60, "{}", check::table(&verdict, true));
 }
@@ -50,7 +61,7 @@ fn the_small_scenario_keeps_its_budgets_against_the_reference() {
 #[test]
 fn one_percent_more_callin_of_one_strategy_is_found_there_and_nowhere_else() {
     let results = tempfile::tempdir().unwrap();
-    let base = measured(results.path(), str::to_owned);
+    let base = unchanged();
     let slow = measured(results.path(), |words| {
         words.replace("strategy=full-parallel", "strategy=full-parallel cost-callin=808us")
     });
@@ -59,7 +70,7 @@ fn one_percent_more_callin_of_one_strategy_is_found_there_and_nowhere_else() {
     let base_path = base.path.display().to_string();
     fs::write(&budgets, text.replace("results/reference/small", &base_path)).unwrap();
 
-    let verdict = judged(&base, &budgets);
+    let verdict = judged(base, &budgets);
     assert_eq!(not_met(&verdict), [], "{}", check::table(&verdict, true));
     verdict.result().unwrap();
 

@@ -223,6 +223,22 @@ fn a_budget_that_matches_nothing_is_a_mistake_and_no_pass() {
 }
 
 #[test]
+fn a_cell_of_the_baseline_that_the_run_lacks_is_a_mistake_and_no_pass() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("base"), STRATEGIES, &[4, 8]);
+    run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    let limit = "figure = \"total\"\nbaseline = \"base\"";
+    let judge = |cells: &str| {
+        let file = written(&folder, &format!("[[budget]]\n{cells}{limit}\n"));
+        check(&opened(&folder.join("run")), &Budgets::read(&file).unwrap())
+    };
+    let Err(Failure::Request(report)) = judge("") else { panic!("it passed") };
+    let told = "the run lacks the cell icount, 8 CPUs, serial of base";
+    assert!(report.to_string().contains(told), "{report}");
+    assert_eq!(not_met(&judge("cells = { smp = 4 }\n").unwrap()), []);
+}
+
+#[test]
 fn every_mistake_of_a_budgets_file_is_told_with_line_column_and_key() {
     for (text, told) in [
         ("", "b.toml:1:1: there is no budget here"),

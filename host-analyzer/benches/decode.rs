@@ -149,5 +149,6 @@ fn fill(timeline: &mut ApTimeline) {
         windows: 1,
         first: Some(offset),
         correction: 0,
+        in_hardware: false,
     });
 }

@@ -10,7 +10,7 @@ mod show;
 use crate::compare::identity;
 use crate::failure::Failure;
 use crate::measure::Measure;
-use crate::pairing::{Pairing, differences};
+use crate::pairing::{Pairing, differences, is_cost};
 use crate::run::{Cell, Run};
 use crate::statistics::{BOOTS_FOR_INTERVAL, Interval, resampled};
 use crate::unit::{Unit, readable};
@@ -28,6 +28,8 @@ pub struct Verdict {
     pub file: PathBuf,
     /// The run.
     pub run: PathBuf,
+    /// When the run began, as its manifest tells it; empty for a bare capture.
+    pub started: String,
     /// Every figure of every cell that a budget is for, in the order of the file; then what no
     /// budget allows: lost APs, boots that failed.
     pub rows: Vec<Row>,
@@ -103,7 +105,15 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
     judge.boots();
     let Judge { rows, notes, .. } = judge;
     let warnings = run.warnings.clone();
-    Ok(Verdict { file: budgets.file.clone(), run: run.path.clone(), rows, notes, warnings })
+    let started = run.manifest.as_ref().map_or(String::new(), |manifest| manifest.started.clone());
+    Ok(Verdict {
+        file: budgets.file.clone(),
+        run: run.path.clone(),
+        started,
+        rows,
+        notes,
+        warnings,
+    })
 }
 
 impl Verdict {
@@ -131,6 +141,10 @@ impl Verdict {
 struct Baseline {
     named: String,
     run: Run,
+    /// For each cell of the run that is judged, the same cell of the baseline: indices of both.
+    partners: Vec<(usize, usize)>,
+    /// Cells that the baseline alone has.
+    alone: Vec<usize>,
 }
 
 struct Judge<'a> {
@@ -155,6 +169,7 @@ impl<'a> Judge<'a> {
         if cells.is_empty() {
             return Err(self.no_cell(budget));
         }
+        self.all_there(budget)?;
         for cell in cells {
             for figure in &budget.figures {
                 let row = self.row(budget, cell, *figure)?;
@@ -240,14 +255,7 @@ impl<'a> Judge<'a> {
             }
             Limit::Baseline { run, tolerance } => {
                 let index = self.baseline(run)?;
-                let Baseline { named, run } = &self.baselines[index];
-                let pairing = Pairing::of(run, self.run, None);
-                let found = pairing.pairs.iter().find(|(_, new)| std::ptr::eq(*new, cell));
-                let (base, _) = found.ok_or_else(|| {
-                    let what =
-                        format!("the baseline {named} has no cell {}, so it is", self.label(cell));
-                    self.wrong(budget, &what, "`--accept` makes this run the baseline")
-                })?;
+                let base = self.partner(budget, cell, &self.baselines[index])?;
                 Ok(against(cell, base, measure, *tolerance))
             }
         }
@@ -279,18 +287,65 @@ impl<'a> Judge<'a> {
                 self.notes.push(format!("{named}: {}: {options}", self.label(new)));
             }
         }
-        self.baselines.push(Baseline { named: named.to_owned(), run });
+        let partners = pairs.iter().filter_map(|(base, new)| {
+            Some((index_of(&self.run.cells, new)?, index_of(&run.cells, base)?))
+        });
+        let partners: Vec<(usize, usize)> = partners.collect();
+        let alone = (0..run.cells.len())
+            .filter(|index| partners.iter().all(|(_, base)| base != index))
+            .collect();
+        self.baselines.push(Baseline { named: named.to_owned(), run, partners, alone });
         Ok(self.baselines.len() - 1)
     }
 
-    /// The cell that differs from another only in what is picked (and in `repetitions`).
+    /// The same cell of a baseline.
+    fn partner<'b>(
+        &self,
+        budget: &Budget,
+        cell: &Cell,
+        baseline: &'b Baseline,
+    ) -> Result<&'b Cell, Failure> {
+        let Baseline { named, run, partners, .. } = baseline;
+        let index = index_of(&self.run.cells, cell);
+        let found = partners.iter().find(|(new, _)| Some(*new) == index);
+        found.map(|(_, base)| &run.cells[*base]).ok_or_else(|| {
+            let what = format!("the baseline {named} has no cell {}, so it is", self.label(cell));
+            self.wrong(budget, &what, "`--accept` makes this run the baseline")
+        })
+    }
+
+    /// A cell that the baseline has, and the run lacks, would pass unseen.
+    fn all_there(&mut self, budget: &Budget) -> Result<(), Failure> {
+        let Some(Limit::Baseline { run, .. }) = &budget.limit else { return Ok(()) };
+        let index = self.baseline(run)?;
+        let Baseline { named, run, alone, .. } = &self.baselines[index];
+        let mut alone = alone.iter().map(|index| &run.cells[*index]);
+        match alone.find(|cell| cell.smp > 1 && budget.cells.holds(cell)) {
+            None => Ok(()),
+            Some(cell) => {
+                let label = printable(&cell.label(&run.varying_options()));
+                let what = format!("the run lacks the cell {label} of {named}, so it is");
+                let help = "run all of the scenario, or make this run the baseline: `--accept`";
+                Err(self.wrong(budget, &what, help))
+            }
+        }
+    }
+
+    /// The cell that differs from another only in what is picked (and in `repetitions`); where there
+    /// is none, it may also differ in what steps cost: a step of one of the two was made dearer.
     fn other(&self, budget: &Budget, cell: &Cell, picked: &Picked) -> Result<&'a Cell, Failure> {
-        let same = |other: &&Cell| {
-            let free = |key: &str| key == "repetitions" || picked.names(key);
-            picked.holds(other)
-                && keys().filter(|key| !free(key)).all(|key| value(cell, key) == value(other, key))
+        let find = |costs_free: bool| {
+            let free = |key: &str| {
+                key == "repetitions" || picked.names(key) || (costs_free && is_cost(key))
+            };
+            self.run.cells.iter().find(|other| {
+                picked.holds(other)
+                    && keys()
+                        .filter(|key| !free(key))
+                        .all(|key| value(cell, key) == value(other, key))
+            })
         };
-        self.run.cells.iter().find(same).ok_or_else(|| {
+        find(false).or_else(|| find(true)).ok_or_else(|| {
             let what = format!(
                 "there is no cell like {} with {}, so it is",
                 self.label(cell),
@@ -344,7 +399,8 @@ impl<'a> Judge<'a> {
     fn khz(&self, cell: &Cell) -> Option<u64> {
         let profiles = self.run.manifest.iter().flat_map(|manifest| &manifest.profiles);
         let mut profiles = profiles.filter(|profile| Some(&profile.name) == cell.profile.as_ref());
-        profiles.next().map(|profile| profile.tsc_khz).or_else(|| cell.tsc_khz())
+        let profile = profiles.next().map(|profile| profile.tsc_khz);
+        profile.or_else(|| cell.tsc_khz()).filter(|khz| *khz > 0)
     }
 
     fn wrong(&self, budget: &Budget, what: &str, help: &str) -> Failure {
@@ -385,6 +441,10 @@ impl<'a> Judge<'a> {
             self.run.path.display()
         ))
     }
+}
+
+fn index_of(cells: &[Cell], wanted: &Cell) -> Option<usize> {
+    cells.iter().position(|cell| std::ptr::eq(cell, wanted))
 }
 
 /// A number and the most that it may be.

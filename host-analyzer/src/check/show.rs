@@ -5,9 +5,9 @@ use crate::compare::plain;
 use crate::failure::Failure;
 use crate::show::{Column, drawn};
 use crate::statistics::Interval;
-use crate::warnings::counted;
+use crate::warnings::{counted, printable};
+use askama::Template;
 use miette::miette;
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 /// Version of what [`json()`] returns.
@@ -23,6 +23,14 @@ impl Row {
     /// How much of the budget is used, in percent.
     fn used(&self) -> String {
         self.used.map_or(NONE.to_owned(), |used| format!("{:.2} %", used * 100.0))
+    }
+
+    fn is_broken(&self) -> bool {
+        self.outcome == Outcome::Broken
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.outcome == Outcome::InDoubt
     }
 
     fn line(&self) -> String {
@@ -160,37 +168,45 @@ pub fn json(verdict: &Verdict) -> Value {
     })
 }
 
+/// JUnit as Ant and Jenkins define it. The times are 0: what was measured is virtual time, and a
+/// dashboard would add it up as if the tests had taken it.
+#[derive(Template)]
+#[template(path = "junit.xml")]
+struct Junit<'a> {
+    name: String,
+    run: String,
+    timestamp: &'a str,
+    failures: usize,
+    cases: &'a [Row],
+}
+
 /// The verdict as JUnit: a suite for the budgets' file, a case for each figure of each cell.
 ///
-/// Fails with [`Failure::Environment`] where the writer does.
+/// Fails with [`Failure::Environment`] where the template does.
 pub fn junit(verdict: &Verdict) -> Result<String, Failure> {
-    let mut suite = TestSuite::new(verdict.file.display().to_string());
-    for row in &verdict.rows {
-        let mut status = TestCaseStatus::success();
-        if row.outcome == Outcome::Broken {
-            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(row.why.clone()).set_type("budget");
-        }
-        // Two budgets may be for the same figure of the same cell; their lines tell them apart.
-        let name = match row.line {
-            Some(line) => format!("{} (line {line})", row.figure),
-            None => row.figure.to_owned(),
-        };
-        let mut case = TestCase::new(name, status);
-        case.set_classname(row.cell.clone());
-        if row.outcome == Outcome::InDoubt {
-            case.set_system_out(format!("in doubt: {}", row.why));
-        }
-        suite.add_test_case(case);
-    }
-    let mut report = Report::new("rollcall check");
-    report.add_test_suite(suite);
-    report.to_string().map_err(|error| {
+    let report = Junit {
+        name: printable(&verdict.file.display().to_string()),
+        run: printable(&verdict.run.display().to_string()),
+        timestamp: timestamp(&verdict.started),
+        failures: verdict.count(Outcome::Broken),
+        cases: &verdict.rows,
+    };
+    report.render().map_err(|error| {
         Failure::Environment(miette!(
             help = "this is a fault of the analyzer; please tell its authors",
             "the JUnit report can't be written: {error}"
         ))
     })
+}
+
+/// When the run began, without the zone, as JUnit wants it; a bare capture does not tell.
+fn timestamp(started: &str) -> &str {
+    let time = started.get(..19).unwrap_or_default();
+    let fits = time.bytes().zip("0000-00-00T00:00:00".bytes()).all(|(byte, like)| match like {
+        b'0' => byte.is_ascii_digit(),
+        like => byte == like,
+    });
+    if fits && time.len() == 19 { time } else { "1970-01-01T00:00:00" }
 }
 
 /// Every budget that is not met as a line for GitHub's log, which shows it at the budget's place.

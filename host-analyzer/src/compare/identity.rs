@@ -36,13 +36,9 @@ pub fn notes(comparison: &Comparison<'_>) -> Vec<String> {
             );
         }
     }
+    notes.extend(option_notes(cells));
     for cell in cells {
         notes.extend(clock_note(cell));
-        if !cell.options.is_empty() {
-            let options =
-                cell.options.iter().map(|(key, base, new)| format!("{key} {base} → {new}"));
-            notes.push(format!("{}: {}", cell.label, options.collect::<Vec<_>>().join(", ")));
-        }
         let lost = (cell.base.lost(), cell.new.lost());
         if lost != (0, 0) {
             notes.push(format!("{}: APs lost {} → {}", cell.label, lost.0, lost.1));
@@ -53,6 +49,24 @@ pub fn notes(comparison: &Comparison<'_>) -> Vec<String> {
         }
     }
     notes
+}
+
+/// The options in which cells differ from their base, once for all cells that differ alike.
+fn option_notes(cells: &[CellPair<'_>]) -> Vec<String> {
+    let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
+    for cell in cells.iter().filter(|cell| !cell.options.is_empty()) {
+        let options = cell.options.iter().map(|(key, base, new)| format!("{key} {base} → {new}"));
+        let options = options.collect::<Vec<_>>().join(", ");
+        match alike.iter_mut().find(|(known, _)| *known == options) {
+            Some((_, labels)) => labels.push(&cell.label),
+            None => alike.push((options, vec![&cell.label])),
+        }
+    }
+    let note = |(options, labels): (String, Vec<&str>)| match labels.len() {
+        all if all == cells.len() && all > 1 => format!("every cell: {options}"),
+        _ => format!("{}: {options}", labels.join("; ")),
+    };
+    alike.into_iter().map(note).collect()
 }
 
 /// What is unequal of what a number of an exact engine depends on.

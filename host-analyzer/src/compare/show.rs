@@ -7,7 +7,7 @@ use crate::run::{Cell, Run};
 use crate::show::{Column, drawn};
 use crate::statistics::Interval;
 use crate::unit::{Unit, readable};
-use crate::warnings::printable;
+use crate::warnings::{counted, printable};
 use askama::Template;
 use miette::miette;
 use serde_json::{Value, json};
@@ -20,6 +20,8 @@ const NONE: &str = "–";
 
 /// A pull-request comment may have 65 536 characters; a row takes up to 200 of them.
 const MARKDOWN_ROWS: usize = 200;
+/// And so many warnings fit beside them.
+const MARKDOWN_WARNINGS: usize = 40;
 
 /// A figure in words.
 struct Row {
@@ -117,16 +119,14 @@ fn headline(comparison: &Comparison<'_>) -> String {
     let [slower, faster, same] = [Verdict::Slower, Verdict::Faster, Verdict::Same]
         .map(|wanted| comparison.count(|verdict| verdict == wanted));
     let unknown = all - slower - faster - same;
-    let mut parts = Vec::new();
-    for (count, word) in [(slower, "slower"), (faster, "faster")] {
-        if count > 0 {
-            parts.push(format!("{count} of {all} figures {} {word}", are(count)));
+    let mut text = match (slower, faster) {
+        (0, 0) if unknown == 0 => format!("Nothing moved: all {all} figures are the same."),
+        (0, 0) => format!("No change found in {all} figures."),
+        (slower, 0) => format!("{slower} of {all} figures {} slower.", are(slower)),
+        (0, faster) => format!("{faster} of {all} figures {} faster.", are(faster)),
+        (slower, faster) => {
+            format!("{slower} of {all} figures {} slower, {faster} faster.", are(slower))
         }
-    }
-    let mut text = match parts.is_empty() {
-        true if unknown == 0 => format!("Nothing moved: all {all} figures are the same."),
-        true => format!("No change found in {all} figures."),
-        false => format!("{}.", parts.join(", ")),
     };
     if let Some((cell, figure)) = comparison.greatest() {
         let row = Row::of(cell, figure, 1.0);
@@ -169,10 +169,10 @@ fn method(comparison: &Comparison<'_>) -> String {
     if comparison.cells.iter().any(|cell| !cell.exact) {
         text.push(format!(
             "Noisy engines: the medians of the boots are ranked (Mann-Whitney, two-sided); the {} figures are one \
-             family (Holm, 5 %); intervals resample boots, 95 % each; less than {} of the base does not matter; \
+             family (Holm, 5 %); intervals resample boots, 95 % each; less than {} % of the base does not matter; \
              effect is Cliff's delta.",
             comparison.family,
-            percent(comparison.settings.margin).trim_start_matches('+'),
+            comparison.settings.margin * 100.0,
         ));
     }
     text.join(" ")
@@ -227,14 +227,19 @@ fn alone(comparison: &Comparison<'_>) -> Vec<String> {
     sides.iter().filter_map(sentence).collect()
 }
 
-/// Everything that is no number: notes, cells without a partner, the runs' own warnings.
+/// What the reader must know: the notes, and the cells without a partner.
 fn remarks(comparison: &Comparison<'_>) -> Vec<String> {
-    let mut remarks = comparison.notes.clone();
-    remarks.extend(alone(comparison));
-    for (which, run) in [("base", comparison.base), ("new", comparison.new)] {
-        remarks.extend(run.warnings.iter().map(|warning| format!("{which}: {warning}")));
-    }
-    remarks
+    comparison.notes.iter().cloned().chain(alone(comparison)).collect()
+}
+
+/// The runs' own warnings, each with whose it is.
+fn warnings(comparison: &Comparison<'_>) -> Vec<String> {
+    let runs = [("base", comparison.base), ("new", comparison.new)].into_iter();
+    let of = |(which, run): (&str, &Run)| {
+        let told = run.warnings.iter().map(|warning| format!("{which}: {warning}"));
+        told.collect::<Vec<_>>()
+    };
+    runs.flat_map(of).collect()
 }
 
 /// A comparison as a table for people: the headline, the figures that are not the same (or all),
@@ -279,6 +284,13 @@ pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
     for remark in remarks(comparison) {
         text += &format!("note: {remark}\n");
     }
+    for (which, run) in [("base", comparison.base), ("new run", comparison.new)] {
+        if !run.warnings.is_empty() {
+            let count = counted(run.warnings.len() as u64, "warning");
+            let path = run.path.display();
+            text += &format!("note: the {which} has {count}: `cargo analyze show {path}`\n");
+        }
+    }
     text
 }
 
@@ -287,10 +299,11 @@ pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
 pub fn markdown(comparison: &Comparison<'_>) -> String {
     let rows = rows(comparison);
     let mut text = format!("**{}**\n", plain(&headline(comparison)));
-    for note in comparison.notes.iter().chain(&alone(comparison)) {
-        text += &format!("\n- {}", plain(note));
+    let remarks = remarks(comparison);
+    for remark in &remarks {
+        text += &format!("\n- {}", plain(remark));
     }
-    text += if comparison.notes.is_empty() && alone(comparison).is_empty() { "" } else { "\n" };
+    text += if remarks.is_empty() { "" } else { "\n" };
     let changed: Vec<&Row> = rows.iter().filter(|row| row.verdict.is_change()).collect();
     if !changed.is_empty() {
         text += &format!("\n{}", markdown_table(&changed));
@@ -309,10 +322,8 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
         plain(&origin(comparison.new)),
         method(comparison)
     );
-    for (which, run) in [("base", comparison.base), ("new", comparison.new)] {
-        for warning in run.warnings.iter().take(MARKDOWN_ROWS / 10) {
-            text += &format!("\n- {which}: {}", plain(warning));
-        }
+    for warning in warnings(comparison).iter().take(MARKDOWN_WARNINGS) {
+        text += &format!("\n- {}", plain(warning));
     }
     text + "\n\n</details>\n"
 }
@@ -363,7 +374,10 @@ struct Page {
     changed: Vec<Row>,
     others: Vec<Row>,
     remarks: Vec<String>,
+    warnings: Vec<String>,
     method: String,
+    /// True where a noisy engine gives intervals and effects to show.
+    noisy: bool,
 }
 
 /// A comparison as one HTML file that needs no other.
@@ -378,7 +392,9 @@ pub fn html(comparison: &Comparison<'_>) -> Result<String, Failure> {
         changed,
         others,
         remarks: remarks(comparison),
+        warnings: warnings(comparison),
         method: method(comparison),
+        noisy: comparison.family > 0,
     };
     page.render().map_err(|error| {
         Failure::Environment(miette!(
@@ -410,6 +426,7 @@ pub fn json(comparison: &Comparison<'_>) -> Value {
         "base_alone": labels(comparison.base, &comparison.base_alone),
         "new_alone": labels(comparison.new, &comparison.new_alone),
         "notes": comparison.notes,
+        "warnings": warnings(comparison),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What the analyzer promises, on simulated boots.
 
+mod budgets;
 mod captures;
 mod command_line;
 mod comparisons;

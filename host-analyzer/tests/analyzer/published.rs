@@ -122,7 +122,12 @@ fn a_run_that_covers_no_figure_ends_with_2_and_says_what_there_is() {
 #[test]
 fn figures_in_ms_are_of_the_profiles_clock() {
     let (_keep, folder) = folder();
-    profiled(&folder, "strategy=serial tsc-sync=trusted cost-wake=259392600", Some("mine"), 3);
+    profiled(
+        &folder,
+        "strategy=serial tsc-sync=trusted tsc-trust=yes cost-wake=259392600",
+        Some("mine"),
+        3,
+    );
     let figures = folder.join("figures.toml");
     let file = |ms: u64| {
         format!(

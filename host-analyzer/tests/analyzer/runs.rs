@@ -1,15 +1,17 @@
 //! A run folder or a capture becomes cells.
 
+use crate::noisy::noisy_run;
 use crate::simulated::{
     KHZ, STRATEGIES, boot, capture, encoded, folder, frames, manifest, run_folder, write_manifest,
 };
 use bringup::CpuIndex;
-use bringup::frame::{ApEnd, Body, CellBegin, Frame};
-use bringup::offset::OffsetInterval;
+use bringup::frame::{ApEnd, Body, CellBegin, Frame, Sync};
+use bringup::offset::{OffsetInterval, Verdict};
 use bringup::options::Strategy;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use host_analyzer::failure::Failure;
+use host_analyzer::manifest::{Load, Manifest};
 use host_analyzer::run::{Cell, Run, UNKNOWN_ENGINE};
 use host_analyzer::{claims, show};
 use std::fs;
@@ -292,4 +294,72 @@ fn what_is_no_run_is_refused_with_what_to_do() {
     assert!(refused(&folder).contains("schema 2"));
     fs::write(folder.join("run.json"), "{\"schema\": 1").unwrap();
     assert!(refused(&folder).contains("no JSON"));
+}
+
+/// What a run of a noisy engine warns of, with the manifest changed before it is read.
+fn noisy_warnings(boots: u32, change: impl FnOnce(&mut Manifest)) -> String {
+    let (_keep, folder) = folder();
+    let mut told = noisy_run(&folder, boots, 1, 1.0).manifest.unwrap();
+    change(&mut told);
+    write_manifest(&folder, &told);
+    opened(&folder).warnings.join("\n")
+}
+
+#[test]
+fn a_noisy_run_of_enough_boots_on_an_idle_host_warns_of_nothing() {
+    let idle = Some(Load { begin: 0.2, end: 4.1 });
+    assert_eq!(noisy_warnings(6, |told| told.host.load = idle), "");
+}
+
+#[test]
+fn few_boots_and_a_busy_host_are_warned_of() {
+    let all = noisy_warnings(5, |_| ());
+    assert!(all.contains("5 boots: how far boots differ is not known"), "{all}");
+    for load in [Load { begin: 8.5, end: 1.0 }, Load { begin: 0.0, end: 12.5 }] {
+        let all = noisy_warnings(6, |told| told.host.load = Some(load));
+        assert!(all.contains("the host was busy with other work"), "{load:?}: {all}");
+    }
+}
+
+#[test]
+fn a_host_that_slows_down_in_the_course_of_a_run_is_warned_of() {
+    let (_keep, folder) = folder();
+    let mut told = noisy_run(&folder.join("fast"), 12, 1, 1.0).manifest.unwrap();
+    noisy_run(&folder.join("slow"), 12, 2, 1.5);
+    for boot in &mut told.boots {
+        let half = if boot.boot <= 6 { "fast" } else { "slow" };
+        boot.capture = format!("{half}/{}", boot.capture);
+    }
+    write_manifest(&folder, &told);
+    let all = opened(&folder).warnings.join("\n");
+    assert!(all.contains("its last third of trials took +"), "{all}");
+}
+
+#[test]
+fn clocks_that_the_sync_could_not_resolve_are_warned_of() {
+    let (_keep, folder) = folder();
+    let bytes = changed("repetitions=2", 3, |body| {
+        if let Body::ApTimeline(timeline) = body
+            && timeline.cpu == CpuIndex(2)
+        {
+            let verdict = Verdict::Unresolved;
+            timeline.sync =
+                Some(Sync { verdict, windows: 1, first: None, correction: 0, in_hardware: false });
+        }
+    });
+    let path = folder.join("unresolved.bin");
+    fs::write(&path, bytes).unwrap();
+    let all = opened(&path).warnings.join("\n");
+    assert!(all.contains("how far the clock is off in 2 of 4 comparisons"), "{all}");
+}
+
+#[test]
+fn a_capture_outside_of_the_runs_folder_is_refused() {
+    let (_keep, folder) = folder();
+    let mut told = run_folder(&folder.join("run"), "", &[2]);
+    for capture in ["../elsewhere.bin", "/etc/passwd", "captures/../../x.bin"] {
+        told.boots[0].capture = capture.to_owned();
+        write_manifest(&folder.join("run"), &told);
+        assert!(refused(&folder.join("run")).contains("is outside the run's folder"), "{capture}");
+    }
 }

@@ -41,6 +41,7 @@ fn timeline() -> Frame<'static> {
             entry_raw: None,
             offset: Some(offset),
             sync: None,
+            tsc_adjust: None,
             overruns: [0, 0, 200, 0, 0, 0],
         }),
     }

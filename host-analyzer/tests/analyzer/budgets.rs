@@ -1,0 +1,457 @@
+//! A run is judged by its budgets: what `check` finds, what it lets pass, and what it refuses.
+
+use crate::noisy::noisy_run;
+use crate::simulated::{STRATEGIES, folder, run_folder, write_manifest};
+use host_analyzer::check::budgets::{Budgets, parse};
+use host_analyzer::check::{self, Outcome, Verdict, check};
+use host_analyzer::failure::Failure;
+use host_analyzer::run::Run;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use xmlschema::{parse_schema, validate};
+
+/// The cells of scenarios/small.toml, and the options that they have in common.
+const SMALL: &str = "repetitions=1 cost-kick=100us cost-wake=1200us cost-trampoline=50us \
+                     cost-callin=800us cost-online=100us tsc-window=500us";
+
+/// The project's own budgets for it.
+const BUDGETS: &str = include_str!("../../../scenarios/budgets/small.toml");
+
+fn opened(path: &Path) -> Run {
+    Run::open(path).unwrap_or_else(|failure| panic!("{:?}", failure.report()))
+}
+
+fn judged(run: &Path, budgets: &Path) -> Verdict {
+    let budgets = Budgets::read(budgets).unwrap_or_else(|no| panic!("{:?}", no.report()));
+    check(&opened(run), &budgets).unwrap_or_else(|no| panic!("{:?}", no.report()))
+}
+
+/// Writes budgets beside the runs of a test.
+fn written(folder: &Path, text: &str) -> std::path::PathBuf {
+    let path = folder.join("budgets.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Everything that is not met: the cell and the figure.
+fn not_met(verdict: &Verdict) -> Vec<(&str, &str)> {
+    let rows = verdict.rows.iter().filter(|row| row.outcome != Outcome::Met);
+    rows.map(|row| (row.cell.as_str(), row.figure)).collect()
+}
+
+/// A run of the small scenario, with a word for one of its strategies.
+fn small(folder: &Path, strategy: &str, word: &str) {
+    let cells = ["serial", "parallel-sipi", "full-parallel"].map(|name| {
+        let word = if name == strategy { word } else { "" };
+        format!(" cell strategy={name} {word}")
+    });
+    run_folder(folder, &format!("{SMALL}{}", cells.concat()), &[2, 8]);
+}
+
+fn analyzer(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-analyzer"));
+    command.current_dir(folder).args(arguments).env_remove("GITHUB_STEP_SUMMARY");
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn the_unchanged_run_is_met_in_every_budget_of_the_project() {
+    let (_keep, folder) = folder();
+    small(&folder.join("results/reference/small"), "", "");
+    small(&folder.join("run"), "", "");
+    let verdict = judged(&folder.join("run"), &written(&folder, BUDGETS));
+    assert_eq!(not_met(&verdict), []);
+    assert!(verdict.rows.len() > 60 && verdict.notes.is_empty());
+    verdict.result().unwrap();
+}
+
+/// One percent more of each step, in each strategy: the step's own budget breaks, in the cells of
+/// that strategy, and no other.
+#[test]
+fn one_percent_more_of_one_step_of_one_strategy_breaks_its_budget_alone() {
+    let (_keep, folder) = folder();
+    small(&folder.join("results/reference/small"), "", "");
+    let budgets = written(&folder, BUDGETS);
+    for (figure, word) in [
+        ("kick", "cost-kick=101us"),
+        ("wake", "cost-wake=1212us"),
+        ("trampoline", "cost-trampoline=50500ns"),
+        ("callin", "cost-callin=808us"),
+        ("tsc-sync", "tsc-window=505us"),
+        ("online", "cost-online=101us"),
+    ] {
+        for strategy in ["serial", "parallel-sipi", "full-parallel"] {
+            small(&folder.join("run"), strategy, word);
+            let verdict = judged(&folder.join("run"), &budgets);
+            let key = word.split('=').next().unwrap();
+            let broken = not_met(&verdict);
+            assert_eq!(broken.len(), 2, "{strategy} {word}: {broken:?}");
+            for (smp, (cell, broken)) in [2, 8].into_iter().zip(broken) {
+                assert!(cell.starts_with(&format!("icount, {smp} CPUs, {strategy}, ")), "{cell}");
+                assert_eq!(broken, figure, "{strategy} {word}");
+            }
+            assert!(verdict.result().is_err());
+            assert!(verdict.notes.iter().all(|note| note.contains(key)), "{:?}", verdict.notes);
+        }
+    }
+}
+
+#[test]
+fn one_cycle_above_an_exact_limit_breaks_it() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    for (limit, outcome) in [(8_100_000, Outcome::Met), (8_099_999, Outcome::Broken)] {
+        let text = format!(
+            "[[budget]]\ncells = {{ strategy = \"serial\" }}\nfigure = \"total\"\nmax-cycles = {limit}\n"
+        );
+        let verdict = judged(&folder.join("run"), &written(&folder, &text));
+        assert_eq!(verdict.rows[0].outcome, outcome, "{limit}");
+        assert_eq!(verdict.rows[0].line, Some(1));
+    }
+}
+
+#[test]
+fn ratios_and_growth_are_judged_against_the_right_cell() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), STRATEGIES, &[4, 28]);
+    let budget = |limit: &str| {
+        let text = format!(
+            "[[budget]]\ncells = {{ strategy = \"full-parallel\", smp = 28 }}\nfigure = \"total\"\n{limit}\n"
+        );
+        judged(&folder.join("run"), &written(&folder, &text)).rows.remove(0)
+    };
+    // 16.3 ms of 72.9, and of 4.0 with four CPUs 4.075 times as much.
+    let row = budget("max-ratio-to = { strategy = \"serial\", ratio = 0.2236 }");
+    assert_eq!(row.outcome, Outcome::Met, "{row:?}");
+    let row = budget("max-ratio-to = { strategy = \"serial\", ratio = 0.2235 }");
+    assert_eq!(row.outcome, Outcome::Broken, "{row:?}");
+    let row = budget("max-growth = { from-smp = 4, ratio = 4 }");
+    assert_eq!((row.outcome, row.numbers.unwrap().0), (Outcome::Broken, 16.3 / 3.7), "{row:?}");
+}
+
+#[test]
+fn a_budget_in_microseconds_is_of_the_profiles_clock() {
+    let (_keep, folder) = folder();
+    let mut told = run_folder(&folder.join("run"), "cost-wake=1000000 tsc-sync=trusted", &[2]);
+    let profile = host_analyzer::manifest::Profile {
+        name: "fast".to_owned(),
+        tsc_khz: 2_000_000,
+        text: String::new(),
+    };
+    told.profiles = vec![profile];
+    told.boots[0].profiles = vec![Some("fast".to_owned())];
+    write_manifest(&folder.join("run"), &told);
+    let text = "[[budget]]\ncells = { profile = \"fast\" }\nfigure = \"wake\"\nmax-us = 500\n";
+    let verdict = judged(&folder.join("run"), &written(&folder, text));
+    assert_eq!(verdict.rows[0].numbers.unwrap().2, 1_000_000.0);
+    assert_eq!(verdict.rows[0].outcome, Outcome::Met);
+}
+
+#[test]
+fn a_lost_ap_breaks_the_budget_that_nobody_wrote() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), "repetitions=1 limit=50ms fault=never:2", &[4]);
+    let budget = "[[budget]]\nfigure = \"overruns\"\nmax-count = 0\n";
+    let verdict = judged(&folder.join("run"), &written(&folder, budget));
+    assert_eq!(not_met(&verdict), [("icount, 4 CPUs, serial", "lost")]);
+    let verdict =
+        judged(&folder.join("run"), &written(&folder, &format!("{budget}max-lost = 2\n")));
+    assert_eq!(not_met(&verdict), []);
+    let alone = "[[budget]]\nfigure = \"lost\"\nmax-count = 1\n";
+    let verdict = judged(&folder.join("run"), &written(&folder, alone));
+    assert_eq!(not_met(&verdict).len(), 1);
+}
+
+#[test]
+fn a_noisy_budget_is_broken_only_where_all_of_the_interval_is_beyond() {
+    let (_keep, folder) = folder();
+    noisy_run(&folder.join("base"), 12, 1, 1.0);
+    noisy_run(&folder.join("same"), 12, 2, 1.0);
+    noisy_run(&folder.join("slow"), 12, 3, 1.2);
+    noisy_run(&folder.join("few"), 3, 4, 1.2);
+    let outcome = |run: &str, limit: &str| {
+        let text = format!("[[budget]]\nfigure = \"callin\"\n{limit}\n");
+        judged(&folder.join(run), &written(&folder, &text)).rows[0].outcome
+    };
+    assert_eq!(outcome("same", "max-us = 900"), Outcome::Met);
+    assert_eq!(outcome("same", "max-us = 800"), Outcome::InDoubt);
+    assert_eq!(outcome("slow", "max-us = 900"), Outcome::Broken);
+    let baseline = "baseline = \"base\"\ntolerance = \"5%\"";
+    assert_eq!(outcome("same", baseline), Outcome::Met);
+    assert_eq!(outcome("slow", baseline), Outcome::Broken);
+    // Three boots do not say where the median lies.
+    assert_eq!(outcome("few", "max-us = 900"), Outcome::InDoubt);
+}
+
+#[test]
+fn a_budget_that_matches_nothing_is_a_mistake_and_no_pass() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    let limit = "figure = \"total\"\nmax-us = 1";
+    for (text, told) in [
+        (format!("[[budget]]\ncells = {{ smp = 28 }}\n{limit}"), "matches no cell"),
+        (
+            format!("[[budget]]\ncells = {{ engine = \"incount\" }}\n{limit}"),
+            "did you mean `icount`?",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-growth = { from-smp = 2, ratio = 2 }".to_owned(),
+            "there is no cell like",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-ratio-to = { wait = \"spin\", ratio = 2 }"
+                .to_owned(),
+            "there is no cell like icount, 4 CPUs, serial with wait = spin",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nbaseline = \"nowhere\"".to_owned(),
+            "there is no baseline",
+        ),
+    ] {
+        let file = written(&folder, &text);
+        let result = check(&opened(&folder.join("run")), &Budgets::read(&file).unwrap());
+        let Err(Failure::Request(report)) = result else { panic!("{text}: {result:?}") };
+        let all = format!("{report} {}", report.help().unwrap());
+        assert!(all.contains(told), "{told}: {all}");
+    }
+}
+
+#[test]
+fn a_cell_of_the_baseline_that_the_run_lacks_is_a_mistake_and_no_pass() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("base"), STRATEGIES, &[4, 8]);
+    run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    let limit = "figure = \"total\"\nbaseline = \"base\"";
+    let judge = |cells: &str| {
+        let file = written(&folder, &format!("[[budget]]\n{cells}{limit}\n"));
+        check(&opened(&folder.join("run")), &Budgets::read(&file).unwrap())
+    };
+    let Err(Failure::Request(report)) = judge("") else { panic!("it passed") };
+    let told = "the run lacks the cell icount, 8 CPUs, serial of base";
+    assert!(report.to_string().contains(told), "{report}");
+    assert_eq!(not_met(&judge("cells = { smp = 4 }\n").unwrap()), []);
+}
+
+#[test]
+fn every_mistake_of_a_budgets_file_is_told_with_line_column_and_key() {
+    for (text, told) in [
+        ("", "b.toml:1:1: there is no budget here"),
+        ("[[budgets]]", "b.toml:1:3: budgets: there is no such key"),
+        ("[[budget]]\nfigur = 1", "b.toml:2:1: figur: there is no such key"),
+        ("[[budget]]\nfigure = \"totl\"\nmax-us = 1", "b.toml:2:10: figure: expected one of"),
+        ("[[budget]]\nfigure = []\nmax-us = 1", "b.toml:2:10: figure: expected a figure or a list"),
+        ("[[budget]]\nfigure = \"total\"", "b.toml:1:1: budget: a figure needs a limit"),
+        ("[[budget]]\nmax-us = 5", "b.toml:2:10: max-us: a limit needs a `figure`"),
+        ("[[budget]]\ncells = { smp = 4 }", "b.toml:1:1: budget: it limits nothing"),
+        ("[[budget]]\nfigure = \"total\"\nmax-us = 1\nmax-cycles = 2", "a budget has one limit"),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-us = 0",
+            "b.toml:3:10: max-us: expected a number above 0",
+        ),
+        ("[[budget]]\nfigure = \"lost\"\nmax-us = 1", "`lost` is a count: limit it by `max-count`"),
+        ("[[budget]]\nfigure = \"total\"\nmax-count = 1", "`total` is a time"),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-us = 1\ntolerance = \"1%\"",
+            "b.toml:4:13: tolerance: a tolerance goes",
+        ),
+        ("[[budget]]\nfigure = \"total\"\nbaseline = \"x\"\ntolerance = 0.5", "as \"0.5%\""),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-ratio-to = { ratio = 1 }",
+            "in what the other cell differs",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-ratio-to = { strategy = \"serial\" }",
+            "max-ratio-to.ratio: this key is missing",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-growth = { from-smp = 1, ratio = 1 }",
+            "max-growth.from-smp: expected a whole number from 2",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-us = 1\ncells = { strategy = \"paralel\" }",
+            "b.toml:4:22: cells.strategy:",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-us = 1\ncells = { stratgy = \"serial\" }",
+            "did you mean `strategy`?",
+        ),
+        (
+            "[[budget]]\nfigure = \"total\"\nmax-us = 1\ncells = { smp = 0 }",
+            "b.toml:4:17: cells.smp: expected a CPU count",
+        ),
+        ("[[budget]\n", "b.toml:1:"),
+    ] {
+        let report = parse("b.toml", text).expect_err(text);
+        let all = format!("{report:?} {report}");
+        assert!(all.replace("\n  │ ", " ").contains(told), "{text:?}: {told}: {all}");
+    }
+}
+
+#[test]
+fn the_budgets_of_the_repository_are_good() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/budgets");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let budgets = Budgets::read(&path).unwrap_or_else(|no| panic!("{:?}", no.report()));
+        assert!(!budgets.budgets.is_empty());
+    }
+}
+
+#[test]
+fn accepting_a_run_makes_it_the_baseline_whole_and_without_its_folders() {
+    let (_keep, folder) = folder();
+    let reference = folder.join("results/reference/small");
+    small(&reference, "", "");
+    fs::write(reference.join("captures/old.bin"), "gone with the old baseline").unwrap();
+    small(&folder.join("run"), "serial", "cost-callin=900us");
+    let mut told = opened(&folder.join("run")).manifest.unwrap();
+    told.boots[0].command.push("/home/someone/kernel".to_owned());
+    write_manifest(&folder.join("run"), &told);
+    written(&folder, BUDGETS);
+    let check = |more: &[&str]| {
+        analyzer(&folder, &[&["check", "run", "--budgets", "budgets.toml"], more].concat())
+    };
+    assert_eq!(check(&[]).status.code(), Some(1));
+    assert_eq!(check(&["--accept"]).status.code(), Some(0));
+    assert_eq!(check(&[]).status.code(), Some(0));
+    let accepted = fs::read_to_string(reference.join("run.json")).unwrap();
+    assert!(!accepted.contains("/home/someone") && accepted.contains("\"kernel\""), "{accepted}");
+    let captures: Vec<_> = fs::read_dir(reference.join("captures")).unwrap().collect();
+    assert_eq!(captures.len(), 2);
+    assert_eq!(fs::read_dir(folder.join("results/reference")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_noisy_or_a_failed_run_becomes_no_baseline_unasked() {
+    let (_keep, folder) = folder();
+    let text = "[[budget]]\nfigure = \"callin\"\nbaseline = \"kept\"\ntolerance = \"5%\"\n";
+    written(&folder, text);
+    noisy_run(&folder.join("noisy"), 6, 1, 1.0);
+    let check = |run: &str, more: &[&str]| {
+        analyzer(
+            &folder,
+            &[&["check", run, "--budgets", "budgets.toml", "--accept"], more].concat(),
+        )
+    };
+    let output = check("noisy", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text_of(&output.stderr).contains("tcg is a noisy engine"), "{output:?}");
+    assert!(!folder.join("kept").exists());
+    assert_eq!(check("noisy", &["--noisy"]).status.code(), Some(0));
+    run_folder(&folder.join("lost"), "repetitions=1 limit=50ms fault=never:2", &[4]);
+    let output = check("lost", &[]);
+    assert!(text_of(&output.stderr).contains("not every trial of it went well"), "{output:?}");
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    text(bytes).replace("\n  │ ", " ")
+}
+
+#[test]
+fn exit_codes_tell_a_pipeline_and_a_bisection_what_to_do() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    let code = |limit: &str, run: &str, more: &[&str]| {
+        written(&folder, &format!("[[budget]]\nfigure = \"total\"\n{limit}\n"));
+        let arguments = [&["check", run, "--budgets", "budgets.toml"], more].concat();
+        analyzer(&folder, &arguments).status.code()
+    };
+    assert_eq!(code("max-us = 100_000", "run", &[]), Some(0));
+    assert_eq!(code("max-us = 10", "run", &[]), Some(1));
+    assert_eq!(code("max-us = 10", "run", &["--bisect"]), Some(1));
+    assert_eq!(code("max-us = -1", "run", &[]), Some(2));
+    assert_eq!(code("max-us = -1", "run", &["--bisect"]), Some(125));
+    assert_eq!(code("max-us = 10", "nowhere", &["--bisect"]), Some(125));
+    assert_eq!(code("max-us = 10", "run", &["--bisect", "--no-such-option"]), Some(125));
+    assert_eq!(code("max-us = 10", "run", &["--no-such-option"]), Some(2));
+    fs::create_dir(folder.join("in-the-way")).unwrap();
+    assert_eq!(code("max-us = 10", "run", &["--junit", "in-the-way"]), Some(3));
+    assert_eq!(code("max-us = 10", "run", &["--junit", "in-the-way", "--bisect"]), Some(125));
+}
+
+#[test]
+fn json_stands_alone_and_github_gets_its_lines_and_its_summary() {
+    let (_keep, folder) = folder();
+    let mut told = run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    told.boots[0].engine = "evil\n::error::x,y:<b>".to_owned();
+    write_manifest(&folder.join("run"), &told);
+    written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 4_000\n");
+    let check = ["check", "run", "--budgets", "budgets.toml"];
+    let output = analyzer(&folder, &[&check[..], &["--format", "json"]].concat());
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["schema"], &json["broken"]), (&1.into(), &2.into()));
+    assert!(text(&output.stdout).starts_with("{\n  \"schema\": 1"));
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-analyzer"));
+    command.current_dir(&folder).args(check).arg("--github");
+    let output = command.env("GITHUB_STEP_SUMMARY", folder.join("summary.md")).output().unwrap();
+    let stdout = text(&output.stdout);
+    let commands: Vec<&str> = stdout.lines().filter(|line| line.starts_with("::")).collect();
+    assert_eq!(commands.len(), 2, "{stdout}");
+    for command in commands {
+        assert!(command.starts_with("::error file=budgets.toml,line=1,title=total of evil\\n%3A%3Aerror%3A%3Ax%2Cy%3A<b>%2C 4"), "{command}");
+    }
+    let summary = fs::read_to_string(folder.join("summary.md")).unwrap();
+    assert!(summary.starts_with("**2 of 3 budgets broken, 1 met.**"), "{summary}");
+    assert!(!summary.contains("<b>"), "{summary}");
+}
+
+/// The errors of a document against the schema for JUnit of Ant, the strictest that there is.
+fn errors(junit: &str) -> Vec<String> {
+    let schema = parse_schema(include_str!("../schemas/junit.xsd")).unwrap();
+    let document = oxml::parse(junit).unwrap();
+    validate(&document, &schema).violations.iter().map(|error| error.to_string()).collect()
+}
+
+#[test]
+fn junit_validates_against_the_schema() {
+    let (_keep, folder) = folder();
+    let mut told = run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    told.boots[0].engine = "a \"quoted\" <engine> & ]]> \u{7}".to_owned();
+    write_manifest(&folder.join("run"), &told);
+    let budgets = "[[budget]]\nfigure = [\"total\", \"callin\"]\nmax-us = 4_000\n";
+    let verdict = judged(&folder.join("run"), &written(&folder, budgets));
+    let junit = check::junit(&verdict).unwrap();
+    assert_eq!(errors(&junit), [""; 0], "{junit}");
+    let cases = |text: &str| junit.matches(text).count();
+    assert_eq!((cases("<testcase "), cases("<failure "), cases("failures=\"2\"")), (6, 2, 1));
+
+    noisy_run(&folder.join("noisy"), 2, 1, 1.0);
+    let verdict = judged(&folder.join("noisy"), &written(&folder, budgets));
+    let junit = check::junit(&verdict).unwrap();
+    assert_eq!(errors(&junit), [""; 0], "{junit}");
+    assert!(junit.contains("in doubt: ") && !junit.contains("<failure "), "{junit}");
+}
+
+/// The schema would find it if it did not.
+#[test]
+fn the_schema_refuses_what_is_no_junit() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    let budgets = written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 4_000\n");
+    let junit = check::junit(&judged(&folder.join("run"), &budgets)).unwrap();
+    for (good, bad) in [
+        (" hostname=\"localhost\"", ""),
+        ("failures=\"2\"", "failures=\"two\""),
+        ("<testcase ", "<test "),
+        ("T06:12:00\"", "T06:12:00Z\""),
+        ("<system-err></system-err>", ""),
+        (" type=\"budget\"", ""),
+    ] {
+        let bad = junit.replace(good, bad).replace(
+            "</testcase>",
+            match good {
+                "<testcase " => "</test>",
+                _ => "</testcase>",
+            },
+        );
+        assert_ne!(bad, junit, "{good}");
+        assert_ne!(errors(&bad), [""; 0], "{good}");
+    }
+}

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo analyze simulated\n  \
-    cargo xtask matrix scenarios/agreement.toml && cargo analyze simulated\n  \
+    cargo analyze simulated --format json results/latest\n  \
     cargo analyze simulated --fit 8")]
 pub struct Simulated {
     /// A run folder or a capture

@@ -24,9 +24,9 @@ use bringup::{CpuIndex, Duration};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Visits to an AP in one TSC window, evenly spread.
-const VISITS: u64 = 4;
+const VISITS: u64 = 3;
 /// Fresh readings that the BSP wants of an AP in a visit.
-const READINGS: u32 = 5;
+const READINGS: u32 = 6;
 /// How long the BSP looks for an AP's answer before it rests.
 pub(super) const LOOK: Duration = Duration::Nanos(200_000);
 /// How long it rests before it looks again.

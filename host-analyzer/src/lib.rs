@@ -6,6 +6,7 @@
 pub mod capture;
 pub mod claims;
 pub mod command;
+pub mod critical;
 pub mod decode;
 pub mod document;
 pub mod failure;

@@ -6,6 +6,7 @@ pub mod verdict;
 
 use crate::document::{Document, whole};
 use crate::failure::Failure;
+use crate::measure::Measure;
 use bringup::options::Options;
 use bringup::phase::Phase;
 use miette::{Report, miette};
@@ -95,45 +96,17 @@ impl Fit {
     }
 }
 
-/// What a figure measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// From zero until the BSP knows the last AP online.
-    Total,
-    /// From zero to the last `kick_end`.
-    KickLoop,
-    /// The rest of the total.
-    OnlineLoop,
-    /// The mean over the APs of a work phase.
-    Phase(Phase),
-    /// The sum of the work phases' means: the number in brackets of the e-mail's line.
-    Work,
-}
-
-impl Measure {
-    /// Every measure, by its word.
-    const ALL: [Measure; 8] = [
-        Measure::Total,
-        Measure::KickLoop,
-        Measure::OnlineLoop,
-        Measure::Phase(Phase::Sipi),
-        Measure::Phase(Phase::Callin),
-        Measure::Phase(Phase::TscSync),
-        Measure::Phase(Phase::Online),
-        Measure::Work,
-    ];
-
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Measure::Total => "total",
-            Measure::KickLoop => "kick-loop",
-            Measure::OnlineLoop => "online-loop",
-            Measure::Phase(phase) => phase.name(),
-            Measure::Work => "work",
-        }
-    }
-}
+/// What figures are published of.
+const MEASURES: [Measure; 8] = [
+    Measure::Total,
+    Measure::KickLoop,
+    Measure::OnlineLoop,
+    Measure::Phase(Phase::Sipi),
+    Measure::Phase(Phase::Callin),
+    Measure::Phase(Phase::TscSync),
+    Measure::Phase(Phase::Online),
+    Measure::Work,
+];
 
 /// The figures of a file; the project's own without one.
 ///
@@ -264,9 +237,8 @@ fn figure(
         match given {
             "options" => options = words(document, &key_path, value),
             "figure" => {
-                let word = document.word(&key_path, value, &Measure::ALL.map(Measure::name));
-                measure =
-                    word.and_then(|word| Measure::ALL.into_iter().find(|one| one.name() == word));
+                let word = document.word(&key_path, value, &MEASURES.map(Measure::name));
+                measure = word.and_then(Measure::named);
             }
             "cycles" => {
                 values.push(Published::Cycles(document.number(&key_path, value, 1) as f64));

@@ -3,12 +3,15 @@
 //! Captures are read as a stream. Of every trial a few numbers stay ([`Trial`]); the timelines of
 //! the few trials that are shown one by one are read in a second pass ([`Run::median_trials`]).
 
+mod aps;
 mod gather;
+mod trials;
 
 use crate::capture::{self, Summary};
 use crate::failure::Failure;
 use crate::manifest::{self, Manifest};
-use crate::spread::Spread;
+use crate::measure::Measure;
+use crate::statistics::{Interval, Sample, Spread};
 use crate::timeline::Disorder;
 use bringup::CpuIndex;
 use bringup::frame::OVERRUNS;
@@ -23,6 +26,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+
+pub use aps::{Ap, Aps};
+pub use trials::{TRIALS_KEPT, Trials};
 
 /// What the engine of a bare capture is called.
 pub const UNKNOWN_ENGINE: &str = "unknown";
@@ -120,12 +126,19 @@ pub struct Cell {
     pub profile: Option<String>,
     /// Every option.
     pub options: Options,
+    /// Whether equal kernels and options give equal captures; `None` for a bare capture.
+    pub exact: Option<bool>,
     /// Frequency of the TSC in kHz, of every boot that told it.
     pub frequencies: Vec<u64>,
     /// The trials, without cold ones.
-    pub trials: Vec<Trial>,
+    pub trials: Trials,
     /// The cold trials: each its boot's first.
-    pub cold: Vec<Trial>,
+    pub cold: Trials,
+    /// What the phases of each AP add up to over the trials without cold ones.
+    pub aps: Aps,
+    /// Clocks of online APs, of the trials without cold ones, of which the TSC sync learned too
+    /// little, or that drift: what their stamps say of the BSP's time is not certain.
+    pub unresolved: u64,
     /// Trials of which a frame is missing; they are not used.
     pub incomplete: u64,
     /// APs that did not come online, and how often, in all trials, cold ones counted.
@@ -183,6 +196,8 @@ pub struct Trial {
     /// The six phases in the order of [`Phase::ALL`]: each the mean over the online APs, rounded
     /// to whole cycles; `None` where there is no AP to take it of.
     pub phases: Option<[u64; 6]>,
+    /// The parts of [`Phase::Sipi`] in the order of [`bringup::phase::SubPhase::ALL`], likewise.
+    pub sub_phases: Option<[u64; 3]>,
     /// APs that did not come online.
     pub lost: u16,
     /// Steps that took longer than their cost.
@@ -352,21 +367,37 @@ impl Run {
 }
 
 impl Cell {
+    /// A measure over the trials, in cycles; `None` where no trial has it.
+    pub fn spread(&self, measure: Measure) -> Option<Spread> {
+        self.trials.spread(measure)
+    }
+
     /// Total of the trials, in cycles.
     pub fn total(&self) -> Option<Spread> {
-        Spread::of(self.trials.iter().map(|trial| trial.total))
+        self.spread(Measure::Total)
     }
 
     /// Kick loop of the trials, in cycles.
     pub fn kick_loop(&self) -> Option<Spread> {
-        Spread::of(self.trials.iter().map(|trial| trial.kick_loop))
+        self.spread(Measure::KickLoop)
     }
 
     /// A phase over the trials, each the mean of its APs, in cycles; `None` where no trial has an
     /// online AP.
     pub fn phase(&self, phase: Phase) -> Option<Spread> {
-        let phases = self.trials.iter().filter_map(|trial| trial.phases);
-        Spread::of(phases.map(|phases| phases[phase as usize]))
+        self.spread(Measure::Phase(phase))
+    }
+
+    /// A measure of the trials that are kept, by boot.
+    pub fn sample(&self, measure: Measure) -> Sample {
+        Sample::of(self.trials.iter().filter_map(|trial| Some((trial.boot, measure.of(trial)?))))
+    }
+
+    /// Where the median of a measure lies, in cycles, by resampling boots. `None` on an exact
+    /// engine, which needs none, and of fewer than
+    /// [`BOOTS_FOR_INTERVAL`](crate::statistics::BOOTS_FOR_INTERVAL) boots.
+    pub fn interval(&self, measure: Measure) -> Option<Interval> {
+        if self.exact == Some(true) { None } else { self.sample(measure).interval() }
     }
 
     /// Frequency of the TSC in kHz: the median of what the boots told.
@@ -419,7 +450,7 @@ impl Cell {
 
     /// The trials without cold ones, the fastest first.
     pub fn ranked_trials(&self) -> Vec<Trial> {
-        let mut trials = self.trials.clone();
+        let mut trials = self.trials.to_vec();
         trials.sort_by_key(|trial| (trial.total, trial.boot, trial.number));
         trials
     }

@@ -7,7 +7,7 @@ use bringup::plan::Plan;
 use std::fmt::Display;
 
 /// Fewer trials than this of a noisy engine make no median to rely on.
-const FEW_TRIALS: usize = 5;
+const FEW_TRIALS: u64 = 5;
 
 /// How far the frequencies that boots found may differ, in parts of the median.
 const FREQUENCY_TOLERANCE: f64 = 0.01;
@@ -153,11 +153,8 @@ fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
     }
     let noisy =
         run.boots.iter().any(|boot| boot.engine == cell.engine && boot.exact == Some(false));
-    if noisy && (1..FEW_TRIALS).contains(&cell.trials.len()) && cell.smp > 1 {
-        warn(format!(
-            "{} of a noisy engine say little",
-            counted(cell.trials.len() as u64, "trial")
-        ));
+    if noisy && (1..FEW_TRIALS).contains(&cell.trials.count()) && cell.smp > 1 {
+        warn(format!("{} of a noisy engine say little", counted(cell.trials.count(), "trial")));
     }
 }
 

@@ -1,12 +1,10 @@
 //! A run against the published figures: what it covers, how close it comes, and what the same
 //! profiles say beyond them.
 
-use super::{Figure, Machine, Measure, Published};
+use super::{Figure, Machine, Published};
 use crate::failure::Failure;
-use crate::run::{Cell, Run, Trial};
-use crate::spread::Spread;
+use crate::run::{Cell, Run};
 use bringup::options::{Kick, Options, Step, Strategy, TscSync};
-use bringup::phase::Phase;
 use miette::miette;
 
 /// What a run says of published figures.
@@ -95,7 +93,7 @@ impl<'a> Verdict<'a> {
                         Published::Cycles(cycles) => Some(cycles),
                         Published::Ms(ms) => tsc_khz.map(|khz| ms as f64 * khz as f64),
                     };
-                    let measured = measured(cell, figure.measure);
+                    let measured = cell.spread(figure.measure).map(|spread| spread.median);
                     rows.push(Row { machine, figure, cell, tsc_khz, published, measured });
                 }
             }
@@ -155,22 +153,6 @@ fn covers(cell: &Options, figure: &Options) -> bool {
         .iter()
         .filter(|key| !free.contains(key) && !key.starts_with("cost-"))
         .all(|key| value(cell, key) == value(figure, key))
-}
-
-fn measured(cell: &Cell, measure: Measure) -> Option<u64> {
-    let median = |of: &dyn Fn(&Trial) -> Option<u64>| {
-        Spread::of(cell.trials.iter().filter_map(of)).map(|spread| spread.median)
-    };
-    match measure {
-        Measure::Total => median(&|trial| Some(trial.total)),
-        Measure::KickLoop => median(&|trial| Some(trial.kick_loop)),
-        Measure::OnlineLoop => median(&|trial| Some(trial.total.saturating_sub(trial.kick_loop))),
-        Measure::Phase(phase) => median(&|trial| Some(trial.phases?[phase as usize])),
-        Measure::Work => median(&|trial| {
-            let phases = Phase::ALL.iter().zip(trial.phases?);
-            Some(phases.filter(|(phase, _)| phase.is_work()).map(|(_, cycles)| cycles).sum())
-        }),
-    }
 }
 
 fn tsc_khz(run: &Run, profile: &str) -> Option<u64> {

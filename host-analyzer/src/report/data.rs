@@ -6,7 +6,8 @@
 use super::headline;
 use crate::critical::{self, Part, Segment, Sum};
 use crate::run::{Cell, FullTrial, Run, Trial};
-use crate::statistics::{Sample, Summary};
+use crate::measure::Measure;
+use crate::statistics::Spread;
 use bringup::Cycles;
 use bringup::frame::{ApEnd, ApTimeline};
 use bringup::phase::{Phase, SubPhase};
@@ -56,7 +57,7 @@ pub struct CellData {
     /// Frequency of its clock.
     pub khz: Option<u64>,
     /// How many trials it has, without cold ones.
-    pub trials: usize,
+    pub trials: u64,
     /// Median of the totals, and the confidence interval of it where there is one.
     pub total: u64,
     /// See `total`.
@@ -116,7 +117,6 @@ impl Data {
                 let value = value(cell, &axis.key);
                 axis.values.iter().position(|other| *other == value)
             });
-            let totals = cell.trials.iter().map(|trial| (trial.boot, trial.total));
             let median = median_of(trials);
             cells.push(CellData {
                 label: format!("{engine}{} CPUs, {options}", cell.smp),
@@ -124,20 +124,17 @@ impl Data {
                 smp: cell.smp,
                 values: values.collect(),
                 khz: cell.tsc_khz(),
-                trials: cell.trials.len(),
+                trials: cell.trials.count(),
                 total: total.median,
-                interval: Sample::of(totals).interval().map(|told| (told.low, told.high)),
+                interval: cell.sample(Measure::Total).interval().map(|told| (told.low, told.high)),
                 lower_bound: median
                     .and_then(|trial| critical::lower_bound(&trial.timelines))
                     .map(|cycles| cycles.0),
                 phases: per_phase(|phase| Some(cell.phase(phase)?.median)),
-                over_trials: per_phase(|phase| {
-                    let phases = cell.trials.iter().filter_map(|trial| trial.phases);
-                    five(phases.map(|phases| phases[phase as usize]))
-                }),
+                over_trials: per_phase(|phase| Some(five(cell.phase(phase)?))),
                 over_aps: per_phase(|phase| {
                     let aps = online(&median?.timelines);
-                    five(aps.filter_map(|ap| Some(phase.of(&ap.stamps)?.0)))
+                    Some(five(Spread::of(aps.filter_map(|ap| Some(phase.of(&ap.stamps)?.0)))?))
                 }),
                 path: median.map(|FullTrial { trial, timelines }| {
                     critical::sums(&critical::path(Cycles(trial.total), timelines))
@@ -272,9 +269,8 @@ fn online(timelines: &[ApTimeline]) -> impl Iterator<Item = &ApTimeline> {
     timelines.iter().filter(|ap| ap.end == ApEnd::Online)
 }
 
-fn five(values: impl Iterator<Item = u64>) -> Option<[u64; 5]> {
-    let told = Summary::of(values)?;
-    Some([told.min, told.lower_quartile, told.median, told.upper_quartile, told.max])
+fn five(told: Spread) -> [u64; 5] {
+    [told.min, told.lower_quartile, told.median, told.upper_quartile, told.max]
 }
 
 /// All six, or none where one is missing.

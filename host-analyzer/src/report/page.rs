@@ -4,7 +4,7 @@
 //! but the two that are named by their hashes; so even a flaw in the escaping runs nothing.
 
 use super::data::Data;
-use super::figure::{Figure, GRID, INK, Kind, Numbers, PAPER, phase_colour};
+use super::figure::{Figure, GRID, INK, Kind, PAPER, phase_colour};
 use super::headline;
 use super::tables::{self, CellTable};
 use crate::manifest::Manifest;

@@ -7,8 +7,8 @@
 use super::data::median_of;
 use super::figure::{self, Bar, Figure, Kind, Line, Numbers, Row};
 use crate::critical::lower_bound;
+use crate::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
-use crate::statistics::Sample;
 use crate::timeline;
 use crate::unit::{Scale, Unit};
 use bringup::frame::ApEnd;
@@ -169,9 +169,8 @@ fn totals(
         let line = line_called(&mut lines, label);
         let khz = cell.tsc_khz();
         line.points.push((f64::from(cell.smp), scale.value(*total, khz)?));
-        let totals = cell.trials.iter().map(|trial| (trial.boot, trial.total));
         let ends = |cycles: f64| scale.value(cycles as u64, khz);
-        let interval = Sample::of(totals).interval();
+        let interval = cell.sample(Measure::Total).interval();
         line.band.extend(interval.and_then(|told| Some((ends(told.low)?, ends(told.high)?))));
     }
     // What any of the strategies shows to be possible.

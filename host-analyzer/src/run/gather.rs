@@ -1,11 +1,13 @@
 //! From frames to cells: follows a boot frame by frame and keeps what [`Run`](super::Run) needs.
 
+use super::aps::parts;
 use super::{Boot, BootCell, Cell, LostAp, LostEnd, Machine, Overrun, Trial, UNKNOWN_ENGINE};
 use crate::capture::{self, Summary};
 use crate::failure::Failure;
 use crate::manifest;
 use crate::timeline::{on_bsp_clock, phases};
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
+use bringup::offset::Verdict;
 use bringup::options::Options;
 use bringup::plan::Plan;
 use miette::{Report, miette};
@@ -201,9 +203,12 @@ impl<'a> Reader<'a> {
                 smp,
                 profile,
                 options,
+                exact: self.told.map(|told| told.exact),
                 frequencies: Vec::new(),
-                trials: Vec::new(),
-                cold: Vec::new(),
+                trials: Default::default(),
+                cold: Default::default(),
+                aps: Default::default(),
+                unresolved: 0,
                 incomplete: 0,
                 lost_aps: Default::default(),
                 disorders: Default::default(),
@@ -291,7 +296,7 @@ impl<'a> Reader<'a> {
 impl Cell {
     /// Adds a whole trial, its timelines on the BSP's clock.
     fn add(&mut self, (boot, begin, end): (u32, TrialBegin, &TrialEnd), timelines: &[ApTimeline]) {
-        let mut sums = [0u128; 6];
+        let (mut sums, mut part_sums) = ([0u128; 6], [0u128; 3]);
         let (mut online, mut overruns) = (0, 0);
         for timeline in timelines {
             for (overrun, by) in
@@ -310,7 +315,13 @@ impl Cell {
             match phases(&timeline.stamps) {
                 Ok(phases) => {
                     online += 1;
+                    let parts = parts(&timeline.stamps);
                     sums.iter_mut().zip(phases).for_each(|(sum, c)| *sum += u128::from(c.0));
+                    part_sums.iter_mut().zip(parts).for_each(|(sum, c)| *sum += u128::from(c.0));
+                    if !begin.cold {
+                        self.aps.add(timeline.cpu, &phases, &parts);
+                        self.unresolved += u64::from(is_unresolved(timeline));
+                    }
                 }
                 Err(disorder) => {
                     self.disorders.entry(timeline.cpu).or_insert((0, disorder)).0 += 1;
@@ -325,11 +336,17 @@ impl Cell {
             total: end.total.0,
             kick_loop: end.kick_loop.0,
             phases: (online > 0).then(|| sums.map(mean)),
+            sub_phases: (online > 0).then(|| part_sums.map(mean)),
             lost: end.lost,
             overruns,
         };
         if begin.cold { self.cold.push(trial) } else { self.trials.push(trial) }
     }
+}
+
+/// True where the TSC sync compared the AP's clock and can't tell how far it is off.
+fn is_unresolved(timeline: &ApTimeline) -> bool {
+    timeline.sync.is_some_and(|sync| matches!(sync.verdict, Verdict::Unresolved | Verdict::Drift))
 }
 
 /// Reads a capture again for the timelines of a few trials.

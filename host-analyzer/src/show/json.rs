@@ -1,9 +1,10 @@
 //! The same cells for programs: JSON, in cycles.
 
-use crate::run::{Cell, Run, Trial};
-use crate::spread::Spread;
+use crate::measure::Measure;
+use crate::run::{Cell, Run};
+use crate::statistics::{Interval, Spread};
 use bringup::options::Options;
-use bringup::phase::Phase;
+use bringup::phase::{Phase, SubPhase};
 use serde_json::{Map, Value, json};
 
 /// Version of what [`json()`] returns.
@@ -11,9 +12,10 @@ pub const SCHEMA: u32 = 1;
 
 /// A run as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`.
 ///
-/// Every time is in cycles, as `{"median", "min", "max"}` over the trials; each phase is the mean
-/// over the APs of a trial. `null` stands where there is no trial, or no online AP, to take a
-/// number of, and where the clock's frequency is unknown.
+/// Every time is in cycles, as `{"median", "min", "max", …}` over the trials; each phase is the
+/// mean over the APs of a trial. `interval` is where the median lies with 95 %, by resampling
+/// boots; `null` on an exact engine and of fewer than six boots. `null` also stands where there is
+/// no trial, or no online AP, to take a number of, and where the clock's frequency is unknown.
 pub fn json(run: &Run) -> Value {
     json!({
         "schema": SCHEMA,
@@ -36,33 +38,47 @@ fn cell(cell: &Cell) -> Value {
         };
         put(&key.replace('-', "_"), value);
     }
-    put("trials", json!(cell.trials.len()));
+    put("trials", json!(cell.trials.count()));
     put("incomplete", json!(cell.incomplete));
     put("lost", json!(cell.lost()));
     put("overruns", json!(cell.overrun_count()));
     put("tsc_khz", json!(cell.tsc_khz()));
-    put("total", spread(cell.total()));
-    put("kick_loop", spread(cell.kick_loop()));
-    let phases: Option<Map<String, Value>> = Phase::ALL
-        .iter()
-        .map(|phase| Some((phase.name().replace('-', "_"), spread(Some(cell.phase(*phase)?)))))
-        .collect();
-    put("phases", json!(phases));
-    if !cell.cold.is_empty() {
-        let median = |of: fn(&Trial) -> u64| Spread::of(cell.cold.iter().map(of)).map(|s| s.median);
+    put("total", figure(cell, Measure::Total));
+    put("kick_loop", figure(cell, Measure::KickLoop));
+    put("online_loop", figure(cell, Measure::OnlineLoop));
+    let online = cell.phase(Phase::Sipi).is_some();
+    put("phases", json!(online.then(|| figures(cell, &Phase::ALL.map(Measure::Phase)))));
+    put("sub_phases", json!(online.then(|| figures(cell, &SubPhase::ALL.map(Measure::SubPhase)))));
+    if cell.cold.count() > 0 {
+        let median = |measure| cell.cold.spread(measure).map(|spread| spread.median);
         put(
             "cold",
             json!({
-                "total": median(|trial| trial.total),
-                "kick_loop": median(|trial| trial.kick_loop),
+                "total": median(Measure::Total),
+                "kick_loop": median(Measure::KickLoop),
             }),
         );
     }
     Value::Object(object)
 }
 
-fn spread(spread: Option<Spread>) -> Value {
-    json!(spread.map(|Spread { median, min, max }| json!({
-        "median": median, "min": min, "max": max,
-    })))
+fn figures(cell: &Cell, measures: &[Measure]) -> Map<String, Value> {
+    let named = |measure: &Measure| (measure.name().replace('-', "_"), figure(cell, *measure));
+    measures.iter().map(named).collect()
+}
+
+fn figure(cell: &Cell, measure: Measure) -> Value {
+    let Some(spread) = cell.spread(measure) else { return Value::Null };
+    let Spread { count: _, min, lower_quartile, median, upper_quartile, max, mad, outliers } =
+        spread;
+    json!({
+        "median": median,
+        "min": min,
+        "max": max,
+        "lower_quartile": lower_quartile,
+        "upper_quartile": upper_quartile,
+        "mad": mad,
+        "outliers": outliers,
+        "interval": cell.interval(measure).map(|Interval { low, high }| [low, high]),
+    })
 }

@@ -94,7 +94,7 @@ pub(crate) fn columns(run: &Run, unit: Unit) -> Vec<Column> {
     for key in run.varying_options() {
         columns.push(words(key, &|cell| cell.option(key)));
     }
-    columns.push(numbers("trials", &|cell| cell.trials.len().to_string()));
+    columns.push(numbers("trials", &|cell| cell.trials.count().to_string()));
     if run.lost_aps() > 0 {
         columns.push(numbers("lost", &|cell| cell.lost().to_string()));
     }

@@ -127,10 +127,16 @@ fn json_holds_the_cells_in_cycles_and_schema_first() {
         assert_eq!(cell[key], value, "{key}");
     }
     assert_eq!((&cell["tsc_khz"], &cell["overruns"]), (&1_000_000.into(), &0.into()));
-    let same = |cycles: u64| serde_json::json!({"median": cycles, "min": cycles, "max": cycles});
+    let same = |cycles: u64| {
+        serde_json::json!({
+            "median": cycles, "min": cycles, "max": cycles, "lower_quartile": cycles,
+            "upper_quartile": cycles, "mad": 0, "outliers": 0, "interval": null,
+        })
+    };
     assert_eq!(cell["total"], same(40_500_000));
     assert_eq!(cell["kick_loop"], same(2_700_000));
     assert_eq!(cell["phases"]["tsc_sync"], same(500_000));
+    assert_eq!(cell["sub_phases"]["kick"], same(1_400_000));
     assert_eq!(cell.get("cold"), None);
     assert_eq!(json["cells"][0]["cold"]["total"], 72_900_000);
     assert_eq!(json["warnings"], serde_json::json!([]));

@@ -1,0 +1,89 @@
+//! What can be measured of a trial, by its word.
+
+use crate::run::Trial;
+use bringup::phase::{Phase, SubPhase};
+
+/// A figure of a trial, in cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// From zero until the BSP knows the last AP online.
+    Total,
+    /// From zero to the last `kick_end`.
+    KickLoop,
+    /// The rest of the total.
+    OnlineLoop,
+    /// The mean over the APs of a phase.
+    Phase(Phase),
+    /// The mean over the APs of a part of [`Phase::Sipi`].
+    SubPhase(SubPhase),
+    /// The sum of the work phases' means: the number in brackets of the e-mail's line.
+    Work,
+}
+
+impl Measure {
+    /// How many there are.
+    pub const COUNT: usize = 4 + Phase::ALL.len() + SubPhase::ALL.len();
+
+    /// Every measure.
+    pub const ALL: [Measure; Measure::COUNT] = [
+        Measure::Total,
+        Measure::KickLoop,
+        Measure::OnlineLoop,
+        Measure::Phase(Phase::Sipi),
+        Measure::SubPhase(SubPhase::Kick),
+        Measure::SubPhase(SubPhase::Wake),
+        Measure::SubPhase(SubPhase::Trampoline),
+        Measure::Phase(Phase::Hold),
+        Measure::Phase(Phase::Callin),
+        Measure::Phase(Phase::Turn),
+        Measure::Phase(Phase::TscSync),
+        Measure::Phase(Phase::Online),
+        Measure::Work,
+    ];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Measure::Total => "total",
+            Measure::KickLoop => "kick-loop",
+            Measure::OnlineLoop => "online-loop",
+            Measure::Phase(phase) => phase.name(),
+            Measure::SubPhase(part) => part.name(),
+            Measure::Work => "work",
+        }
+    }
+
+    /// The measure of that word.
+    pub fn named(word: &str) -> Option<Measure> {
+        Measure::ALL.into_iter().find(|measure| measure.name() == word)
+    }
+
+    /// Its value in a trial; `None` where it is of APs and none came online.
+    pub fn of(self, trial: &Trial) -> Option<u64> {
+        match self {
+            Measure::Total => Some(trial.total),
+            Measure::KickLoop => Some(trial.kick_loop),
+            Measure::OnlineLoop => Some(trial.total.saturating_sub(trial.kick_loop)),
+            Measure::Phase(phase) => Some(trial.phases?[phase as usize]),
+            Measure::SubPhase(part) => Some(trial.sub_phases?[part as usize]),
+            Measure::Work => {
+                let phases = Phase::ALL.iter().zip(trial.phases?);
+                let work = phases.filter(|(phase, _)| phase.is_work());
+                Some(work.fold(0, |sum: u64, (_, cycles)| sum.saturating_add(cycles)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_measure_has_a_word_of_its_own() {
+        for (index, measure) in Measure::ALL.into_iter().enumerate() {
+            assert_eq!(Measure::named(measure.name()), Some(measure));
+            assert!(!Measure::ALL[..index].contains(&measure));
+        }
+    }
+}

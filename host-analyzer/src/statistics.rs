@@ -1,0 +1,495 @@
+//! What many numbers come to: spreads, intervals, a test of ranks.
+//!
+//! On a noisy engine the trials of one boot share what that boot was dealt (where its threads ran,
+//! what else the host did), so the boot is the unit: intervals resample boots, and the test ranks
+//! their medians. `docs/method.md` has the reasons.
+
+use fastrand::Rng;
+use std::f64::consts::SQRT_2;
+
+/// How sure an interval is.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Fewer boots than this make no interval: five boots lie all on one side of the true median once
+/// in 16 times, so that even their whole range is no 95 % interval; six do once in 32 times.
+pub const BOOTS_FOR_INTERVAL: usize = 6;
+
+/// How often boots are resampled for an interval.
+const RESAMPLES: usize = 2000;
+
+/// Equal data give equal intervals.
+const SEED: u64 = 28;
+
+/// Up to this many values the test of ranks counts every arrangement; beyond, the normal
+/// approximation is closer than the data are to anything.
+const EXACT_RANKS: usize = 40;
+
+/// Some cycles in a few numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// How many values.
+    pub count: u64,
+    /// The least.
+    pub min: u64,
+    /// A quarter of the values lies below; between two values in proportion, rounded down.
+    pub lower_quartile: u64,
+    /// The middle; of an even count the mean of the two in the middle, rounded down.
+    pub median: u64,
+    /// A quarter of the values lies above.
+    pub upper_quartile: u64,
+    /// The greatest.
+    pub max: u64,
+    /// Median absolute deviation: the median distance from the median.
+    pub mad: u64,
+    /// Values beyond the [`Spread::fences`]. They are told, not dropped.
+    pub outliers: u64,
+}
+
+impl Spread {
+    /// Of these values; `None` of none.
+    pub fn of(values: impl IntoIterator<Item = u64>) -> Option<Spread> {
+        let mut values: Vec<u64> = values.into_iter().collect();
+        values.sort_unstable();
+        let (min, max) = (*values.first()?, *values.last()?);
+        let median = quantile(&values, 2);
+        let mut spread = Spread {
+            count: values.len() as u64,
+            min,
+            lower_quartile: quantile(&values, 1),
+            median,
+            upper_quartile: quantile(&values, 3),
+            max,
+            mad: 0,
+            outliers: 0,
+        };
+        spread.outliers = values.iter().filter(|value| spread.is_outlier(**value)).count() as u64;
+        values.iter_mut().for_each(|value| *value = value.abs_diff(median));
+        values.sort_unstable();
+        spread.mad = quantile(&values, 2);
+        Some(spread)
+    }
+
+    /// The least and the greatest value that is no outlier: one and a half times the distance of
+    /// the quartiles beyond them (Tukey, "Exploratory Data Analysis").
+    pub fn fences(&self) -> (u64, u64) {
+        let reach = (self.upper_quartile - self.lower_quartile).saturating_mul(3) / 2;
+        (self.lower_quartile.saturating_sub(reach), self.upper_quartile.saturating_add(reach))
+    }
+
+    /// True for a value beyond the [`Spread::fences`].
+    pub fn is_outlier(&self, value: u64) -> bool {
+        let (low, high) = self.fences();
+        !(low..=high).contains(&value)
+    }
+}
+
+/// So many quarters of sorted values lie below this.
+fn quantile(sorted: &[u64], quarters: usize) -> u64 {
+    let last = sorted.len() - 1;
+    let (index, rest) = (last * quarters / 4, (last * quarters % 4) as u128);
+    let (low, high) = (sorted[index], sorted[(index + 1).min(last)]);
+    low + (u128::from(high - low) * rest / 4) as u64
+}
+
+/// Where a number lies with [`CONFIDENCE`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// From here …
+    pub low: f64,
+    /// … to here.
+    pub high: f64,
+}
+
+impl Interval {
+    /// The middle 95 % of what the resamples came to.
+    fn of(mut resampled: Vec<f64>) -> Interval {
+        resampled.sort_unstable_by(f64::total_cmp);
+        let beyond = (resampled.len() as f64 * (1.0 - CONFIDENCE) / 2.0) as usize;
+        Interval { low: resampled[beyond], high: resampled[resampled.len() - 1 - beyond] }
+    }
+
+    /// True where this number lies in it.
+    pub fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
+    /// True where all of it lies from `low` to `high`.
+    pub fn within(&self, low: f64, high: f64) -> bool {
+        low <= self.low && self.high <= high
+    }
+}
+
+/// The values of some trials, each with its boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Sorted by value; a boot is an index of `sizes`.
+    values: Vec<(u64, u32)>,
+    /// How many values each boot has.
+    sizes: Vec<u64>,
+}
+
+impl Sample {
+    /// Of values, each with the boot that it is of.
+    pub fn of(values: impl IntoIterator<Item = (u32, u64)>) -> Sample {
+        let mut known: Vec<u32> = Vec::new();
+        let mut sizes: Vec<u64> = Vec::new();
+        let mut last = 0;
+        let mut values: Vec<(u64, u32)> = values
+            .into_iter()
+            .map(|(boot, value)| {
+                // Trials come boot after boot.
+                if known.get(last) != Some(&boot) {
+                    last = known.iter().position(|other| *other == boot).unwrap_or_else(|| {
+                        known.push(boot);
+                        sizes.push(0);
+                        known.len() - 1
+                    });
+                }
+                sizes[last] += 1;
+                (value, last as u32)
+            })
+            .collect();
+        values.sort_unstable();
+        Sample { values, sizes }
+    }
+
+    /// How many boots have a value.
+    pub fn boots(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The median of all values, not rounded; `None` of none.
+    pub fn median(&self) -> Option<f64> {
+        (!self.values.is_empty()).then(|| self.weighted(&vec![1; self.boots()]))
+    }
+
+    /// The median of each boot's values, in the order in which the boots came.
+    pub fn boot_medians(&self) -> Vec<f64> {
+        let mut weights = vec![0; self.boots()];
+        (0..self.boots())
+            .map(|boot| {
+                weights[boot] = 1;
+                let median = self.weighted(&weights);
+                weights[boot] = 0;
+                median
+            })
+            .collect()
+    }
+
+    /// Where the median of all values lies, by resampling boots; `None` of fewer than
+    /// [`BOOTS_FOR_INTERVAL`].
+    pub fn interval(&self) -> Option<Interval> {
+        resampled([self], |[median]| median)
+    }
+
+    /// The median of all values, each counted as often as its boot says.
+    fn weighted(&self, weights: &[u64]) -> f64 {
+        let total: u64 = self.sizes.iter().zip(weights).map(|(size, weight)| size * weight).sum();
+        let (low, high) = ((total - 1) / 2, total / 2);
+        let (mut seen, mut lower) = (0, None);
+        for (value, boot) in &self.values {
+            seen += weights[*boot as usize];
+            if seen > low && lower.is_none() {
+                lower = Some(*value as f64);
+            }
+            if seen > high {
+                let upper = *value as f64;
+                return lower.map_or(upper, |lower| lower + (upper - lower) / 2.0);
+            }
+        }
+        unreachable!("the weights were summed over the same values")
+    }
+
+    /// The median of one resample: as many boots as there are, drawn with repetition.
+    fn resample(&self, random: &mut Rng, weights: &mut Vec<u64>) -> f64 {
+        weights.clear();
+        weights.resize(self.boots(), 0);
+        for _ in 0..self.boots() {
+            weights[random.usize(..self.boots())] += 1;
+        }
+        self.weighted(weights)
+    }
+}
+
+/// Where a number that is made of the medians of samples lies, by resampling the boots of each;
+/// `None` where one has fewer than [`BOOTS_FOR_INTERVAL`].
+pub fn resampled<const N: usize>(
+    samples: [&Sample; N],
+    number: impl Fn([f64; N]) -> f64,
+) -> Option<Interval> {
+    if samples.iter().any(|sample| sample.boots() < BOOTS_FOR_INTERVAL) {
+        return None;
+    }
+    let (mut random, mut weights) = (Rng::with_seed(SEED), Vec::new());
+    let numbers = (0..RESAMPLES)
+        .map(|_| number(samples.map(|sample| sample.resample(&mut random, &mut weights))));
+    Some(Interval::of(numbers.collect()))
+}
+
+/// How likely ranks as far apart as these are where both come from one distribution: the two-sided
+/// p-value of the Mann-Whitney test. 1 where one has no value.
+///
+/// Up to 40 values it is exact, ties included; beyond that the normal approximation with
+/// corrections for ties and continuity.
+pub fn rank_test(one: &[f64], other: &[f64]) -> f64 {
+    if one.is_empty() || other.is_empty() {
+        return 1.0;
+    }
+    let mut values: Vec<(f64, bool)> = one.iter().map(|value| (*value, true)).collect();
+    values.extend(other.iter().map(|value| (*value, false)));
+    values.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    // Twice the rank, so that the mean of tied ranks is whole.
+    let (mut ranks, mut ties) = (Vec::with_capacity(values.len()), 0.0);
+    for tied in values.chunk_by(|one, other| one.0 == other.0) {
+        let before = ranks.len();
+        ranks.extend(std::iter::repeat_n(2 * before + tied.len() + 1, tied.len()));
+        ties += (tied.len() as f64).powi(3) - tied.len() as f64;
+    }
+    let sum: usize =
+        values.iter().zip(&ranks).filter(|((_, of_one), _)| *of_one).map(|(_, rank)| rank).sum();
+    if values.len() <= EXACT_RANKS {
+        RankSums::of(&ranks, one.len()).p(sum)
+    } else {
+        normal(sum as f64 / 2.0, one.len() as f64, other.len() as f64, ties)
+    }
+}
+
+/// The p-value of a sum of ranks by the normal approximation.
+fn normal(sum: f64, one: f64, other: f64, ties: f64) -> f64 {
+    let all = one + other;
+    let variance = one * other / 12.0 * (all + 1.0 - ties / (all * (all - 1.0)));
+    let off = (sum - one * (all + 1.0) / 2.0).abs() - 0.5;
+    if off <= 0.0 || variance <= 0.0 { 1.0 } else { libm::erfc(off / variance.sqrt() / SQRT_2) }
+}
+
+/// How likely each sum of ranks is where all ways to deal the ranks out are equally likely.
+struct RankSums {
+    /// By the sum.
+    likely: Vec<f64>,
+}
+
+impl RankSums {
+    /// Of `count` of these ranks.
+    fn of(ranks: &[usize], count: usize) -> RankSums {
+        let most: usize = ranks.iter().sum();
+        // ways[k][s]: how many ways there are to take k ranks that add up to s.
+        let mut ways = vec![vec![0.0; most + 1]; count + 1];
+        ways[0][0] = 1.0;
+        for (taken, rank) in ranks.iter().enumerate() {
+            for k in (1..=count.min(taken + 1)).rev() {
+                let (fewer, these) = ways.split_at_mut(k);
+                for (way, before) in these[0][*rank..].iter_mut().zip(&fewer[k - 1]) {
+                    *way += before;
+                }
+            }
+        }
+        let mut likely = ways.swap_remove(count);
+        let all: f64 = likely.iter().sum();
+        likely.iter_mut().for_each(|way| *way /= all);
+        RankSums { likely }
+    }
+
+    /// Twice the smaller tail, the sum itself in both.
+    fn p(&self, sum: usize) -> f64 {
+        let below: f64 = self.likely[..=sum].iter().sum();
+        let above: f64 = self.likely[sum..].iter().sum();
+        (2.0 * below.min(above)).min(1.0)
+    }
+}
+
+/// The p-values of a family, made greater so that the chance of any false finding in it stays what
+/// it is for one (Holm, "A simple sequentially rejective multiple test procedure").
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|one, other| p[*one].total_cmp(&p[*other]));
+    let mut adjusted = vec![1.0; p.len()];
+    let mut most: f64 = 0.0;
+    for (rank, index) in order.into_iter().enumerate() {
+        most = most.max(p[index] * (p.len() - rank) as f64).min(1.0);
+        adjusted[index] = most;
+    }
+    adjusted
+}
+
+/// How much more often a value of `new` is greater than one of `base` than less: Cliff's delta,
+/// from -1 (every one is less) to 1 (every one is greater).
+pub fn dominance(base: &[f64], new: &[f64]) -> f64 {
+    let pairs = base.iter().flat_map(|base| new.iter().map(move |new| new.total_cmp(base) as i64));
+    pairs.sum::<i64>() as f64 / (base.len() * new.len()).max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastrand::Rng;
+    use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+
+    fn of(values: &[u64]) -> Spread {
+        Spread::of(values.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
+        assert_eq!(Spread::of([]), None);
+        assert_eq!(of(&[7]).median, 7);
+        assert_eq!((of(&[9, 1, 2]).median, of(&[9, 1, 2]).min, of(&[9, 1, 2]).max), (2, 1, 9));
+        assert_eq!(of(&[8, 1, 2, 4]).median, 3);
+        assert_eq!(of(&[u64::MAX, u64::MAX]).median, u64::MAX);
+    }
+
+    /// The numbers of R's `quantile` (its default), `mad(constant = 1)` and Tukey's fences.
+    #[test]
+    fn a_spread_has_known_answers() {
+        let spread = of(&[2, 4, 4, 5, 6, 7, 8, 9, 10, 40]);
+        let Spread { count, lower_quartile, median, upper_quartile, mad, outliers, .. } = spread;
+        assert_eq!((count, lower_quartile, median, upper_quartile), (10, 4, 6, 8));
+        assert_eq!((mad, outliers), (2, 1));
+        assert_eq!(spread.fences(), (0, 14));
+        assert!(spread.is_outlier(40) && !spread.is_outlier(10));
+    }
+
+    /// `scipy.stats.mannwhitneyu(…, method="exact")`, and by counting: of the 20 ways to deal six
+    /// ranks out to two threes, two are as far apart as can be.
+    #[test]
+    fn the_test_of_ranks_has_known_answers() {
+        let near = |p: f64, known: f64| assert!((p - known).abs() < 1e-9, "{p} is not {known}");
+        near(rank_test(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]), 2.0 / 20.0);
+        near(rank_test(&[4.0, 5.0, 6.0], &[1.0, 2.0, 3.0]), 2.0 / 20.0);
+        near(rank_test(&[19.0, 22.0, 16.0, 29.0, 24.0], &[20.0, 11.0, 17.0, 12.0]), 1.0 / 9.0);
+        near(rank_test(&[1.0, 1.0, 1.0], &[1.0, 1.0]), 1.0);
+        // With ties, by counting: of the 6 ways to take two of 1, 2, 2, 3 one is as low as {1, 2}
+        // and one as that: {1, 2} twice.
+        near(rank_test(&[1.0, 2.0], &[2.0, 3.0]), 2.0 * 2.0 / 6.0);
+        near(rank_test(&[], &[1.0]), 1.0);
+    }
+
+    #[test]
+    fn the_approximation_for_many_values_joins_the_exact_test() {
+        let one: Vec<f64> = (0..20).map(|index| f64::from(index) * 1.9).collect();
+        let other: Vec<f64> = (0..20).map(|index| f64::from(index) * 2.1 + 7.05).collect();
+        let exact = rank_test(&one, &other);
+        let sum: f64 = one
+            .iter()
+            .map(|value| {
+                let less = one.iter().chain(&other).filter(|other| *other < value).count();
+                less as f64 + 1.0
+            })
+            .sum();
+        let approximate = normal(sum, 20.0, 20.0, 0.0);
+        assert!((exact - approximate).abs() < 0.1 * exact, "{exact} and {approximate}");
+    }
+
+    /// The example of Holm's method in R's `p.adjust`.
+    #[test]
+    fn holm_has_known_answers() {
+        let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
+        let known = [0.03, 0.06, 0.06, 0.02];
+        assert!(adjusted.iter().zip(known).all(|(one, other)| (one - other).abs() < 1e-12));
+        assert_eq!(holm(&[]), Vec::<f64>::new());
+    }
+
+    #[test]
+    fn dominance_is_one_where_all_are_greater_and_nothing_where_they_are_alike() {
+        assert_eq!(dominance(&[1.0, 2.0], &[3.0, 4.0]), 1.0);
+        assert_eq!(dominance(&[3.0, 4.0], &[1.0, 2.0]), -1.0);
+        assert_eq!(dominance(&[1.0, 2.0], &[2.0, 1.0]), 0.0);
+    }
+
+    #[test]
+    fn fewer_than_six_boots_make_no_interval() {
+        let sample = |boots: u32| Sample::of((0..boots * 3).map(|at| (at / 3, u64::from(at % 7))));
+        assert_eq!(sample(5).interval(), None);
+        assert!(sample(6).interval().is_some());
+    }
+
+    #[test]
+    fn many_trials_of_few_boots_make_no_narrow_interval() {
+        // Within a boot nothing varies: a thousand trials know no more than ten.
+        let sample = |trials: u64| {
+            let boots = (0..8u32).map(|boot| (boot, 1000 + u64::from(boot) * 100));
+            Sample::of(boots.flat_map(move |pair| (0..trials).map(move |_| pair)))
+        };
+        assert_eq!(sample(10).interval(), sample(1000).interval());
+    }
+
+    /// Of many samples from one distribution, about 95 % of the intervals hold its median.
+    #[test]
+    fn intervals_hold_the_true_median_as_often_as_they_say() {
+        let mut random = Rng::with_seed(1);
+        let rounds = 200;
+        let held = (0..rounds).filter(|_| {
+            let sample = Sample::of((0..15).map(|boot| (boot, random.u64(0..2_000_000))));
+            sample.interval().unwrap().holds(1_000_000.0)
+        });
+        let share = held.count() as f64 / f64::from(rounds);
+        assert!((0.90..=0.99).contains(&share), "{share}");
+    }
+
+    /// Under no difference the test says so: the share of p-values below a level is at most it.
+    #[test]
+    fn the_test_of_ranks_errs_no_more_often_than_it_says() {
+        let mut random = Rng::with_seed(2);
+        let rounds = 2000;
+        let draw = |random: &mut Rng| (0..9).map(|_| random.f64()).collect::<Vec<f64>>();
+        let p: Vec<f64> =
+            (0..rounds).map(|_| rank_test(&draw(&mut random), &draw(&mut random))).collect();
+        let below = p.iter().filter(|p| **p <= 0.05).count() as f64 / f64::from(rounds);
+        // Three standard deviations above 5 %.
+        assert!(below <= 0.05 + 3.0 * (0.05f64 * 0.95 / f64::from(rounds)).sqrt(), "{below}");
+        assert!(below > 0.02, "{below}: the test finds nothing at all");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn an_interval_holds_the_median(
+            values in proptest::collection::vec((0u32..12, 0u64..1 << 40), 60..200)
+        ) {
+            let sample = Sample::of(values);
+            if let Some(interval) = sample.interval() {
+                prop_assert!(interval.low <= interval.high);
+                prop_assert!(interval.holds(sample.median().unwrap()));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_weighted_median_is_the_median(values in proptest::collection::vec((0u32..5, 0u64..1000), 1..50)) {
+            let median = Spread::of(values.iter().map(|(_, value)| *value)).unwrap().median;
+            prop_assert_eq!(Sample::of(values).median().unwrap().floor(), median as f64);
+        }
+
+        #[test]
+        fn the_parts_of_a_spread_are_in_order(values in proptest::collection::vec(any::<u64>(), 1..50)) {
+            let spread = Spread::of(values).unwrap();
+            let Spread { min, lower_quartile, median, upper_quartile, max, .. } = spread;
+            prop_assert!([min, lower_quartile, median, upper_quartile, max].is_sorted());
+            prop_assert!(!spread.is_outlier(median));
+        }
+
+        #[test]
+        fn holm_is_never_less_careful_than_no_correction(p in proptest::collection::vec(0.0f64..=1.0, 1..30)) {
+            let adjusted = holm(&p);
+            for (p, adjusted) in p.iter().zip(&adjusted) {
+                prop_assert!(p <= adjusted && *adjusted <= 1.0);
+            }
+            // Nor more careful than Bonferroni.
+            for (one, adjusted_one) in p.iter().zip(&adjusted) {
+                prop_assert!(*adjusted_one <= (one * p.len() as f64).min(1.0).max(p.iter().copied().fold(0.0, f64::max)));
+            }
+        }
+
+        #[test]
+        fn the_test_of_ranks_does_not_care_which_comes_first(
+            one in proptest::collection::vec(0u8..9, 1..15), other in proptest::collection::vec(0u8..9, 1..15)
+        ) {
+            let floats = |values: &[u8]| values.iter().map(|value| f64::from(*value)).collect::<Vec<f64>>();
+            let (one, other) = (floats(&one), floats(&other));
+            let (p, swapped) = (rank_test(&one, &other), rank_test(&other, &one));
+            prop_assert!((p - swapped).abs() < 1e-9);
+            prop_assert!(p > 0.0 && p <= 1.0);
+        }
+    }
+}

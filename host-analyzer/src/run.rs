@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub use aps::{Ap, Aps};
 pub use trials::{TRIALS_KEPT, Trials};
@@ -517,5 +517,25 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
         None => return Err(unusable("it has no number called `schema`".to_owned())),
     }
     // From the text, for the line and column in the message.
-    serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
+    let manifest: Manifest =
+        serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    match manifest.boots.iter().find(|boot| !lies_inside(folder, &boot.capture)) {
+        Some(boot) => Err(unusable(format!(
+            "boot {} of {} has its capture at {:?}, which is not inside the run folder",
+            boot.boot, boot.engine, boot.capture
+        ))),
+        None => Ok(manifest),
+    }
+}
+
+/// Whether a path of a manifest's stays in the folder, links followed. A run folder may come from
+/// anywhere, and must not have other files read.
+fn lies_inside(folder: &Path, path: &str) -> bool {
+    let mut components = Path::new(path).components().peekable();
+    let plain = components.peek().is_some()
+        && components.all(|component| matches!(component, Component::Normal(_)));
+    // What does not exist is told when it is read.
+    let resolved = fs::canonicalize(folder)
+        .and_then(|folder| Ok(fs::canonicalize(folder.join(path))?.starts_with(folder)));
+    plain && resolved.unwrap_or(true)
 }

@@ -212,7 +212,7 @@
     };
     if (counts.size === 1) {
       // One CPU count makes no curve: bars, each with its bound.
-      swatch(colours.faint, true, "lower bound");
+      swatch(colours.ink, true, "lower bound");
       const y = (cell) => shown.indexOf(cell);
       paint(charts.totals, shown.length * 30 + 56, {
         grid: { left: 4, right: 24, top: 4, bottom: 44, containLabel: true },
@@ -239,7 +239,7 @@
               const half = api.size([0, 1])[1] * 0.42;
               return {
                 type: "line", shape: { x1: x, x2: x, y1: middle - half, y2: middle + half },
-                style: { stroke: colours.faint, lineWidth: 3, lineDash: [3, 3] },
+                style: { stroke: colours.ink, lineWidth: 2, lineDash: [4, 3] },
               };
             },
           },
@@ -277,11 +277,11 @@
       swatch(colour, false, line);
     });
     paint(charts.totals, isNarrow() ? 300 : 380, {
-      grid: { left: 4, right: 16, top: 30, bottom: 44, containLabel: true },
+      title: { text: `total [${unit}]`, left: 0, top: 2, padding: 0,
+        textStyle: { color: colours.faint, fontSize: 12, fontWeight: 400, fontFamily: FONT } },
+      grid: { left: 4, right: 16, top: 28, bottom: 44, containLabel: true },
       xAxis: values("CPUs, the BSP counted", { min: 0 }),
-      yAxis: values(`total [${unit}]`, {
-        min: 0, nameGap: 12, nameLocation: "end", nameTextStyle: { color: colours.faint, fontSize: 12, align: "left", padding: [0, 0, 0, -28] },
-      }),
+      yAxis: values("", { min: 0 }),
       tooltip: tooltip(({ data: [, , index] }) => about(data.cells[index])),
       series,
     });
@@ -337,7 +337,7 @@
         textStyle: { color: colours.ink, fontSize: 13, fontWeight: 600, fontFamily: FONT },
       })),
       grid: data.phases.map((_, index) => ({
-        left: left + place(index).column * width, width: width - 28,
+        left: left + place(index).column * width, width: width - 48,
         top: place(index).row * height + 24, height: height - 64,
       })),
       xAxis: data.phases.map((_, index) => values("", {

@@ -62,7 +62,7 @@ enum Command {
     },
     /// Run every check of the project, in order, until one fails
     Test {
-        /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, loom, machine, mutants
+        /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, page, loom, kernel
         stages: Vec<String>,
     },
 }
@@ -154,7 +154,7 @@ fn named(engine: &str) -> Result<&'static dyn Engine, Failure> {
 /// Sets the machine up for the scenario, then runs it.
 fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
     let boots = scenario.groups.iter().any(|group| group.engine.boots_kernel());
-    setup::ensure(Needs { kernel: boots, qemu: boots, checks: false }, false)?;
+    setup::ensure(Needs { kernel: boots, qemu: boots, checks: false, browser: false }, false)?;
     execute(scenario, results, lines)
 }
 

@@ -5,8 +5,8 @@
 
 use super::headline;
 use crate::critical::{self, Part, Segment, Sum};
-use crate::run::{Cell, FullTrial, Run, Trial};
 use crate::measure::Measure;
+use crate::run::{Cell, FullTrial, Run, Trial};
 use crate::statistics::Spread;
 use bringup::Cycles;
 use bringup::frame::{ApEnd, ApTimeline};
@@ -247,8 +247,7 @@ fn lengths(ap: &ApTimeline) -> [Option<i64>; 10] {
 fn numbers(segment: &Segment) -> Vec<i64> {
     let signed = |cycles: u64| i64::try_from(cycles).unwrap_or(i64::MAX);
     let Segment { part, cpu, from, held, .. } = segment;
-    let mut numbers =
-        vec![*part as i64, i64::from(cpu.0), signed(*from), signed(segment.cycles())];
+    let mut numbers = vec![*part as i64, i64::from(cpu.0), signed(*from), signed(segment.cycles())];
     if let Some(held) = held {
         let phase = held.phase.map_or(-1, |phase| phase as i64);
         numbers.extend([i64::from(held.cpu.0), phase, signed(held.cycles)]);

@@ -54,12 +54,12 @@ pub fn limit(run: &Run, shown: &[Vec<FullTrial>]) -> Option<String> {
         1 => "of one AP".to_owned(),
         aps => format!("of {aps} APs, one after the other"),
     };
-    let share = 100.0 * cycles as f64 / trial.total as f64;
     let mut text = format!(
-        "What limits it now is {}, {whose}: {} of the {} on its critical path ({share:.0} %).",
+        "What limits it now is {}: {} of the {} on its critical path ({:.0} %), {whose}.",
         part.name(),
         told(cycles),
-        told(trial.total)
+        told(trial.total),
+        100.0 * cycles as f64 / trial.total as f64
     );
     if let Some(bound) = critical::lower_bound(timelines) {
         text += &format!(" Had nobody waited for anybody, it would be {}.", told(bound.0));

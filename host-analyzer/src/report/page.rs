@@ -43,6 +43,8 @@ pub struct Page<'a> {
     /// Cells whose timelines would have made the page too large.
     without_timelines: usize,
     phases: Section<'a>,
+    /// Whether there are several CPU counts.
+    curve: bool,
     totals: Section<'a>,
     over_aps: CellTable,
     over_trials: CellTable,
@@ -123,6 +125,7 @@ impl<'a> Page<'a> {
             json,
             without_timelines: data.without_timelines(),
             phases: section(Kind::Phases, tables::phases(data)),
+            curve: data.axes.iter().any(|axis| axis.key == "CPUs"),
             totals: section(Kind::Totals, tables::totals(data)),
             over_aps: tables::spreads(data, |cell| &cell.over_aps),
             over_trials: tables::spreads(data, |cell| &cell.over_trials),

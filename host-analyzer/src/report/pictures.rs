@@ -20,6 +20,9 @@ use std::slice;
 /// More lines than this are not put in one chart.
 const MANY_LINES: usize = 8;
 
+/// A file's name has no more than so many characters of its group's name.
+const LONGEST_NAME: usize = 100;
+
 /// Every figure of a run, in the order of the page.
 pub fn of(run: &Run, shown: &[Vec<FullTrial>]) -> Vec<Figure> {
     let trials: Vec<Option<&FullTrial>> = shown.iter().map(|shown| median_of(shown)).collect();
@@ -276,7 +279,7 @@ fn header<'a>(first: &str, names: impl IntoIterator<Item = &'a str>, unit: &str)
 /// A name of letters, digits and dashes that is in use by no group before.
 fn plain(name: &str, taken: &[Group]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let dashed: String = name.chars().map(plain).collect();
+    let dashed: String = name.chars().take(LONGEST_NAME).map(plain).collect();
     let stem: String =
         dashed.split('-').filter(|part| !part.is_empty()).map(|part| format!("-{part}")).collect();
     let free = |name: &String| taken.iter().all(|group| group.file != *name);

@@ -59,8 +59,7 @@ pub fn totals(data: &Data) -> CellTable {
 /// A distribution of each phase, which one a function says.
 pub fn spreads(data: &Data, of: fn(&CellData) -> &Option<[[u64; 5]; 6]>) -> CellTable {
     let most = |cell| of(cell).as_ref().map(|phases| phases.iter().flatten().copied().max());
-    let scale =
-        scale(data.cells.iter().filter_map(|cell| Some((cell, most(cell).flatten()?))));
+    let scale = scale(data.cells.iter().filter_map(|cell| Some((cell, most(cell).flatten()?))));
     let unit = scale.name();
     let header = ["cell", "phase"].map(str::to_owned).into_iter().chain(
         ["least", "quartile", "median", "quartile", "greatest"]
@@ -103,8 +102,13 @@ fn table(
 pub fn paths(data: &Data) -> CellTable {
     let cells = || data.cells.iter().filter(|cell| cell.path.is_some());
     let scale = scale(cells().map(|cell| (cell, cell.total)));
-    let header =
-        ["cell".to_owned(), "part".to_owned(), format!("time [{}]", scale.name()), "share".to_owned(), "APs".to_owned()];
+    let header = [
+        "cell".to_owned(),
+        "part".to_owned(),
+        format!("time [{}]", scale.name()),
+        "share".to_owned(),
+        "APs".to_owned(),
+    ];
     table(header, data, |cell| {
         let sums = cell.path.iter().flatten();
         let total = sums.clone().map(|sum| sum.cycles).fold(0, u64::saturating_add);

@@ -469,7 +469,9 @@
 
   /** A rectangle for each phase that is not empty. */
   function apShapes(params, api, ap, scale, drawn) {
-    const size = api.size([0, 1])[1] * 0.82;
+    const row = api.size([0, 1])[1];
+    // Thin rows have no room for gaps.
+    const size = row < 6 ? row : row * 0.82;
     const children = [];
     let at = ap[1];
     phasesOf(ap).forEach((length, phase) => {
@@ -496,7 +498,7 @@
     const row = api.value(0);
     const [x, y] = api.coord([api.value(1), row]);
     const end = api.coord([api.value(2), row])[0];
-    const thick = Math.min(5, Math.max(1.5, api.size([0, 1])[1] * 0.26));
+    const thick = Math.min(5, Math.max(1, api.size([0, 1])[1] * 0.26));
     const style = { fill: colours.ink, stroke: colours.paper, lineWidth: thick > 3 ? 1 : 0, strokeFirst: true };
     const children = [{ type: "rect", shape: { x, y: y - thick / 2, width: Math.max(1, end - x), height: thick }, style }];
     const next = rows[params.dataIndex + 1];

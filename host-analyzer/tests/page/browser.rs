@@ -23,7 +23,7 @@ impl Browser {
             .expect("chromedriver is needed: `cargo xtask test page` installs it");
         let port = port(&mut driver);
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_secs(300)))
             .http_status_as_error(false)
             .build()
             .into();
@@ -38,6 +38,8 @@ impl Browser {
                     "--disable-background-networking", "--hide-scrollbars",
                 ] },
                 "goog:loggingPrefs": { "browser": "ALL" },
+                // A busy machine is no reason to fail.
+                "timeouts": { "script": 300_000 },
                 "unhandledPromptBehavior": "ignore",
             } } }),
         );

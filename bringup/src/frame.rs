@@ -7,7 +7,7 @@ use crate::{ApicId, CpuIndex, Cycles};
 use serde::{Deserialize, Serialize};
 
 /// Version of the wire format; a decoder refuses others.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// The first field of every `Hello`: "RCAL" in ASCII, as a little-endian number.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"RCAL");
@@ -159,6 +159,8 @@ pub struct ApTimeline {
     pub offset: Option<OffsetInterval>,
     /// How the comparison went, where there was one.
     pub sync: Option<Sync>,
+    /// `IA32_TSC_ADJUST` as the AP found it in its callin, where it has one.
+    pub tsc_adjust: Option<i64>,
     /// By how many cycles each step went beyond its cost, in the order of [`OVERRUNS`].
     pub overruns: [u64; OVERRUNS.len()],
 }
@@ -177,8 +179,11 @@ pub struct Sync {
     pub windows: u8,
     /// What the first of them saw: here a warp shows its size.
     pub first: Option<OffsetInterval>,
-    /// What was taken off the AP's clock after that, in cycles, inside the sync.
+    /// What was taken off the AP's clock after that, in cycles.
     pub correction: i64,
+    /// True where it was taken off the counter itself, by `IA32_TSC_ADJUST`, and the stamps tell
+    /// of the corrected clock; else the sync alone has reckoned with it.
+    pub in_hardware: bool,
 }
 
 /// How an AP ended in a trial.

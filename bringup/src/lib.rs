@@ -5,6 +5,7 @@
 //! simulator (`sim`, a feature) on arithmetic clocks.
 #![cfg_attr(not(any(test, feature = "sim")), no_std)]
 
+pub mod class;
 pub mod frame;
 pub mod offset;
 pub mod options;

@@ -3,121 +3,31 @@
 //! Parsing, rendering and refusing live here alone, so that a scenario file, a command line and
 //! the kernel can't disagree. The meaning of each option is in the README's table.
 
+mod cost;
+mod lists;
+mod words;
+
 use crate::{CpuIndex, Duration};
 use core::fmt;
 
-/// Declares an enum whose values are words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$value_doc])* $value),+ }
+pub use cost::Cost;
+pub use lists::{Faults, Skews};
+pub use words::{Fault, Kick, Spend, StampSet, Step, Strategy, TscPoll, TscSync, TscTrust, Wait};
 
-        impl $name {
-            /// Every value, the default first.
-            pub const ALL: &'static [$name] = &[$($name::$value),+];
-            /// What is expected in its place, for messages.
-            pub const EXPECTED: &'static str = concat!("one of" $(, " ", $word)+);
+/// What an option can be set to.
+trait Value: Sized + fmt::Display {
+    /// What is expected in its place, for messages.
+    const EXPECTED: &str;
 
-            /// The value as a word.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$value => $word),+ }
-            }
-
-            fn parse(text: &str) -> Option<$name> {
-                Self::ALL.iter().copied().find(|value| value.name() == text)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-    };
+    /// Reads what `Display` writes; `None` if it is no such thing.
+    fn parse(text: &str) -> Option<Self>;
 }
 
-words! {
-    /// Who waits for whom; see [`crate::strategy`].
-    Strategy {
-        /// One AP after the other, from INIT to online.
-        Serial = "serial",
-        /// All SIPIs first, then one AP after the other.
-        ParallelSipi = "parallel-sipi",
-        /// Nobody waits but for the TSC sync.
-        FullParallel = "full-parallel",
-    }
-}
+impl Value for Duration {
+    const EXPECTED: &str = Duration::EXPECTED;
 
-words! {
-    /// How a set of APs is woken.
-    Kick {
-        /// INIT and SIPI one AP at a time.
-        Unicast = "unicast",
-        /// One all-but-self message for all.
-        Broadcast = "broadcast",
-    }
-}
-
-words! {
-    /// How the APs' clocks are compared with the BSP's.
-    TscSync {
-        /// One AP at a time exchanges stamps with the BSP.
-        Pairwise = "pairwise",
-        /// All APs in one window; those that it does not show clean go pairwise.
-        OneToMany = "one-to-many",
-        /// Not at all.
-        Trusted = "trusted",
-    }
-}
-
-words! {
-    /// How a CPU waits for another.
-    Wait {
-        /// HLT until an IPI or its own timer.
-        Halt = "halt",
-        /// A loop around PAUSE.
-        Spin = "spin",
-    }
-}
-
-words! {
-    /// How a CPU waits for the end of a cost.
-    Spend {
-        /// HLT until its own timer.
-        Halt = "halt",
-        /// A loop around PAUSE.
-        Spin = "spin",
-    }
-}
-
-words! {
-    /// A step that may have a cost.
-    Step {
-        /// BSP: from the last INIT and the delay, or the end of the kick before, to `sipi`.
-        Kick = "kick",
-        /// From `sipi` to `entry`.
-        Wake = "wake",
-        /// From `entry` to `alive`.
-        Trampoline = "trampoline",
-        /// From `callin_begin` to `callin_end`.
-        Callin = "callin",
-        /// From `sync_end` to `online`.
-        Online = "online",
-    }
-}
-
-words! {
-    /// What a planted fault does to a CPU.
-    Fault {
-        /// Its SIPI is withheld: it never arrives.
-        Never = "never",
-        /// It executes an invalid opcode in its callin (the BSP: before the first trial).
-        Trap = "trap",
-        /// It panics in its callin (the BSP: before the first trial).
-        Panic = "panic",
-        /// Its PAT differs from the BSP's during its callin.
-        Differ = "differ",
+    fn parse(text: &str) -> Option<Duration> {
+        Duration::parse(text)
     }
 }
 
@@ -133,150 +43,12 @@ impl Step {
 /// How many exceptions a cost can have, and how many faults can be planted.
 pub const MAX_EXCEPTIONS: usize = 4;
 
-/// What a step costs: the same for all APs, but for the exceptions.
-///
-/// As a word: `800us`, or `800us,5:8ms,16-31:900us`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cost {
-    usual: Duration,
-    exceptions: heapless::Vec<(CpuIndex, CpuIndex, Duration), MAX_EXCEPTIONS>,
-}
-
-impl Cost {
-    const FREE: Cost = Cost { usual: Duration::ZERO, exceptions: heapless::Vec::new() };
-    const EXPECTED: &str =
-        "a duration, and after a comma up to four of CPU:DURATION or FIRST-LAST:DURATION";
-
-    /// The cost for one AP, if it has one.
-    pub fn of(&self, cpu: CpuIndex) -> Option<Duration> {
-        let exception =
-            self.exceptions.iter().find(|(first, last, _)| (*first..=*last).contains(&cpu));
-        Some(exception.map_or(self.usual, |(_, _, cost)| *cost)).filter(|cost| !cost.is_zero())
-    }
-
-    /// The cost for every AP that is no exception, if there is one.
-    pub fn usual(&self) -> Option<Duration> {
-        Some(self.usual).filter(|cost| !cost.is_zero())
-    }
-
-    fn parse(text: &str) -> Option<Cost> {
-        let mut parts = text.split(',');
-        let mut cost = Cost { usual: Duration::parse(parts.next()?)?, ..Cost::FREE };
-        for part in parts {
-            let (cpus, duration) = part.split_once(':')?;
-            let (first, last) = cpus.split_once('-').unwrap_or((cpus, cpus));
-            let (first, last) = (parse_cpu(first)?, parse_cpu(last)?);
-            if first > last || first == CpuIndex::BSP {
-                return None;
-            }
-            cost.exceptions.push((first, last, Duration::parse(duration)?)).ok()?;
-        }
-        Some(cost)
-    }
-}
-
-impl fmt::Display for Cost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.usual)?;
-        for (first, last, cost) in &self.exceptions {
-            if first == last {
-                write!(f, ",{}:{cost}", first.0)?;
-            } else {
-                write!(f, ",{}-{}:{cost}", first.0, last.0)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The faults that a test plants, as a word: `none`, or `never:3,trap:5`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(heapless::Vec<(Fault, CpuIndex), MAX_EXCEPTIONS>);
-
-impl Faults {
-    const EXPECTED: &str = "none, or up to four of never:CPU, trap:CPU, panic:CPU or differ:CPU";
-
-    /// True if this CPU is to suffer this fault.
-    pub fn hit(&self, fault: Fault, cpu: CpuIndex) -> bool {
-        self.0.contains(&(fault, cpu))
-    }
-
-    fn parse(text: &str) -> Option<Faults> {
-        parse_list(text, |fault, cpu| Some((Fault::parse(fault)?, parse_cpu(cpu)?))).map(Faults)
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_list(f, &self.0, |f, (fault, cpu)| write!(f, "{fault}:{}", cpu.0))
-    }
-}
-
-/// Skewed clocks, as a word: `none`, or `3:200,5:-200` in cycles.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Skews(heapless::Vec<(CpuIndex, i32), MAX_EXCEPTIONS>);
-
-impl Skews {
-    const EXPECTED: &str =
-        "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to 2147483647";
-
-    /// By how many cycles this CPU's clock is ahead on purpose.
-    pub fn of(&self, cpu: CpuIndex) -> i64 {
-        let skew = self.0.iter().find(|(skewed, _)| *skewed == cpu);
-        skew.map_or(0, |(_, cycles)| (*cycles).into())
-    }
-
-    fn parse(text: &str) -> Option<Skews> {
-        let ap = |cpu: &str| parse_cpu(cpu).filter(|cpu| *cpu != CpuIndex::BSP);
-        parse_list(text, |cpu, cycles| Some((ap(cpu)?, cycles.parse().ok()?))).map(Skews)
-    }
-}
-
-impl fmt::Display for Skews {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_list(f, &self.0, |f, (cpu, cycles)| write!(f, "{}:{cycles}", cpu.0))
-    }
-}
-
-/// A list of pairs as a word: `none`, or `A:B,A:B`, up to [`MAX_EXCEPTIONS`] of them.
-fn parse_list<T>(
-    text: &str,
-    pair: impl Fn(&str, &str) -> Option<T>,
-) -> Option<heapless::Vec<T, MAX_EXCEPTIONS>> {
-    let mut list = heapless::Vec::new();
-    if text != "none" {
-        for part in text.split(',') {
-            let (one, other) = part.split_once(':')?;
-            list.push(pair(one, other)?).ok()?;
-        }
-    }
-    Some(list)
-}
-
-/// Writes what [`parse_list`] reads.
-fn write_list<T>(
-    f: &mut fmt::Formatter<'_>,
-    list: &[T],
-    pair: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
-) -> fmt::Result {
-    if list.is_empty() {
-        return f.write_str("none");
-    }
-    for (index, item) in list.iter().enumerate() {
-        if index > 0 {
-            f.write_str(",")?;
-        }
-        pair(f, item)?;
-    }
-    Ok(())
-}
-
 fn parse_cpu(text: &str) -> Option<CpuIndex> {
     text.parse().ok().map(CpuIndex)
 }
 
 /// The longest that [`Options`] render to, in bytes.
-pub const MAX_OPTIONS: usize = 1536;
+pub const MAX_OPTIONS: usize = 2304;
 
 /// Everything that a cell can vary, but for engine and CPU count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,6 +71,12 @@ pub struct Options {
     pub tsc_window: Duration,
     /// `tsc-resolution`: how closely a clock must be known to be called clean.
     pub tsc_resolution: Duration,
+    /// `tsc-limit`: how long a window may go on for APs of which too little is known yet.
+    pub tsc_limit: Duration,
+    /// `tsc-trust`: who vouches for clocks that are not compared.
+    pub tsc_trust: TscTrust,
+    /// `tsc-poll`: how a CPU looks for the other's clock reading.
+    pub tsc_poll: TscPoll,
     /// `skew`: by how much a CPU's clock is ahead on purpose, inside the TSC sync alone.
     pub skews: Skews,
     /// `cost-*`, indexed by [`Step`].
@@ -308,6 +86,8 @@ pub struct Options {
     pub limit: Duration,
     /// `guard`: the longest time slice while INIT or SIPI is in flight, for `icount`; 0 is none.
     pub guard: Duration,
+    /// `stamps`: which stamps are taken.
+    pub stamps: StampSet,
     /// `fault`: what goes wrong on purpose.
     pub faults: Faults,
     /// `repetitions`: trials of the cell in one boot, the cold one not counted.
@@ -326,10 +106,14 @@ impl Default for Options {
             sipi_count: 1,
             tsc_window: Duration::from_millis(20),
             tsc_resolution: Duration::Cycles(200),
+            tsc_limit: Duration::ZERO,
+            tsc_trust: TscTrust::No,
+            tsc_poll: TscPoll::Busy,
             skews: Skews::default(),
             costs: [Cost::FREE; Step::COUNT],
             limit: Duration::from_millis(10_000),
             guard: Duration::ZERO,
+            stamps: StampSet::All,
             faults: Faults::default(),
             repetitions: 1,
         }
@@ -397,29 +181,106 @@ impl fmt::Display for OptionError<'_> {
 
 impl core::error::Error for OptionError<'_> {}
 
+/// An option: its name, and how it is read and written.
+struct Key {
+    name: &'static str,
+    expected: &'static str,
+    /// Sets it; nothing where the text is no value of it.
+    set: fn(&mut Options, &str) -> Option<()>,
+    write: fn(&Options, &mut dyn fmt::Write) -> fmt::Result,
+}
+
+/// A key whose value is one field.
+macro_rules! key {
+    ($name:literal, $value:ty, $field:ident $([$step:expr])?) => {
+        key!($name, <$value as Value>::parse => <$value as Value>::EXPECTED, $field $([$step])?)
+    };
+    ($name:literal, $parse:expr => $expected:expr, $field:ident $([$step:expr])?) => {
+        Key {
+            name: $name,
+            expected: $expected,
+            set: |options, text| {
+                options.$field $([$step])? = $parse(text)?;
+                Some(())
+            },
+            write: |options, f| write!(f, "{}", options.$field $([$step])?),
+        }
+    };
+}
+
+/// Every option, in the order in which [`Options`] renders them.
+const TABLE: [Key; 23] = [
+    key!("strategy", Strategy, strategy),
+    key!("kick", Kick, kick),
+    key!("tsc-sync", TscSync, tsc_sync),
+    key!("wait", Wait, wait),
+    key!("spend", Spend, spend),
+    Key {
+        name: "init-delay",
+        expected: "whole µs, or a whole number with ns, us, ms or s, up to an hour",
+        set: |options, text| {
+            options.init_delay = micros(text)?;
+            Some(())
+        },
+        write: |options, f| match options.init_delay {
+            Duration::Nanos(ns) if ns.is_multiple_of(1000) => write!(f, "{}", ns / 1000),
+            other => write!(f, "{other}"),
+        },
+    },
+    key!("sipi-count", sipis => "1 or 2", sipi_count),
+    key!("tsc-window", Duration, tsc_window),
+    key!("tsc-limit", Duration, tsc_limit),
+    key!("tsc-resolution", positive => POSITIVE, tsc_resolution),
+    key!("tsc-trust", TscTrust, tsc_trust),
+    key!("tsc-poll", TscPoll, tsc_poll),
+    key!("skew", Skews, skews),
+    key!("cost-kick", Cost, costs[Step::Kick as usize]),
+    key!("cost-wake", Cost, costs[Step::Wake as usize]),
+    key!("cost-trampoline", Cost, costs[Step::Trampoline as usize]),
+    key!("cost-callin", Cost, costs[Step::Callin as usize]),
+    key!("cost-online", Cost, costs[Step::Online as usize]),
+    key!("limit", positive => POSITIVE, limit),
+    key!("guard", Duration, guard),
+    key!("stamps", StampSet, stamps),
+    key!("fault", Faults, faults),
+    key!("repetitions", repetitions => "a whole number from 1", repetitions),
+];
+
+const POSITIVE: &str = "a duration above zero, up to an hour or 2^44 cycles";
+
+fn positive(text: &str) -> Option<Duration> {
+    Duration::parse(text).filter(|duration| !duration.is_zero())
+}
+
+/// A bare number is µs here, as in Linux's `cpu_init_udelay`.
+fn micros(text: &str) -> Option<Duration> {
+    match Duration::parse(text)? {
+        Duration::Cycles(n) => {
+            Some(n * 1000).filter(|ns| *ns <= Duration::MAX_NANOS).map(Duration::Nanos)
+        }
+        nanos => Some(nanos),
+    }
+}
+
+fn sipis(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|count| (1..=2).contains(count))
+}
+
+fn repetitions(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|count| *count > 0)
+}
+
 impl Options {
     /// Every option's name, in the order in which [`Options`] renders them.
-    pub const KEYS: [&'static str; 19] = [
-        "strategy",
-        "kick",
-        "tsc-sync",
-        "wait",
-        "spend",
-        "init-delay",
-        "sipi-count",
-        "tsc-window",
-        "tsc-resolution",
-        "skew",
-        "cost-kick",
-        "cost-wake",
-        "cost-trampoline",
-        "cost-callin",
-        "cost-online",
-        "limit",
-        "guard",
-        "fault",
-        "repetitions",
-    ];
+    pub const KEYS: [&'static str; TABLE.len()] = {
+        let mut names = [""; TABLE.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = TABLE[at].name;
+            at += 1;
+        }
+        names
+    };
 
     /// What a step costs.
     pub fn cost(&self, step: Step) -> &Cost {
@@ -434,95 +295,21 @@ impl Options {
 
     /// Sets one option.
     pub fn set<'a>(&mut self, key: &'a str, value: &'a str) -> Result<(), OptionError<'a>> {
-        fn put<T>(
-            field: &mut T,
-            value: Option<T>,
-            expected: &'static str,
-        ) -> Result<(), &'static str> {
-            *field = value.ok_or(expected)?;
-            Ok(())
-        }
-        let positive = Duration::parse(value).filter(|duration| !duration.is_zero());
-        let put = match key {
-            "strategy" => put(&mut self.strategy, Strategy::parse(value), Strategy::EXPECTED),
-            "kick" => put(&mut self.kick, Kick::parse(value), Kick::EXPECTED),
-            "tsc-sync" => put(&mut self.tsc_sync, TscSync::parse(value), TscSync::EXPECTED),
-            "wait" => put(&mut self.wait, Wait::parse(value), Wait::EXPECTED),
-            "spend" => put(&mut self.spend, Spend::parse(value), Spend::EXPECTED),
-            "init-delay" => {
-                let micros = match Duration::parse(value) {
-                    Some(Duration::Cycles(n)) => {
-                        Some(n * 1000).filter(|ns| *ns <= Duration::MAX_NANOS).map(Duration::Nanos)
-                    }
-                    other => other,
-                };
-                put(
-                    &mut self.init_delay,
-                    micros,
-                    "whole µs, or a whole number with ns, us, ms or s, up to an hour",
-                )
-            }
-            "sipi-count" => {
-                let count = value.parse().ok().filter(|count| (1..=2).contains(count));
-                put(&mut self.sipi_count, count, "1 or 2")
-            }
-            "tsc-window" => put(&mut self.tsc_window, Duration::parse(value), Duration::EXPECTED),
-            "tsc-resolution" => put(
-                &mut self.tsc_resolution,
-                positive,
-                "a duration above zero, up to an hour or 2^44 cycles",
-            ),
-            "skew" => put(&mut self.skews, Skews::parse(value), Skews::EXPECTED),
-            "limit" => put(
-                &mut self.limit,
-                positive,
-                "a duration above zero, up to an hour or 2^44 cycles",
-            ),
-            "guard" => put(&mut self.guard, Duration::parse(value), Duration::EXPECTED),
-            "fault" => put(&mut self.faults, Faults::parse(value), Faults::EXPECTED),
-            "repetitions" => {
-                let count = value.parse().ok().filter(|count| *count > 0);
-                put(&mut self.repetitions, count, "a whole number from 1")
-            }
-            _ => {
-                let step = key.strip_prefix("cost-").and_then(Step::parse);
-                let step = step.ok_or(OptionError::UnknownKey { key })?;
-                put(&mut self.costs[step as usize], Cost::parse(value), Cost::EXPECTED)
-            }
-        };
-        put.map_err(|expected| OptionError::BadValue { key, value, expected })
+        let known = TABLE.iter().find(|known| known.name == key);
+        let Key { set, expected, .. } = known.ok_or(OptionError::UnknownKey { key })?;
+        set(self, value).ok_or(OptionError::BadValue { key, value, expected })
     }
 
     /// Writes one option's value; nothing for a name that is none.
-    pub fn write_value(&self, key: &str, f: &mut impl fmt::Write) -> fmt::Result {
-        match key {
-            "strategy" => write!(f, "{}", self.strategy),
-            "kick" => write!(f, "{}", self.kick),
-            "tsc-sync" => write!(f, "{}", self.tsc_sync),
-            "wait" => write!(f, "{}", self.wait),
-            "spend" => write!(f, "{}", self.spend),
-            "init-delay" => match self.init_delay {
-                Duration::Nanos(ns) if ns.is_multiple_of(1000) => write!(f, "{}", ns / 1000),
-                other => write!(f, "{other}"),
-            },
-            "sipi-count" => write!(f, "{}", self.sipi_count),
-            "tsc-window" => write!(f, "{}", self.tsc_window),
-            "tsc-resolution" => write!(f, "{}", self.tsc_resolution),
-            "skew" => write!(f, "{}", self.skews),
-            "limit" => write!(f, "{}", self.limit),
-            "guard" => write!(f, "{}", self.guard),
-            "fault" => write!(f, "{}", self.faults),
-            "repetitions" => write!(f, "{}", self.repetitions),
-            _ => match key.strip_prefix("cost-").and_then(Step::parse) {
-                Some(step) => write!(f, "{}", self.cost(step)),
-                None => Ok(()),
-            },
-        }
+    pub fn write_value(&self, key: &str, f: &mut dyn fmt::Write) -> fmt::Result {
+        TABLE.iter().find(|known| known.name == key).map_or(Ok(()), |key| (key.write)(self, f))
     }
 
     /// Refuses what makes no sense at any CPU count.
     pub fn check(&self) -> Result<(), Refusal> {
         let broadcast = self.kick == Kick::Broadcast;
+        let trusted = self.tsc_sync == TscSync::Trusted;
+        let costs = self.costs.iter().any(|cost| *cost != Cost::FREE);
         let planted = |fault| self.faults.0.iter().any(|(planted, _)| *planted == fault);
         let refusals = [
             (
@@ -536,14 +323,34 @@ impl Options {
                 "a broadcast reaches every AP, so no AP's SIPI can be withheld",
             ),
             (
-                broadcast && !self.cost(Step::Kick).exceptions.is_empty(),
+                broadcast && self.cost(Step::Kick).has_exceptions(),
                 "cost-kick by CPU with kick=broadcast",
                 "one message for all has one cost",
             ),
             (
-                self.tsc_sync == TscSync::Trusted && !self.skews.0.is_empty(),
+                trusted && self.tsc_trust == TscTrust::No,
+                "tsc-sync=trusted with tsc-trust=no",
+                "nobody vouches for the clocks; where you know that they agree, say tsc-trust=yes",
+            ),
+            (
+                trusted && !self.skews.0.is_empty(),
                 "skew with tsc-sync=trusted",
                 "clocks that are not compared can't be found skewed",
+            ),
+            (
+                self.cost(Step::Kick).exclusive,
+                "cost-kick exclusive",
+                "kicks are the BSP's, one at a time by themselves",
+            ),
+            (
+                self.cost(Step::Wake).exclusive,
+                "cost-wake exclusive",
+                "it is counted from the SIPI, before the AP could wait for a lock",
+            ),
+            (
+                self.stamps == StampSet::Ends && costs,
+                "stamps=ends with cost-*",
+                "a cost is counted from a stamp",
             ),
             (
                 self.faults.hit(Fault::Never, CpuIndex::BSP),
@@ -603,6 +410,7 @@ impl fmt::Display for Options {
 mod tests {
     use super::Strategy;
     use super::*;
+    use crate::class::Class;
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<Options, OptionError<'_>> {
@@ -628,9 +436,23 @@ mod tests {
     fn cost() -> impl Strategy_<Value = Cost> {
         let exception = (1u16..300, 0u16..50, duration())
             .prop_map(|(first, more, cost)| (CpuIndex(first), CpuIndex(first + more), cost));
-        (duration(), proptest::collection::vec(exception, 0..=MAX_EXCEPTIONS)).prop_map(
-            |(usual, exceptions)| Cost { usual, exceptions: exceptions.into_iter().collect() },
+        let classes = [
+            proptest::option::of(duration()),
+            proptest::option::of(duration()),
+            proptest::option::of(duration()),
+        ];
+        (
+            duration(),
+            classes,
+            proptest::collection::vec(exception, 0..=MAX_EXCEPTIONS),
+            any::<bool>(),
         )
+            .prop_map(|(usual, classes, exceptions, exclusive)| Cost {
+                usual,
+                classes,
+                exceptions: exceptions.into_iter().collect(),
+                exclusive,
+            })
     }
 
     fn options() -> impl Strategy_<Value = Options> {
@@ -641,9 +463,12 @@ mod tests {
             one_of(TscSync::ALL.len()),
             one_of(Wait::ALL.len()),
             one_of(Spend::ALL.len()),
+            one_of(TscTrust::ALL.len()),
+            one_of(TscPoll::ALL.len()),
+            one_of(StampSet::ALL.len()),
         );
         let faults = proptest::collection::vec((one_of(Fault::ALL.len()), any::<u16>()), 0..=4);
-        let durations = (nanos(), duration(), nanos(), duration(), nanos());
+        let durations = (nanos(), duration(), nanos(), duration(), nanos(), duration());
         let skews = proptest::collection::vec((1u16.., any::<i32>()), 0..=4);
         (
             words,
@@ -665,6 +490,10 @@ mod tests {
                     limit: Duration::Nanos(durations.2.max(1)),
                     guard: durations.3,
                     tsc_resolution: Duration::Nanos(durations.4.max(1)),
+                    tsc_limit: durations.5,
+                    tsc_trust: TscTrust::ALL[words.5],
+                    tsc_poll: TscPoll::ALL[words.6],
+                    stamps: StampSet::ALL[words.7],
                     skews: Skews(
                         skews.into_iter().map(|(cpu, cycles)| (CpuIndex(cpu), cycles)).collect(),
                     ),
@@ -713,13 +542,19 @@ mod tests {
             ("sipi-count=3", "expected 1 or 2"),
             ("repetitions=0", "expected a whole number from 1"),
             ("limit=0ms", "expected a duration above zero"),
-            ("cost-callin=1ms,0:2ms", "expected a duration, and after a comma"),
-            ("cost-callin=1ms,9-3:2ms", "expected a duration, and after a comma"),
+            ("cost-callin=1ms,0:2ms", "expected a duration, and after commas"),
+            ("cost-callin=1ms,9-3:2ms", "expected a duration, and after commas"),
             ("fault=never", "expected none, or up to four of never:CPU"),
             ("kick=broadcast", "strategy=serial with kick=broadcast is refused"),
             ("skew=0:200", "expected none, or up to four of CPU:CYCLES for APs"),
             ("skew=3", "expected none, or up to four of CPU:CYCLES for APs"),
-            ("skew=3:200 tsc-sync=trusted", "skew with tsc-sync=trusted is refused"),
+            ("tsc-sync=trusted", "tsc-sync=trusted with tsc-trust=no is refused: nobody vouches"),
+            ("skew=3:200 tsc-sync=trusted tsc-trust=yes", "skew with tsc-sync=trusted is refused"),
+            ("cost-kick=1us,exclusive", "cost-kick exclusive is refused"),
+            ("cost-wake=1us,exclusive", "cost-wake exclusive is refused"),
+            ("cost-callin=1us,core:1us,core:2us", "expected a duration, and after commas"),
+            ("cost-callin=1us,exclusive,exclusive", "expected a duration, and after commas"),
+            ("stamps=ends cost-online=1us", "stamps=ends with cost-* is refused"),
             ("fault=never:0", "fault=never:0 is refused"),
             (
                 "strategy=full-parallel kick=broadcast fault=never:2",
@@ -738,11 +573,21 @@ mod tests {
     #[test]
     fn a_cost_may_have_exceptions() {
         let options = parse("cost-callin=800us,5:8ms,16-31:0").unwrap();
-        let callin = options.cost(Step::Callin);
-        assert_eq!(callin.of(CpuIndex(1)), Duration::parse("800us"));
-        assert_eq!(callin.of(CpuIndex(5)), Duration::parse("8ms"));
-        assert_eq!(callin.of(CpuIndex(20)), None);
-        assert_eq!(options.cost(Step::Wake).of(CpuIndex(1)), None);
+        let callin = |cpu| options.cost(Step::Callin).of(CpuIndex(cpu), Class::Core);
+        assert_eq!(callin(1), Duration::parse("800us"));
+        assert_eq!(callin(5), Duration::parse("8ms"));
+        assert_eq!(callin(20), None);
+        assert_eq!(options.cost(Step::Wake).of(CpuIndex(1), Class::Core), None);
+    }
+
+    #[test]
+    fn a_cost_may_differ_by_class_and_a_cpu_of_its_own_goes_before_its_class() {
+        let options = parse("cost-callin=800us,package:8ms,sibling:0,5:9ms").unwrap();
+        let callin = |cpu, class| options.cost(Step::Callin).of(CpuIndex(cpu), class);
+        assert_eq!(callin(1, Class::Core), Duration::parse("800us"));
+        assert_eq!(callin(1, Class::Package), Duration::parse("8ms"));
+        assert_eq!(callin(1, Class::Sibling), None);
+        assert_eq!(callin(5, Class::Sibling), Duration::parse("9ms"));
     }
 
     #[test]
@@ -754,7 +599,8 @@ mod tests {
     fn no_duration_is_longer_than_an_hour() {
         let keys = Options::KEYS.into_iter().filter(|key| {
             key.starts_with("cost-")
-                || ["init-delay", "tsc-window", "tsc-resolution", "limit", "guard"].contains(key)
+                || ["init-delay", "tsc-window", "tsc-limit", "tsc-resolution", "limit", "guard"]
+                    .contains(key)
         });
         for key in keys {
             for (value, taken) in

@@ -4,6 +4,7 @@
 //! Every step takes exactly its cost and everything else takes no time, so a total is a closed
 //! form that fits on paper; the tests below write some down.
 
+use crate::class::Class;
 use crate::frame::{
     ApEnd, ApTimeline, ApicMode, Body, CellBegin, Cpu, Frame, Goodbye, Hello, MAGIC, OVERRUNS,
     PROTOCOL, TrialBegin, TrialEnd, TscSource,
@@ -13,17 +14,29 @@ use crate::plan::Plan;
 use crate::stamp::{Clock, Stamp, Stamps};
 use crate::strategy::{Aps, Bsp, bring_up};
 use crate::{ApicId, CpuIndex, Cycles, Duration};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
-/// Runs one trial on a machine of `cpus` CPUs whose clocks tick at `tsc_khz` kHz.
+/// Runs one trial on a machine of `cpus` CPUs, each a core of one package, whose clocks tick at
+/// `tsc_khz` kHz.
 pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> (TrialEnd, Vec<ApTimeline>) {
+    trial_on(options, &vec![Class::Core; cpus], tsc_khz)
+}
+
+/// The same on a machine whose CPUs are of these classes, the BSP's first.
+pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> (TrialEnd, Vec<ApTimeline>) {
     let mut bsp = Simulated {
         options,
+        classes,
         tsc_khz,
         now: 0,
         served: CpuIndex::BSP,
-        aps: vec![Ap::default(); cpus],
+        aps: vec![Ap::default(); classes.len()],
+        arrivals: BinaryHeap::new(),
+        free_at: [0; Step::COUNT],
     };
     bring_up(options.strategy, &mut bsp);
+    bsp.settle();
     let kick_loop = bsp.aps.iter().filter_map(|ap| ap.stamps.get(Stamp::KickEnd)).max();
     let end = TrialEnd {
         total: Cycles(bsp.now as u64),
@@ -120,18 +133,29 @@ impl Ap {
             entry_raw: None,
             offset: None,
             sync: None,
+            tsc_adjust: None,
             overruns: [0; OVERRUNS.len()],
         }
     }
 }
 
+/// An AP comes to a step of its path: when, who, and which.
+type Arrival = Reverse<(i64, CpuIndex, u8)>;
+
 struct Simulated<'a> {
     options: &'a Options,
+    /// By CPU.
+    classes: &'a [Class],
     tsc_khz: u64,
     now: i64,
     /// The last AP that had its turn; the next is looked for behind it.
     served: CpuIndex,
     aps: Vec<Ap>,
+    /// What the APs do on their own, in the order of time: where one CPU at a time may be in a
+    /// step, who comes first is served first.
+    arrivals: BinaryHeap<Arrival>,
+    /// When the last CPU that asked for an exclusive step will be through it.
+    free_at: [i64; Step::COUNT],
 }
 
 impl Simulated<'_> {
@@ -140,7 +164,19 @@ impl Simulated<'_> {
     }
 
     fn cost(&self, step: Step, cpu: CpuIndex) -> i64 {
-        self.options.cost(step).of(cpu).map_or(0, |cost| self.cycles(cost))
+        let class = self.classes[cpu.at()];
+        self.options.cost(step).of(cpu, class).map_or(0, |cost| self.cycles(cost))
+    }
+
+    /// When an AP that comes to a step is through it.
+    fn through(&mut self, step: Step, cpu: CpuIndex, at: i64) -> i64 {
+        let cost = self.cost(step, cpu);
+        if cost == 0 || !self.options.cost(step).is_exclusive() {
+            return at + cost;
+        }
+        let free_at = &mut self.free_at[step as usize];
+        *free_at = at.max(*free_at) + cost;
+        *free_at
     }
 
     fn stamp(&mut self, cpu: CpuIndex, stamp: Stamp, at: i64) {
@@ -157,31 +193,45 @@ impl Simulated<'_> {
         self.aps[cpu.at()].deadline = deadline;
     }
 
-    /// Lets the AP run as far as the gates allow.
-    fn walk(&mut self, cpu: CpuIndex) {
-        let (Some(alive), Some(released)) =
-            (self.get(cpu, Stamp::Alive), self.aps[cpu.at()].released)
-        else {
-            return;
-        };
-        let begin = alive.max(released);
-        let end = begin + self.cost(Step::Callin, cpu);
-        self.stamp(cpu, Stamp::CallinBegin, begin);
-        self.stamp(cpu, Stamp::CallinEnd, end);
-        if self.options.tsc_sync == TscSync::Trusted {
-            self.walk_on(cpu, end, end);
+    fn arrive(&mut self, step: Step, cpu: CpuIndex, at: i64) {
+        self.arrivals.push(Reverse((at, cpu, step as u8)));
+    }
+
+    /// Lets every AP run as far as the gates allow.
+    fn settle(&mut self) {
+        while let Some(Reverse((at, cpu, step))) = self.arrivals.pop() {
+            let step = Step::ALL[usize::from(step)];
+            let end = self.through(step, cpu, at);
+            match step {
+                Step::Kick | Step::Wake => {}
+                Step::Trampoline => {
+                    self.stamp(cpu, Stamp::Alive, end);
+                    if let Some(released) = self.aps[cpu.at()].released {
+                        self.arrive(Step::Callin, cpu, end.max(released));
+                    }
+                }
+                Step::Callin => {
+                    self.stamp(cpu, Stamp::CallinBegin, at);
+                    self.stamp(cpu, Stamp::CallinEnd, end);
+                    if self.options.tsc_sync == TscSync::Trusted {
+                        self.leave_sync(cpu, end, end);
+                    }
+                }
+                Step::Online => self.stamp(cpu, Stamp::Online, end),
+            }
         }
     }
 
-    /// From the TSC sync to the end.
-    fn walk_on(&mut self, cpu: CpuIndex, sync_begin: i64, sync_end: i64) {
-        self.stamp(cpu, Stamp::SyncBegin, sync_begin);
-        self.stamp(cpu, Stamp::SyncEnd, sync_end);
-        self.stamp(cpu, Stamp::Online, sync_end + self.cost(Step::Online, cpu));
+    /// The AP is through the TSC sync and goes on by itself.
+    fn leave_sync(&mut self, cpu: CpuIndex, begin: i64, end: i64) {
+        self.stamp(cpu, Stamp::SyncBegin, begin);
+        self.stamp(cpu, Stamp::SyncEnd, end);
+        self.arrive(Step::Online, cpu, end);
     }
 
     /// Waits for a stamp of the AP's, no longer than its limit.
     fn await_stamp(&mut self, cpu: CpuIndex, stamp: Stamp, seen: Stamp) {
+        self.settle();
         let at = self.get(cpu, stamp);
         let now = self.now;
         let ap = &mut self.aps[cpu.at()];
@@ -242,8 +292,7 @@ impl Bsp for Simulated<'_> {
             if !withheld {
                 let entry = sipi + self.cost(Step::Wake, cpu);
                 self.stamp(cpu, Stamp::Entry, entry);
-                self.stamp(cpu, Stamp::Alive, entry + self.cost(Step::Trampoline, cpu));
-                self.walk(cpu);
+                self.arrive(Step::Trampoline, cpu, entry);
             }
         }
     }
@@ -258,7 +307,10 @@ impl Bsp for Simulated<'_> {
             if !self.aps[cpu.at()].lost {
                 self.grant(cpu);
             }
-            self.walk(cpu);
+            // One that is not alive yet goes through the open gate when it is.
+            if let Some(alive) = self.get(cpu, Stamp::Alive) {
+                self.arrive(Step::Callin, cpu, alive.max(self.now));
+            }
         }
     }
 
@@ -267,6 +319,7 @@ impl Bsp for Simulated<'_> {
     }
 
     fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex> {
+        self.settle();
         loop {
             self.now = set.into_iter().filter_map(|cpu| self.news_of(cpu)).min()?.max(self.now);
             let ready = |cpu: &CpuIndex| self.news_of(*cpu).is_some_and(|at| at <= self.now);
@@ -287,7 +340,7 @@ impl Bsp for Simulated<'_> {
         let begin = seen.unwrap_or(self.now);
         self.now += windows * self.cycles(self.options.tsc_window);
         self.grant(ap);
-        self.walk_on(ap, begin, self.now);
+        self.leave_sync(ap, begin, self.now);
     }
 
     fn sync_many(&mut self, set: Aps) {
@@ -301,7 +354,7 @@ impl Bsp for Simulated<'_> {
             self.grant(cpu);
             self.stamp(cpu, Stamp::SyncBegin, begin);
             if self.options.skews.of(cpu) == 0 {
-                self.walk_on(cpu, begin, self.now);
+                self.leave_sync(cpu, begin, self.now);
             }
         }
     }
@@ -417,6 +470,35 @@ mod tests {
     }
 
     #[test]
+    fn an_exclusive_step_is_spent_by_one_ap_after_the_other() {
+        let words = "strategy=full-parallel tsc-sync=trusted";
+        // Kicked every 0.1 ms, they queue for a callin of 0.8 ms; only the last comes online after.
+        let exclusive = format!("{words} cost-callin=800000,exclusive");
+        assert_eq!(total(&exclusive, 28), 100_000 + 1_200_000 + 27 * 800_000 + 100_000);
+        // In the order of arrival: CPU 1 wakes late and is served last.
+        let late = format!("{exclusive} cost-wake=1200000,1:9000000");
+        let (_, aps) = trial(&options(&format!("{COSTS} {late}")), 5, KHZ);
+        let ends = aps.iter().map(|ap| ap.stamps.get(Stamp::CallinEnd).unwrap());
+        assert_eq!(ends.collect::<Vec<_>>(), [9_900_000, 2_200_000, 3_000_000, 3_800_000]);
+        // Serial, nobody else is there.
+        assert_eq!(
+            total("strategy=serial cost-callin=800000,exclusive", 28),
+            total("strategy=serial", 28)
+        );
+    }
+
+    #[test]
+    fn a_class_that_costs_more_delays_its_own() {
+        use Class::{Core, Package, Sibling};
+        let words = format!("{COSTS} strategy=serial cost-callin=800000,package:8000000,sibling:0");
+        let classes = [Package, Sibling, Core, Sibling, Package, Sibling];
+        let (end, aps) = trial_on(&options(&words), &classes, KHZ);
+        let callins = aps.iter().map(|ap| Phase::Callin.of(&ap.stamps).unwrap().0);
+        assert_eq!(callins.collect::<Vec<_>>(), [0, 800_000, 0, 8_000_000, 0]);
+        assert_eq!(end.total.0, 5 * 1_900_000 + 800_000 + 8_000_000);
+    }
+
+    #[test]
     fn a_withheld_sipi_costs_one_limit_however_many_aps_are_lost() {
         let words = "strategy=parallel-sipi limit=50ms fault=never:3,never:4";
         let (end, aps) = trial(&options(&format!("{COSTS} {words}")), 6, KHZ);
@@ -442,23 +524,30 @@ mod tests {
             any::<bool>(),
             proptest::collection::vec(0u64..3_000_000, 6),
             (1u16..12, 0usize..Step::COUNT, 0u64..40_000_000),
+            proptest::option::of(Step::Trampoline as usize..Step::COUNT),
         )
-            .prop_map(move |(how, sync, broadcast, costs, (slow, step, cost))| {
-                let how = How::ALL[how];
-                let kick = if broadcast && how != How::Serial { "broadcast" } else { "unicast" };
-                let mut words: Vec<String> = Step::ALL
-                    .iter()
-                    .zip(&costs)
-                    .map(|(step, cost)| format!("cost-{step}={cost}"))
-                    .collect();
-                if !(kick == "broadcast" && Step::ALL[step] == Step::Kick) {
-                    words[step] += &format!(",{slow}:{cost}");
-                }
-                words.push(word("tsc-window", costs[5]));
-                words.push(format!("strategy={how} kick={kick}"));
-                words.push(format!("tsc-sync={}", TscSync::ALL[sync]));
-                options(&words.join(" "))
-            })
+            .prop_map(
+                move |(how, sync, broadcast, costs, (slow, step, cost), exclusive)| {
+                    let how = How::ALL[how];
+                    let kick =
+                        if broadcast && how != How::Serial { "broadcast" } else { "unicast" };
+                    let mut words: Vec<String> = Step::ALL
+                        .iter()
+                        .zip(&costs)
+                        .map(|(step, cost)| format!("cost-{step}={cost}"))
+                        .collect();
+                    if !(kick == "broadcast" && Step::ALL[step] == Step::Kick) {
+                        words[step] += &format!(",{slow}:{cost}");
+                    }
+                    if let Some(exclusive) = exclusive {
+                        words[exclusive] += ",exclusive";
+                    }
+                    words.push(word("tsc-window", costs[5]));
+                    words.push(format!("strategy={how} kick={kick}"));
+                    words.push(format!("tsc-sync={}", TscSync::ALL[sync]));
+                    options(&words.join(" "))
+                },
+            )
     }
 
     proptest! {

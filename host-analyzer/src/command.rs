@@ -1,19 +1,22 @@
 //! The command line of the analyzer: reads it, and hands each command to its own file.
 
+mod check;
+mod compare;
 mod decode;
 mod published;
 mod report;
 mod show;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, finish};
 use clap::{Parser, Subcommand, ValueEnum};
 use miette::miette;
 use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
 
 /// Tells what a run has measured.
 ///
-/// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, or a published
-/// figure is not met; 2 the request was wrong; 3 the environment failed.
+/// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, a published
+/// figure is not met, or a budget is broken; 2 the request was wrong; 3 the environment failed.
 #[derive(Debug, Parser)]
 #[command(name = "host-analyzer", version)]
 struct Arguments {
@@ -26,6 +29,8 @@ enum Command {
     Show(show::Show),
     Published(published::Published),
     Report(report::Report),
+    Compare(compare::Compare),
+    Check(check::Check),
     Decode(decode::Decode),
 }
 
@@ -39,12 +44,38 @@ enum Format {
     Json,
 }
 
-/// Reads the command line and does what it says.
-pub fn main() -> Result<(), Failure> {
-    match Arguments::parse().command {
+/// What tells `git bisect run` to skip a revision.
+const SKIP: u8 = 125;
+
+/// Reads the command line, does what it says, and tells the exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let bisect = std::env::args_os().any(|argument| argument == "--bisect");
+            // Where nobody reads it, the exit code has to do.
+            let _ = error.print();
+            return ExitCode::from(match error.exit_code() {
+                0 => 0,
+                _ if bisect => SKIP,
+                _ => 2,
+            });
+        }
+    };
+    let bisect = matches!(&arguments.command, Command::Check(check) if check.bisect);
+    let result = run(arguments.command);
+    let skip = matches!(result, Err(Failure::Request(_) | Failure::Environment(_)));
+    let code = finish(result);
+    if bisect && skip { ExitCode::from(SKIP) } else { code }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Show(show) => show.run(),
         Command::Published(published) => published.run(),
         Command::Report(report) => report.run(),
+        Command::Compare(compare) => compare.run(),
+        Command::Check(check) => check.run(),
         Command::Decode(decode) => decode.run(),
     }
 }

@@ -85,6 +85,7 @@ fn ap_timeline(timeline: &ApTimeline) -> Value {
     object.insert("entry_raw".to_owned(), json!(timeline.entry_raw));
     object.insert("offset".to_owned(), json!(timeline.offset));
     object.insert("sync".to_owned(), json!(timeline.sync));
+    object.insert("tsc_adjust".to_owned(), json!(timeline.tsc_adjust));
     object.insert("overruns".to_owned(), Value::Object(overruns));
     Value::Object(object)
 }

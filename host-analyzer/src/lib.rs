@@ -1,11 +1,14 @@
 //! Captures → runs → tables, figures and reports.
 //!
 //! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those; [`claims`] judges a single trial, [`command`] is the command line.
+//! present those, [`compare`] tells what changed, [`check`]
+//! whether that is allowed; [`claims`] judges a single trial, [`command`] is the command line.
 
 pub mod capture;
+pub mod check;
 pub mod claims;
 pub mod command;
+pub mod compare;
 pub mod critical;
 pub mod decode;
 pub mod document;
@@ -13,6 +16,7 @@ pub mod failure;
 pub mod file;
 pub mod manifest;
 pub mod measure;
+pub mod pairing;
 pub mod published;
 pub mod report;
 pub mod run;

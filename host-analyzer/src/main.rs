@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    host_analyzer::failure::finish(host_analyzer::command::main())
+    host_analyzer::command::main()
 }

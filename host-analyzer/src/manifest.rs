@@ -49,6 +49,18 @@ pub struct Host {
     pub cpus: usize,
     /// Operating system and its version.
     pub os: String,
+    /// How busy it was; absent where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
+}
+
+/// Load averages over a minute: how many threads ran or wanted to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Before the first boot.
+    pub begin: f64,
+    /// After the last, the engines' own threads in it.
+    pub end: f64,
 }
 
 /// What each step costs on some machine, as the host expanded it into options.

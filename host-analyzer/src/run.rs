@@ -520,11 +520,11 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
     match manifest.boots.iter().find(|boot| !lies_inside(folder, &boot.capture)) {
-        Some(boot) => Err(unusable(format!(
-            "boot {} of {} has its capture at {:?}, which is not inside the run folder",
-            boot.boot, boot.engine, boot.capture
-        ))),
         None => Ok(manifest),
+        Some(boot) => Err(unusable(format!(
+            "the capture `{}` is outside the run's folder",
+            boot.capture.escape_debug()
+        ))),
     }
 }
 

@@ -10,4 +10,4 @@ pub use cpu_lines::cpu_lines;
 pub use json::json;
 pub use published::{published_json, published_table};
 pub use table::table;
-pub(crate) use table::{Column, caption, columns};
+pub(crate) use table::{Column, caption, columns, drawn};

@@ -15,7 +15,7 @@ pub const CONFIDENCE: f64 = 0.95;
 pub const BOOTS_FOR_INTERVAL: usize = 6;
 
 /// How often boots are resampled for an interval.
-const RESAMPLES: usize = 2000;
+const RESAMPLES: usize = 1000;
 
 /// Equal data give equal intervals.
 const SEED: u64 = 28;
@@ -126,6 +126,11 @@ pub struct Sample {
     values: Vec<(u64, u32)>,
     /// How many values each boot has.
     sizes: Vec<u64>,
+    /// How many values a block has; the last may have fewer.
+    block: usize,
+    /// Of each block in order, how many values of each boot lie before it: a resample need not
+    /// look at every value.
+    before: Vec<u64>,
 }
 
 impl Sample {
@@ -150,7 +155,14 @@ impl Sample {
             })
             .collect();
         values.sort_unstable();
-        Sample { values, sizes }
+        // As many entries as values at most.
+        let block = sizes.len().max(64);
+        let (mut before, mut seen) = (Vec::new(), vec![0; sizes.len()]);
+        for values in values.chunks(block) {
+            before.extend_from_slice(&seen);
+            values.iter().for_each(|(_, boot)| seen[*boot as usize] += 1);
+        }
+        Sample { values, sizes, block, before }
     }
 
     /// How many boots have a value.
@@ -184,20 +196,29 @@ impl Sample {
 
     /// The median of all values, each counted as often as its boot says.
     fn weighted(&self, weights: &[u64]) -> f64 {
-        let total: u64 = self.sizes.iter().zip(weights).map(|(size, weight)| size * weight).sum();
+        let total = weighted_sum(&self.sizes, weights);
         let (low, high) = ((total - 1) / 2, total / 2);
-        let (mut seen, mut lower) = (0, None);
-        for (value, boot) in &self.values {
-            seen += weights[*boot as usize];
-            if seen > low && lower.is_none() {
-                lower = Some(*value as f64);
-            }
-            if seen > high {
-                let upper = *value as f64;
-                return lower.map_or(upper, |lower| lower + (upper - lower) / 2.0);
-            }
+        let lower = self.at(low, weights);
+        if low == high { lower } else { lower + (self.at(high, weights) - lower) / 2.0 }
+    }
+
+    /// The value that so many come before, each counted as often as its boot says.
+    fn at(&self, place: u64, weights: &[u64]) -> f64 {
+        let boots = self.boots();
+        let before =
+            |block: usize| weighted_sum(&self.before[block * boots..(block + 1) * boots], weights);
+        // The last block that begins at or before the place.
+        let (mut from, mut to) = (0, self.values.len().div_ceil(self.block));
+        while to - from > 1 {
+            let middle = usize::midpoint(from, to);
+            if before(middle) <= place { from = middle } else { to = middle }
         }
-        unreachable!("the weights were summed over the same values")
+        let mut seen = before(from);
+        let reached = self.values[from * self.block..].iter().find(|(_, boot)| {
+            seen += weights[*boot as usize];
+            seen > place
+        });
+        reached.map_or(f64::NAN, |(value, _)| *value as f64)
     }
 
     /// The median of one resample: as many boots as there are, drawn with repetition.
@@ -209,6 +230,10 @@ impl Sample {
         }
         self.weighted(weights)
     }
+}
+
+fn weighted_sum(counts: &[u64], weights: &[u64]) -> u64 {
+    counts.iter().zip(weights).map(|(count, weight)| count * weight).sum()
 }
 
 /// Where a number that is made of the medians of samples lies, by resampling the boots of each;
@@ -247,53 +272,68 @@ pub fn rank_test(one: &[f64], other: &[f64]) -> f64 {
     }
     let sum: usize =
         values.iter().zip(&ranks).filter(|((_, of_one), _)| *of_one).map(|(_, rank)| rank).sum();
-    if values.len() <= EXACT_RANKS {
-        RankSums::of(&ranks, one.len()).p(sum)
-    } else {
-        normal(sum as f64 / 2.0, one.len() as f64, other.len() as f64, ties)
-    }
-}
-
-/// The p-value of a sum of ranks by the normal approximation.
-fn normal(sum: f64, one: f64, other: f64, ties: f64) -> f64 {
-    let all = one + other;
-    let variance = one * other / 12.0 * (all + 1.0 - ties / (all * (all - 1.0)));
-    let off = (sum - one * (all + 1.0) / 2.0).abs() - 0.5;
-    if off <= 0.0 || variance <= 0.0 { 1.0 } else { libm::erfc(off / variance.sqrt() / SQRT_2) }
+    RankSums::of(&ranks, one.len(), ties).p(sum)
 }
 
 /// How likely each sum of ranks is where all ways to deal the ranks out are equally likely.
-struct RankSums {
-    /// By the sum.
+#[derive(Debug)]
+pub struct RankSums {
+    one: f64,
+    other: f64,
+    ties: f64,
+    /// By twice the sum; empty where there are too many ranks to count.
     likely: Vec<f64>,
 }
 
 impl RankSums {
-    /// Of `count` of these ranks.
-    fn of(ranks: &[usize], count: usize) -> RankSums {
-        let most: usize = ranks.iter().sum();
-        // ways[k][s]: how many ways there are to take k ranks that add up to s.
-        let mut ways = vec![vec![0.0; most + 1]; count + 1];
-        ways[0][0] = 1.0;
-        for (taken, rank) in ranks.iter().enumerate() {
-            for k in (1..=count.min(taken + 1)).rev() {
-                let (fewer, these) = ways.split_at_mut(k);
-                for (way, before) in these[0][*rank..].iter_mut().zip(&fewer[k - 1]) {
-                    *way += before;
-                }
-            }
-        }
-        let mut likely = ways.swap_remove(count);
-        let all: f64 = likely.iter().sum();
-        likely.iter_mut().for_each(|way| *way /= all);
-        RankSums { likely }
+    /// Of `count` values against as many, no two of them equal.
+    pub fn of_distinct(count: usize) -> RankSums {
+        let ranks: Vec<usize> = (1..=2 * count).map(|rank| 2 * rank).collect();
+        RankSums::of(&ranks, count, 0.0)
     }
 
-    /// Twice the smaller tail, the sum itself in both.
-    fn p(&self, sum: usize) -> f64 {
-        let below: f64 = self.likely[..=sum].iter().sum();
-        let above: f64 = self.likely[sum..].iter().sum();
+    /// Of `count` of these ranks, each twice as great as it is; `ties` is the sum of t³ − t over
+    /// every t values that share a rank.
+    fn of(ranks: &[usize], count: usize, ties: f64) -> RankSums {
+        let (one, other) = (count as f64, (ranks.len() - count) as f64);
+        let mut likely = Vec::new();
+        if ranks.len() <= EXACT_RANKS {
+            let most: usize = ranks.iter().sum();
+            // ways[k][s]: how many ways there are to take k ranks that add up to s.
+            let mut ways = vec![vec![0.0; most + 1]; count + 1];
+            ways[0][0] = 1.0;
+            for (taken, rank) in ranks.iter().enumerate() {
+                for k in (1..=count.min(taken + 1)).rev() {
+                    let (fewer, these) = ways.split_at_mut(k);
+                    for (way, before) in these[0][*rank..].iter_mut().zip(&fewer[k - 1]) {
+                        *way += before;
+                    }
+                }
+            }
+            likely = ways.swap_remove(count);
+            let all: f64 = likely.iter().sum();
+            likely.iter_mut().for_each(|way| *way /= all);
+        }
+        RankSums { one, other, ties, likely }
+    }
+
+    /// The p-value of twice a sum: twice the smaller tail, the sum itself in both.
+    pub fn p(&self, twice: usize) -> f64 {
+        if self.likely.is_empty() {
+            return self.approximate(twice);
+        }
+        let below: f64 = self.likely[..=twice].iter().sum();
+        let above: f64 = self.likely[twice..].iter().sum();
         (2.0 * below.min(above)).min(1.0)
+    }
+
+    /// The same by the normal approximation, with corrections for ties and continuity.
+    fn approximate(&self, twice: usize) -> f64 {
+        let RankSums { one, other, ties, .. } = self;
+        let all = one + other;
+        let variance = one * other / 12.0 * (all + 1.0 - ties / (all * (all - 1.0)));
+        let off = (twice as f64 / 2.0 - one * (all + 1.0) / 2.0).abs() - 0.5;
+        if off <= 0.0 || variance <= 0.0 { 1.0 } else { libm::erfc(off / variance.sqrt() / SQRT_2) }
     }
 }
 
@@ -368,14 +408,9 @@ mod tests {
         let one: Vec<f64> = (0..20).map(|index| f64::from(index) * 1.9).collect();
         let other: Vec<f64> = (0..20).map(|index| f64::from(index) * 2.1 + 7.05).collect();
         let exact = rank_test(&one, &other);
-        let sum: f64 = one
-            .iter()
-            .map(|value| {
-                let less = one.iter().chain(&other).filter(|other| *other < value).count();
-                less as f64 + 1.0
-            })
-            .sum();
-        let approximate = normal(sum, 20.0, 20.0, 0.0);
+        let less = |value: &f64| one.iter().chain(&other).filter(|other| *other < value).count();
+        let twice: usize = one.iter().map(|value| 2 * (less(value) + 1)).sum();
+        let approximate = RankSums::of_distinct(20).approximate(twice);
         assert!((exact - approximate).abs() < 0.1 * exact, "{exact} and {approximate}");
     }
 
@@ -456,7 +491,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_weighted_median_is_the_median(values in proptest::collection::vec((0u32..5, 0u64..1000), 1..50)) {
+        fn the_weighted_median_is_the_median(values in proptest::collection::vec((0u32..5, 0u64..1000), 1..300)) {
             let median = Spread::of(values.iter().map(|(_, value)| *value)).unwrap().median;
             prop_assert_eq!(Sample::of(values).median().unwrap().floor(), median as f64);
         }

@@ -1,6 +1,9 @@
 //! What makes a run's results doubtful, one sentence each.
 
-use crate::run::{Boot, Cell, Run};
+use crate::manifest::Load;
+use crate::measure::Measure;
+use crate::run::{Boot, Cell, Run, Trial};
+use crate::statistics::{BOOTS_FOR_INTERVAL, Spread, rank_test};
 use crate::unit::{Unit, readable};
 use bringup::frame::OVERRUNS;
 use bringup::plan::Plan;
@@ -8,6 +11,19 @@ use std::fmt::Display;
 
 /// Fewer trials than this of a noisy engine make no median to rely on.
 const FEW_TRIALS: u64 = 5;
+
+/// The TSC window of a noisy engine ends a few cycles late nearly always: the BSP sees its end only
+/// when it reads its clock. Below this share of the window that moves its numbers by less than two
+/// boots differ.
+const LATE_WINDOW: f64 = 0.01;
+
+/// Trials move in the course of a run when the last third has a median that differs from the first
+/// third's by more than this share …
+const DRIFT: f64 = 0.05;
+/// … and by chance would do so less often than this.
+const DRIFT_CHANCE: f64 = 0.001;
+/// Fewer trials than this make no thirds.
+const DRIFT_TRIALS: usize = 15;
 
 /// How far the frequencies that boots found may differ, in parts of the median.
 const FREQUENCY_TOLERANCE: f64 = 0.01;
@@ -28,7 +44,7 @@ pub fn of(run: &Run) -> Vec<String> {
     let varying = run.varying_options();
     for cell in &run.cells {
         let label = cell.label(&varying);
-        of_cell(run, cell, &mut |what| warnings.push(printable(&format!("{label}: {what}"))));
+        of_cell(cell, &mut |what| warnings.push(printable(&format!("{label}: {what}"))));
     }
     warnings
 }
@@ -95,11 +111,22 @@ fn of_engines(run: &Run, warn: &mut dyn FnMut(String)) {
         }
         told.push(engine);
         let boots = || run.boots.iter().filter(|boot| boot.engine == engine);
-        let host = run.manifest.as_ref().map_or(usize::MAX, |manifest| manifest.host.cpus);
-        if let Some(smp) = boots().map(|boot| boot.smp).max().filter(|smp| usize::from(*smp) > host)
+        let Some(host) = run.manifest.as_ref().map(|manifest| &manifest.host) else { continue };
+        let most = boots().map(|boot| usize::from(boot.smp)).max().unwrap_or_default();
+        if most > host.cpus {
+            warn(format!(
+                "{engine}: {most} CPUs on a host of {} wait for the host, not only for each other",
+                host.cpus
+            ));
+        }
+        // At the end the engine's own threads are part of the load.
+        if let Some(Load { begin, end }) = host.load
+            && (begin > host.cpus as f64 || end > (host.cpus + most) as f64)
         {
             warn(format!(
-                "{engine}: {smp} CPUs on a host of {host} wait for the host, not only for each other"
+                "{engine}: the host was busy with other work: its load average was {begin} before \
+                 the first boot and {end} after the last, on {}",
+                counted(host.cpus as u64, "core")
             ));
         }
         if boots().any(|boot| boot.machine.as_ref().is_some_and(|machine| !machine.tsc_invariant)) {
@@ -110,7 +137,7 @@ fn of_engines(run: &Run, warn: &mut dyn FnMut(String)) {
     }
 }
 
-fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
+fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
     if cell.lost() > 0 {
         let aps =
             cell.lost_aps.iter().map(|(ap, times)| format!("{}{}", ap.text(), repeated(*times)));
@@ -134,13 +161,38 @@ fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
     if cell.trials.is_empty() {
         warn("no trial arrived whole".to_owned());
     }
+    let kept = cell.trials.len() as u64;
+    if kept < cell.trials.count() {
+        warn(format!(
+            "{} are more than are kept: medians and intervals are of {kept} drawn from all",
+            counted(cell.trials.count(), "trial")
+        ));
+    }
+    if cell.unresolved > 0 {
+        let of = counted(cell.aps.online(), "comparison");
+        warn(format!(
+            "the TSC sync could not tell how far the clock is off in {} of {of}: where AP and BSP \
+             stamps meet, the numbers may be off by as much",
+            cell.unresolved
+        ));
+    }
+    let noisy = cell.exact == Some(false) && cell.smp > 1;
     let khz = cell.tsc_khz();
     for (step, overrun) in
         OVERRUNS.iter().zip(cell.overruns).filter(|(_, overrun)| overrun.count > 0)
     {
+        let window = cell.options.tsc_window.cycles(khz.unwrap_or_default()).0;
+        if noisy && *step == "tsc-window" && (overrun.worst as f64) < window as f64 * LATE_WINDOW {
+            continue;
+        }
+        let online = cell.aps.online().max(overrun.count);
+        let times = match overrun.count {
+            1 => "once".to_owned(),
+            count if noisy => format!("in {:.0} % of {online}", share(count, online)),
+            count => format!("{count} times"),
+        };
         warn(format!(
-            "`{step}` took longer than its cost {}, at most by {} ({}): its numbers hold the engine's own time",
-            if overrun.count == 1 { "once".to_owned() } else { format!("{} times", overrun.count) },
+            "`{step}` took longer than its cost {times}, at most by {} ({}): its numbers hold the engine's own time",
             readable(Unit::Auto, overrun.worst, khz),
             overrun.cpu,
         ));
@@ -151,15 +203,58 @@ fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
     {
         warn(format!("its boots found clocks from {least} to {most} kHz"));
     }
-    let noisy =
-        run.boots.iter().any(|boot| boot.engine == cell.engine && boot.exact == Some(false));
-    if noisy && (1..FEW_TRIALS).contains(&cell.trials.count()) && cell.smp > 1 {
-        warn(format!("{} of a noisy engine say little", counted(cell.trials.count(), "trial")));
+    if noisy {
+        of_noise(cell, warn);
     }
 }
 
+/// What makes the numbers of a noisy engine say little.
+fn of_noise(cell: &Cell, warn: &mut dyn FnMut(String)) {
+    let trials = cell.trials.count();
+    if (1..FEW_TRIALS).contains(&trials) {
+        warn(format!("{} of a noisy engine say little", counted(trials, "trial")));
+    }
+    let boots = cell.sample(Measure::Total).boots();
+    if (1..BOOTS_FOR_INTERVAL).contains(&boots) {
+        warn(format!(
+            "{}: how far boots differ is not known, and there is no interval; a noisy engine needs {BOOTS_FOR_INTERVAL} or more",
+            counted(boots as u64, "boot")
+        ));
+    }
+    if let Some(drift) = drift(cell) {
+        warn(format!(
+            "its last third of trials took {:+.0} % against its first: the host or the \
+             engine changed meanwhile",
+            drift * 100.0
+        ));
+    }
+}
+
+/// By what share the totals of the last third of the trials differ from the first third's, where
+/// they do so clearly.
+fn drift(cell: &Cell) -> Option<f64> {
+    if cell.trials.len() < DRIFT_TRIALS {
+        return None;
+    }
+    let mut trials: Vec<&Trial> = cell.trials.iter().collect();
+    trials.sort_unstable_by_key(|trial| (trial.boot, trial.number));
+    let third = trials.len() / 3;
+    let totals = |trials: &[&Trial]| trials.iter().map(|trial| trial.total).collect::<Vec<u64>>();
+    let (first, last) = (totals(&trials[..third]), totals(&trials[trials.len() - third..]));
+    let median = |totals: &[u64]| Some(Spread::of(totals.iter().copied())?.median as f64);
+    let drift = median(&last)? / median(&first)?.max(1.0) - 1.0;
+    let values = |totals: &[u64]| totals.iter().map(|total| *total as f64).collect::<Vec<f64>>();
+    let clear = || rank_test(&values(&first), &values(&last)) < DRIFT_CHANCE;
+    (drift.abs() > DRIFT && clear()).then_some(drift)
+}
+
+/// In percent.
+fn share(part: u64, whole: u64) -> f64 {
+    part as f64 * 100.0 / whole.max(1) as f64
+}
+
 /// A number and its noun, in the plural where it is not one.
-fn counted(number: u64, noun: &str) -> String {
+pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -179,7 +274,7 @@ fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
 }
 
 /// The text with control characters written out: what a capture says must not steer a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escape =
         |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
     text.chars().map(escape).collect()

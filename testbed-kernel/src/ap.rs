@@ -4,11 +4,12 @@
 
 use crate::callin;
 use crate::clock::{self, spend, tsc};
+use crate::queue;
 use crate::slot::{Down, Orders, Up, orders, slot, sync_epoch};
 use crate::{apic, cpu, exit};
 use bringup::CpuIndex;
 use bringup::offset::Exchange;
-use bringup::options::{Step, TscSync, Wait};
+use bringup::options::{StampSet, Step, TscSync, Wait};
 use bringup::stamp::Stamp;
 use bringup::sync::{Allowed, Reached, answer};
 use core::sync::atomic::Ordering;
@@ -60,8 +61,10 @@ impl Ap {
             entry = entry_raw.max(deadline);
             clock::wait_until(entry, self.orders.spend, |_| None);
         }
-        self.up.log.stamps.set(Stamp::Entry as usize, entry);
-        self.pay(Step::Trampoline, entry);
+        if self.takes(Stamp::Entry) {
+            self.up.log.stamps.set(Stamp::Entry as usize, entry);
+        }
+        self.pay(Step::Trampoline, self.deadline(Step::Trampoline, entry));
         self.stamp(Stamp::Alive);
         self.tell(Reached::Alive);
     }
@@ -69,10 +72,19 @@ impl Ap {
     /// `callin_begin` and `callin_end`.
     fn call_in(&self) {
         let begin = self.stamp(Stamp::CallinBegin);
+        let deadline = self.deadline(Step::Callin, begin);
         callin::set_up(self.cpu, self.down.faults.load(Ordering::Relaxed));
-        self.pay(Step::Callin, begin);
+        self.note_tsc_adjust();
+        self.pay(Step::Callin, deadline);
         self.stamp(Stamp::CallinEnd);
         self.tell(Reached::Callin);
+    }
+
+    fn note_tsc_adjust(&self) {
+        if let Some(adjust) = clock::tsc_adjust() {
+            self.up.log.tsc_adjust.store(adjust, Ordering::Relaxed);
+            self.up.log.has_tsc_adjust.store(true, Ordering::Relaxed);
+        }
     }
 
     /// `sync_begin` and `sync_end`.
@@ -111,34 +123,59 @@ impl Ap {
                 window = now_in;
                 exchange = Exchange::begin(sync_epoch(orders.epoch, window));
                 shift = down.adjustment.load(Ordering::Relaxed);
+                self.move_clock(down.move_by.load(Ordering::Relaxed));
             }
             let lag = exchange.lag();
             up.lag_least.store(lag.least, Ordering::Relaxed);
             up.lag_samples.store(lag.samples, Ordering::Release);
             exchange.publish(&up.clock, || clock(shift));
-            core::hint::spin_loop();
+            orders.poll_again();
+        }
+    }
+
+    /// Moves this CPU's counter, and the stamps that were read from it with it.
+    fn move_clock(&self, by: i64) {
+        if by != 0 {
+            clock::move_tsc(by);
+            self.up.log.move_stamps(by);
         }
     }
 
     /// `online`: takes the BSP's job.
     fn come_online(&self) {
-        self.pay(Step::Online, self.up.log.stamps.get(Stamp::SyncEnd as usize));
+        let begin = self.up.log.stamps.get(Stamp::SyncEnd as usize);
+        self.pay(Step::Online, self.deadline(Step::Online, begin));
         self.stamp(Stamp::Online);
         self.up.answer.store(answer(self.down.job.load(Ordering::Relaxed)), Ordering::Relaxed);
         self.tell(Reached::Online);
     }
 
+    /// Takes a stamp; 0 where it is not to be taken.
     fn stamp(&self, stamp: Stamp) -> u64 {
+        if !self.takes(stamp) {
+            return 0;
+        }
         let now = tsc();
         self.up.log.stamps.set(stamp as usize, now);
         now
     }
 
-    /// Ends a step that has a cost at `begin` plus the cost.
-    fn pay(&self, step: Step, begin: u64) {
-        let cost = self.down.costs.get(step as usize);
-        if cost > 0 {
-            let overrun = spend(begin + cost, self.orders.spend, |_| None);
+    fn takes(&self, stamp: Stamp) -> bool {
+        self.orders.stamps == StampSet::All || stamp == Stamp::Online
+    }
+
+    /// When a step that begins at `begin` ends at the earliest; `None` where it has no cost. Where
+    /// one CPU at a time may be in it, this is where it queues.
+    fn deadline(&self, step: Step, begin: u64) -> Option<u64> {
+        let cost = Some(self.down.costs.get(step as usize)).filter(|cost| *cost > 0)?;
+        let exclusive = self.down.exclusive.load(Ordering::Relaxed) & 1 << step as u8 != 0;
+        Some(if exclusive { queue::enter(step, begin, cost) } else { begin + cost })
+    }
+
+    /// Ends a step at its deadline.
+    fn pay(&self, step: Step, deadline: Option<u64>) {
+        if let Some(deadline) = deadline {
+            let overrun = spend(deadline, self.orders.spend, |_| None);
             self.up.log.overruns.set(step as usize, overrun);
         }
     }

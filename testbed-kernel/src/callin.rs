@@ -2,7 +2,7 @@
 //! with the BSP.
 
 use crate::apic::{self, APIC_BASE_BSP, IA32_APIC_BASE};
-use crate::clock;
+use crate::clock::{self, IA32_TSC_ADJUST};
 use crate::cpu::MAX_CPUS;
 use crate::stream;
 use bringup::CpuIndex;
@@ -90,6 +90,7 @@ impl fmt::Display for Register {
             Register::Cpuid(leaf, register, _) => write!(f, "CPUID leaf {leaf:#x} {register:?}"),
             Register::Msr(IA32_PAT) => f.write_str("IA32_PAT"),
             Register::Msr(IA32_APIC_BASE) => f.write_str("IA32_APIC_BASE"),
+            Register::Msr(IA32_TSC_ADJUST) => f.write_str("IA32_TSC_ADJUST"),
             Register::Msr(msr) => write!(f, "MSR {msr:#x} (MTRR)"),
             Register::Cr4 => f.write_str("CR4"),
             Register::Efer => f.write_str("EFER"),
@@ -98,7 +99,7 @@ impl fmt::Display for Register {
     }
 }
 
-/// What a CPU is like. Room for 8 of CPUID, 47 MSRs and 3 others.
+/// What a CPU is like. Room for 8 of CPUID, 48 MSRs and 3 others.
 type Features = heapless::Vec<(Register, u64), 64>;
 
 /// Where an AP is not like the BSP.
@@ -236,6 +237,9 @@ fn enumerate() -> Features {
     note(Register::Cr4);
     note(Register::Efer);
     note(Register::Msr(IA32_APIC_BASE));
+    if clock::has_tsc_adjust() {
+        note(Register::Msr(IA32_TSC_ADJUST));
+    }
     if has(FeatureInfo::has_pat) {
         note(Register::Msr(IA32_PAT));
     }

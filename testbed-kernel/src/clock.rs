@@ -64,6 +64,29 @@ pub fn serialise_lfence() {
     }
 }
 
+/// `IA32_TSC_ADJUST`: what software has added to this CPU's counter (Intel SDM volume 3, "IA32_TSC_ADJUST
+/// Register and TSC Invariance").
+pub const IA32_TSC_ADJUST: u32 = 0x3b;
+
+/// True where this CPU has `IA32_TSC_ADJUST` (leaf 7, EBX bit 1).
+pub fn has_tsc_adjust() -> bool {
+    CpuId::new().get_extended_feature_info().is_some_and(|info| info.has_tsc_adjust_msr())
+}
+
+/// This CPU's `IA32_TSC_ADJUST`, where it has one.
+pub fn tsc_adjust() -> Option<i64> {
+    // SAFETY: CPUID says that the register is there.
+    has_tsc_adjust().then(|| unsafe { Msr::new(IA32_TSC_ADJUST).read() } as i64)
+}
+
+/// Moves this CPU's counter by so many cycles; the CPU has `IA32_TSC_ADJUST`.
+pub fn move_tsc(by: i64) {
+    let mut register = Msr::new(IA32_TSC_ADJUST);
+    // SAFETY: the BSP asks for this only where `tsc_adjust` has found the register; moving the
+    // counter touches no memory.
+    unsafe { register.write(register.read().wrapping_add_signed(by)) }
+}
+
 /// Finds the frequencies of the TSC and of the APIC timer.
 pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
     serialise_lfence();

@@ -6,6 +6,7 @@ use crate::machine::Machine;
 use crate::stream::{self, Line, send};
 use crate::topology::Topology;
 use bringup::frame::{ApicMode, Body, Cpu, Error, Hello, MAGIC, PROTOCOL};
+use bringup::options::{Refusal, TscSync, TscTrust};
 use bringup::plan::Plan;
 use bringup::{ApicId, CpuIndex};
 use raw_cpuid::CpuId;
@@ -23,6 +24,7 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
     let brand = cpuid.get_processor_brand_string();
     let hypervisor = hypervisor_name(&cpuid);
     let power = cpuid.get_advanced_power_mgmt_info();
+    let tsc_invariant = power.is_some_and(|power| power.has_invariant_tsc());
     send(Body::Hello(Hello {
         magic: MAGIC,
         protocol: PROTOCOL,
@@ -31,21 +33,32 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
         tsc_khz: clock.tsc_khz,
         tsc_source: clock.source,
         tsc_spread_khz: clock.spread_khz,
-        tsc_invariant: power.is_some_and(|power| power.has_invariant_tsc()),
+        tsc_invariant,
         vendor: vendor.as_ref().map_or("", |vendor| vendor.as_str()),
         model: brand.as_ref().map_or("", |brand| brand.as_str().trim()),
         hypervisor: hypervisor.text(),
         apic_mode: ApicMode::Xapic,
         cpus: machine.census.cpus.len() as u16,
     }));
-    let topology = Topology::read();
     for (index, &apic_id) in (0..).zip(&machine.census.cpus) {
-        send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, topology)));
+        send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, machine.topology)));
     }
     machine.census.report();
-    Plan::parse(boot.command_line, machine.census.cpus.len()).unwrap_or_else(|error| {
-        stream::fail(Error::Options { message: Line::of(format_args!("{error}")).text() })
-    })
+    let refuse = |why: &dyn core::fmt::Display| -> ! {
+        stream::fail(Error::Options { message: Line::of(format_args!("{why}")).text() })
+    };
+    let plan = Plan::parse(boot.command_line, machine.census.cpus.len())
+        .unwrap_or_else(|error| refuse(&error));
+    let trusts_cpuid = plan
+        .cells()
+        .any(|cell| cell.tsc_sync == TscSync::Trusted && cell.tsc_trust == TscTrust::Yes);
+    if trusts_cpuid && !tsc_invariant {
+        refuse(&Refusal {
+            what: "tsc-sync=trusted with tsc-trust=yes",
+            why: "CPUID leaf 0x8000_0007 does not call this machine's TSC invariant",
+        });
+    }
+    plan
 }
 
 fn cpu_frame(cpu: CpuIndex, apic_id: ApicId, topology: Topology) -> Cpu {

@@ -2,10 +2,12 @@
 
 use crate::cpu::{self, MAX_CPUS};
 use crate::stream::{fail_for_machine, log};
+use crate::topology::Topology;
 use acpi::address::AddressSpace;
 use acpi::fadt::Fadt;
 use acpi::madt::{Madt, MadtEntry};
 use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
+use bringup::class::Class;
 use bringup::{ApicId, CpuIndex};
 use core::ptr::NonNull;
 
@@ -16,6 +18,10 @@ pub type Cpus = heapless::Vec<ApicId, MAX_CPUS>;
 pub struct Machine {
     /// The CPUs, and who does not take part.
     pub census: Census,
+    /// Where each CPU is.
+    pub topology: Topology,
+    /// The class of each CPU.
+    pub classes: heapless::Vec<Class, MAX_CPUS>,
     /// The ACPI PM timer, where there is one.
     pub pm_timer: Option<PmTimer>,
 }
@@ -151,7 +157,15 @@ pub fn find(rsdp: Option<usize>) -> Machine {
     let census = Census::take(cpu::apic_id(), listed);
     let pm_timer = tables.find_table::<Fadt>().ok().and_then(|fadt| PmTimer::of(&fadt));
     cpu::list(&census.cpus);
-    Machine { census, pm_timer }
+    let topology = Topology::read();
+    let place = |id: &ApicId| {
+        let (package, core, _) = topology.place(*id);
+        (package, core)
+    };
+    let cpus = &census.cpus;
+    let class = |(at, id): (usize, &ApicId)| Class::of(place(id), cpus[..at].iter().map(place));
+    let classes = cpus.iter().enumerate().map(class).collect();
+    Machine { census, topology, classes, pm_timer }
 }
 
 #[cfg(test)]

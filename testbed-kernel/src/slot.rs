@@ -2,7 +2,7 @@
 
 use crate::cpu::MAX_CPUS;
 use bringup::offset::{Exchange, OffsetInterval};
-use bringup::options::{Options, Spend, Step, TscSync, Wait};
+use bringup::options::{Options, Spend, StampSet, Step, TscPoll, TscSync, Wait};
 use bringup::stamp::Stamp;
 use bringup::sync::{ClockWord, Epoch, Word};
 use bringup::{ApicId, CpuIndex};
@@ -71,6 +71,21 @@ pub struct Log {
     pub entry_raw: AtomicU64,
     /// By how much its steps went beyond their costs.
     pub overruns: Steps,
+    /// `IA32_TSC_ADJUST`, where [`Log::has_tsc_adjust`].
+    pub tsc_adjust: AtomicI64,
+    /// True on a CPU with `IA32_TSC_ADJUST`.
+    pub has_tsc_adjust: AtomicBool,
+}
+
+impl Log {
+    /// Puts the stamps taken so far to a clock that was moved by so many cycles.
+    pub fn move_stamps(&self, by: i64) {
+        for at in 0..Stamp::COUNT {
+            if let Some(taken) = Some(self.stamps.get(at)).filter(|taken| *taken != 0) {
+                self.stamps.set(at, taken.wrapping_add_signed(by));
+            }
+        }
+    }
 }
 
 /// What the BSP writes for the AP to read.
@@ -87,6 +102,8 @@ pub struct Down {
     pub window: AtomicU32,
     /// What the AP's clock is ahead on purpose, less what was taken off it, inside the sync.
     pub adjustment: AtomicI64,
+    /// By how much the AP moves its counter itself before this window.
+    pub move_by: AtomicI64,
     /// The faults planted on it, a bit per [`bringup::options::Fault`].
     pub faults: AtomicU8,
     /// The job that proves it takes work.
@@ -95,6 +112,8 @@ pub struct Down {
     pub sipi: AtomicU64,
     /// Its costs.
     pub costs: Steps,
+    /// The costs that are one CPU's at a time, a bit each.
+    pub exclusive: AtomicU8,
 }
 
 /// What the BSP notes of the AP, for itself.
@@ -117,6 +136,8 @@ pub struct Book {
     pub seen: Cell<Option<OffsetInterval>>,
     /// What the first window saw.
     pub first_seen: Cell<Option<OffsetInterval>>,
+    /// By how much the AP's counter was moved.
+    pub moved_by: Cell<i64>,
     /// It answered the job wrongly.
     pub wrong: Cell<bool>,
     /// By how much its kick went beyond its cost.
@@ -136,6 +157,7 @@ impl Book {
             exchange: Cell::new(Exchange::begin(Epoch(0))),
             seen: Cell::new(None),
             first_seen: Cell::new(None),
+            moved_by: Cell::new(0),
             wrong: Cell::new(false),
             kick_overrun: Cell::new(0),
             window_overrun: Cell::new(0),
@@ -150,6 +172,7 @@ impl Book {
         self.settled.set(false);
         self.seen.set(None);
         self.first_seen.set(None);
+        self.moved_by.set(0);
         self.wrong.set(false);
         self.kick_overrun.set(0);
         self.window_overrun.set(0);
@@ -184,6 +207,8 @@ impl Slot {
                     stamps: Readings::new(),
                     entry_raw: AtomicU64::new(0),
                     overruns: Steps::new(),
+                    tsc_adjust: AtomicI64::new(0),
+                    has_tsc_adjust: AtomicBool::new(false),
                 },
             },
             down: Down {
@@ -192,10 +217,12 @@ impl Slot {
                 visiting: AtomicBool::new(false),
                 window: AtomicU32::new(0),
                 adjustment: AtomicI64::new(0),
+                move_by: AtomicI64::new(0),
                 faults: AtomicU8::new(0),
                 job: AtomicU64::new(0),
                 sipi: AtomicU64::new(0),
                 costs: Steps::new(),
+                exclusive: AtomicU8::new(0),
             },
             book: Book::new(),
         }
@@ -210,11 +237,13 @@ impl Slot {
         up.log.stamps.clear();
         up.log.overruns.clear();
         up.log.entry_raw.store(0, Ordering::Relaxed);
+        up.log.has_tsc_adjust.store(false, Ordering::Relaxed);
         up.answer.store(0, Ordering::Relaxed);
         up.starts.store(0, Ordering::Relaxed);
         up.lag_samples.store(0, Ordering::Relaxed);
         down.visiting.store(false, Ordering::Relaxed);
         down.window.store(0, Ordering::Relaxed);
+        down.move_by.store(0, Ordering::Relaxed);
         book.clear();
     }
 }
@@ -249,13 +278,25 @@ pub struct Orders {
     pub wait: Wait,
     /// How a CPU waits for the end of a cost.
     pub spend: Spend,
+    /// How a CPU looks for the other's clock reading.
+    pub tsc_poll: TscPoll,
+    /// Which stamps are taken.
+    pub stamps: StampSet,
 }
 
 impl Orders {
     /// The orders that these options give.
     pub fn new(epoch: Epoch, bsp: ApicId, options: &Options) -> Orders {
-        let Options { tsc_sync, wait, spend, .. } = *options;
-        Orders { epoch, zero: 0, bsp, tsc_sync, wait, spend }
+        let Options { tsc_sync, wait, spend, tsc_poll, stamps, .. } = *options;
+        Orders { epoch, zero: 0, bsp, tsc_sync, wait, spend, tsc_poll, stamps }
+    }
+
+    /// Between two looks for the other's clock reading.
+    #[inline(always)]
+    pub fn poll_again(&self) {
+        if self.tsc_poll == TscPoll::Pause {
+            core::hint::spin_loop();
+        }
     }
 }
 

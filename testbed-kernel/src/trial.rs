@@ -11,10 +11,11 @@ use crate::callin;
 use crate::clock::{self, Clock, tsc};
 use crate::cpu;
 use crate::machine::{Cpus, Machine};
+use crate::queue;
 use crate::slot::{Orders, Slot, post_orders, slot};
 use crate::stream::{self, send};
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Error, OVERRUNS, TrialBegin, TrialEnd};
-use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, Step, TscSync, Wait};
+use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, StampSet, Step, TscSync, Wait};
 use bringup::plan::Plan;
 use bringup::stamp::{Clock as Whose, Stamp, Stamps};
 use bringup::strategy::{Aps, Bsp, bring_up};
@@ -83,6 +84,7 @@ struct Times {
     sipi_gap: u64,
     parking: u64,
     window: u64,
+    longest_window: u64,
     resolution: u64,
     look: u64,
     rest: u64,
@@ -98,6 +100,7 @@ impl Times {
             sipi_gap: cycles(SIPI_GAP),
             parking: cycles(kick::PARKING),
             window: cycles(options.tsc_window),
+            longest_window: cycles(options.tsc_window).max(cycles(options.tsc_limit)),
             resolution: cycles(options.tsc_resolution),
             look: cycles(tsc_sync::LOOK),
             rest: cycles(tsc_sync::REST),
@@ -123,14 +126,18 @@ impl Trial<'_> {
             unborn: Cell::new(1),
             kicked: 1,
         };
+        queue::clear();
+        let exclusive = Step::ALL.iter().filter(|step| options.cost(**step).is_exclusive());
+        let exclusive = exclusive.map(|step| 1 << *step as u8).sum();
         for ap in trial.aps() {
             let slot = slot(ap);
             slot.clear();
             for step in Step::ALL {
-                let cost =
-                    options.cost(*step).of(ap).map_or(0, |cost| cost.cycles(clock.tsc_khz).0);
-                slot.down.costs.set(*step as usize, cost);
+                let cost = options.cost(*step).of(ap, machine.classes[ap.at()]);
+                let cycles = cost.map_or(0, |cost| cost.cycles(clock.tsc_khz).0);
+                slot.down.costs.set(*step as usize, cycles);
             }
+            slot.down.exclusive.store(exclusive, Relaxed);
             slot.down.faults.store(callin::fault_bits(&options.faults, ap), Relaxed);
             slot.down.adjustment.store(options.skews.of(ap), Relaxed);
             slot.down.job.store(u64::from(epoch.0) << 32 | u64::from(ap.0), Relaxed);
@@ -191,6 +198,7 @@ impl Trial<'_> {
             // The stamps' clock is the sync's, less what was added to it there.
             offset: book.seen.get().map(|seen| seen.shifted(-down.adjustment.load(Relaxed))),
             sync: self.sync_of(ap),
+            tsc_adjust: log.has_tsc_adjust.load(Relaxed).then(|| log.tsc_adjust.load(Relaxed)),
             overruns,
         }
     }
@@ -201,6 +209,13 @@ impl Trial<'_> {
 
     fn stamp(&self, ap: CpuIndex, stamp: Stamp, at: u64) {
         slot(ap).book.stamps.set(stamp as usize, at);
+    }
+
+    /// What the BSP does not need for itself.
+    fn stamp_seen(&self, ap: CpuIndex, seen: Stamp) {
+        if self.options.stamps == StampSet::All {
+            self.stamp(ap, seen, tsc());
+        }
     }
 
     fn stamp_of(&self, ap: CpuIndex, stamp: Stamp) -> u64 {
@@ -262,7 +277,7 @@ impl Trial<'_> {
     fn await_reached(&mut self, ap: CpuIndex, level: Reached, seen: Stamp) {
         while !self.is_lost(ap) {
             if self.has_reached(ap, level) {
-                return self.stamp(ap, seen, tsc());
+                return self.stamp_seen(ap, seen);
             }
             let (now, deadline) = (tsc(), slot(ap).book.deadline.get());
             if now >= deadline {
@@ -329,9 +344,7 @@ impl Bsp for Trial<'_> {
                 }
                 if self.has_reached(ap, Reached::Callin) {
                     self.served = ap;
-                    if self.stamp_of(ap, Stamp::SeenCallin) == 0 {
-                        self.stamp(ap, Stamp::SeenCallin, tsc());
-                    }
+                    self.stamp_seen(ap, Stamp::SeenCallin);
                     return Some(ap);
                 }
                 let deadline = book.deadline.get();

@@ -1,7 +1,7 @@
 //! What the run folder tells of the machine, the toolchain and the sources.
 
 use crate::process::said;
-use host_analyzer::manifest::Host;
+use host_analyzer::manifest::{Host, Load};
 use jiff::Timestamp;
 use std::path::Path;
 use std::{fs, thread};
@@ -27,7 +27,13 @@ pub fn host() -> Host {
             .flatten()
             .reduce(|all, part| format!("{all}, {part}"))
             .unwrap_or_else(unknown),
+        load: load().map(|load| Load { begin: load, end: load }),
     }
+}
+
+/// The load average over the last minute; `None` where the system does not tell.
+pub fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 /// Git revision of the sources under `root`, with `-dirty` where they were changed; `None`

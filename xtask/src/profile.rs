@@ -3,6 +3,7 @@
 //! On `icount` a guest cycle stands for a cycle of the profile's machine. The kernel knows no
 //! profile; `run.json` keeps its name and its text.
 
+use bringup::class::Class;
 use bringup::options::Options;
 use host_analyzer::document::{Document, suggestion};
 use host_analyzer::failure::Failure;
@@ -27,8 +28,23 @@ const COSTS: &str = "costs";
 /// The keys of a profile.
 const KEYS: [&str; 5] = ["source", "machine", "tsc-khz", "derivation", COSTS];
 
-/// The keys of a cost.
+/// The keys that a cost must have.
 const COST_KEYS: [&str; 3] = ["of", "cycles", "derived"];
+
+/// All keys of a cost.
+const ALL_COST_KEYS: [&str; 5] = ["of", "cycles", "derived", BY_CLASS, EXCLUSIVE];
+
+/// What the step costs the APs of some classes instead.
+const BY_CLASS: &str = "by-class";
+
+/// Says that one CPU at a time can be in the step.
+const EXCLUSIVE: &str = "exclusive";
+
+/// The steps that APs can queue for.
+const QUEUED: [&str; 3] = ["trampoline", "callin", "online"];
+
+/// The one step that is a window, the same for all, and no cost of an AP.
+const WINDOW: &str = "tsc-window";
 
 /// Each step, who spends it, the option that it expands to, and whether a profile must have it.
 const STEPS: [(&str, &str, &str, bool); 6] = [
@@ -50,8 +66,8 @@ pub struct Profile {
     pub text: String,
     /// Frequency of the machine's TSC, in kHz.
     pub tsc_khz: u64,
-    /// The options that it sets, each with its cycles.
-    costs: Vec<(&'static str, u64)>,
+    /// The options that it sets, each with its value.
+    costs: Vec<(&'static str, String)>,
 }
 
 impl Profile {
@@ -84,8 +100,8 @@ impl Profile {
     }
 
     /// The options that it sets, each with its value.
-    pub fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
-        self.costs.iter().map(|(option, cycles)| (*option, cycles.to_string()))
+    pub fn options(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.costs.iter().map(|(option, value)| (*option, value.as_str()))
     }
 
     /// True if it sets this option.
@@ -102,8 +118,8 @@ impl Profile {
     /// Sets its options.
     pub fn apply(&self, options: &mut Options) {
         for (option, value) in self.options() {
-            // Whole numbers of cycles, which each of them takes.
-            let _ = options.set(option, &value);
+            // Each value was accepted when the file was read.
+            let _ = options.set(option, value);
         }
     }
 
@@ -122,16 +138,15 @@ fn costs(
     document: &mut Document<'_>,
     value: &Spanned<DeValue<'_>>,
     table: &DeTable<'_>,
-) -> Vec<(&'static str, u64)> {
+) -> Vec<(&'static str, String)> {
     let names = STEPS.map(|(name, ..)| name);
     let mut costs = Vec::new();
     for (key, value) in table {
         let given: &str = key.get_ref();
-        let path = format!("{COSTS}.{given}");
         match STEPS.into_iter().find(|(name, ..)| *name == given) {
-            Some((_, of, option, _)) => {
-                if let Some(cycles) = cost(document, &path, of, value) {
-                    costs.push((option, cycles));
+            Some((name, of, option, _)) => {
+                if let Some(value) = cost(document, name, of, value) {
+                    costs.push((option, value));
                 }
             }
             None => document.unknown_key(key.span(), "costs.", given, &names),
@@ -145,15 +160,16 @@ fn costs(
     costs
 }
 
-/// Reads one cost; `of` is who spends this step.
+/// Reads what a step costs, as the value of its option; `of` is who spends it.
 fn cost(
     document: &mut Document<'_>,
-    path: &str,
+    step: &str,
     of: &str,
     value: &Spanned<DeValue<'_>>,
-) -> Option<u64> {
-    let table = document.table(path, value)?;
-    let mut cycles = None;
+) -> Option<String> {
+    let path = format!("{COSTS}.{step}");
+    let table = document.table(&path, value)?;
+    let (mut cycles, mut by_class, mut exclusive) = (None, String::new(), "");
     for (key, value) in table {
         let given: &str = key.get_ref();
         let key_path = format!("{path}.{given}");
@@ -167,11 +183,40 @@ fn cost(
             }
             "cycles" => cycles = Some(document.number(&key_path, value, 0)),
             "derived" => drop(document.text(&key_path, value)),
-            _ => document.unknown_key(key.span(), &format!("{path}."), given, &COST_KEYS),
+            BY_CLASS if step == WINDOW => {
+                document.mistake(key.span(), &key_path, "a window is the same for all APs", None);
+            }
+            BY_CLASS => by_class = classes(document, &key_path, value),
+            EXCLUSIVE => match value.get_ref().as_bool() {
+                Some(true) if !QUEUED.contains(&step) => {
+                    let message = format!("APs can queue for {} alone", QUEUED.join(", "));
+                    document.mistake(value.span(), &key_path, &message, None);
+                }
+                Some(true) => exclusive = ",exclusive",
+                Some(false) => {}
+                None => document.unexpected(&key_path, value, "true or false"),
+            },
+            _ => document.unknown_key(key.span(), &format!("{path}."), given, &ALL_COST_KEYS),
         }
     }
     document.missing_keys(value.span(), &format!("{path}."), table, &COST_KEYS);
-    cycles
+    Some(format!("{}{by_class}{exclusive}", cycles?))
+}
+
+/// Reads what a step costs the APs of each class, as a part of its option's value.
+fn classes(document: &mut Document<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> String {
+    let names = Class::ALL.map(Class::name);
+    let mut words = String::new();
+    for (key, value) in document.table(path, value).into_iter().flatten() {
+        let given: &str = key.get_ref();
+        if names.contains(&given) {
+            let cycles = document.number(&format!("{path}.{given}"), value, 0);
+            words += &format!(",{given}:{cycles}");
+        } else {
+            document.unknown_key(key.span(), &format!("{path}."), given, &names);
+        }
+    }
+    words
 }
 
 /// Where profiles are looked for: beside the scenario, then among the repository's.

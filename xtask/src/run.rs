@@ -1,7 +1,7 @@
 //! A run: every boot of a scenario, gathered in one folder.
 
 use crate::boot::{Order, boot};
-use crate::host::{host, rfc3339};
+use crate::host::{self, host, rfc3339};
 use crate::kernel::{self, Kernel};
 use crate::profile::Profile;
 use crate::progress::{Lines, Progress, work};
@@ -49,6 +49,9 @@ pub fn execute(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run,
     let failure =
         boot_all(scenario, kernel.as_ref(), run_folder.path(), &mut progress, &mut manifest)?;
     drop(progress);
+    if let (Some(load), Some(now)) = (&mut manifest.host.load, host::load()) {
+        load.end = now;
+    }
     run_folder.describe(&manifest)?;
     if let Some(failure) = failure {
         let partial = run_folder.path().to_owned();

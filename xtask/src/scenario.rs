@@ -288,7 +288,7 @@ impl Draft {
                     let words = combination.iter().fold(costs, |words, (axis, value)| {
                         join(&words, &word(axis.key, &value.value))
                     });
-                    match options(profile, &all).check_on(usize::from(*smp)) {
+                    match options(*engine, profile, &all).check_on(usize::from(*smp)) {
                         Ok(()) => cells.push((words, profile.map(|profile| profile.name.clone()))),
                         Err(refusal) if self.skip_refused => skipped.push(Skipped {
                             cell: join(
@@ -357,8 +357,16 @@ fn combinations<'a>(axes: &[&'a Axis]) -> Vec<Combination<'a>> {
 }
 
 /// The options of a combination whose values are all good.
-fn options(profile: Option<&Profile>, combination: &Combination<'_>) -> Options {
+fn options(
+    engine: &dyn Engine,
+    profile: Option<&Profile>,
+    combination: &Combination<'_>,
+) -> Options {
     let mut options = Options::default();
+    for word in engine.own_words().split_ascii_whitespace() {
+        // An engine's own words are good.
+        let _ = options.set_word(word);
+    }
     profile.inspect(|profile| profile.apply(&mut options));
     for (axis, value) in combination {
         // Each value was accepted when its key was read.
@@ -778,6 +786,10 @@ mod tests {
         group.command_lines.iter().map(|line| line.words.clone()).collect()
     }
 
+    /// The engines' own words.
+    const ICOUNT: &str = "guard=5us tsc-poll=pause tsc-trust=engine";
+    const SIM: &str = "tsc-trust=engine";
+
     const HEAD: &str = "engine = \"sim\"\ncpus = [4]\n";
 
     #[test]
@@ -919,16 +931,16 @@ mod tests {
         assert_eq!(groups, [("sim", 2), ("sim", 4), ("icount", 2), ("icount", 4)]);
         let cells = "cell wait=spin strategy=serial cell wait=spin strategy=full-parallel \
                      cell wait=halt strategy=serial cell wait=halt strategy=full-parallel";
-        assert_eq!(words(&scenario.groups[0]), [format!("repetitions=5 {cells}")]);
-        assert_eq!(words(&scenario.groups[3]), [format!("guard=5us repetitions=5 {cells}")]);
+        assert_eq!(words(&scenario.groups[0]), [format!("{SIM} repetitions=5 {cells}")]);
+        assert_eq!(words(&scenario.groups[3]), [format!("{ICOUNT} repetitions=5 {cells}")]);
     }
 
     #[test]
     fn without_an_axis_there_is_one_cell() {
-        assert_eq!(words(&read(HEAD).unwrap().groups[0]), [""]);
+        assert_eq!(words(&read(HEAD).unwrap().groups[0]), [SIM]);
         let one =
             read(&format!("{HEAD}[options]\nwait = [\"spin\"]\ninit-delay = 10_000")).unwrap();
-        assert_eq!(words(&one.groups[0]), ["wait=spin init-delay=10000"]);
+        assert_eq!(words(&one.groups[0]), [format!("{SIM} wait=spin init-delay=10000")]);
     }
 
     #[test]
@@ -937,7 +949,10 @@ mod tests {
                     strategy = [\"serial\", \"full-parallel\"]\nkick = [\"unicast\", \"broadcast\"]\n";
         let scenario = read(text).unwrap();
         assert_eq!(scenario.skipped.len(), 2);
-        assert_eq!(scenario.skipped[0].cell, "sim with 2 CPUs: strategy=serial kick=broadcast");
+        assert_eq!(
+            scenario.skipped[0].cell,
+            "sim with 2 CPUs: tsc-trust=engine strategy=serial kick=broadcast"
+        );
         assert!(scenario.skipped[0].refusal.contains("a broadcast wakes all APs at once"));
         for group in &scenario.groups {
             assert_eq!(Plan::parse(&group.command_lines[0].words, 4).unwrap().cells().count(), 3);
@@ -957,11 +972,9 @@ mod tests {
         );
         let lines = words(&read(&text).unwrap().groups[0]);
         assert!(lines.len() > 1);
-        assert!(
-            lines
-                .iter()
-                .all(|line| line.len() <= 4095 && line.starts_with("guard=5us wait=spin cell "))
-        );
+        assert!(lines.iter().all(
+            |line| line.len() <= 4095 && line.starts_with(&format!("{ICOUNT} wait=spin cell "))
+        ));
         let windows: Vec<Span> = lines
             .iter()
             .flat_map(|line| Plan::parse(line, 2).unwrap().cells().collect::<Vec<_>>())

@@ -174,6 +174,7 @@ fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
     parallel.extend(steps);
     let mut parallel: Vec<(&'static str, u64)> = parallel
         .into_iter()
+        .filter(|step| !options.cost(*step).is_exclusive())
         .filter_map(|step| Some((step.name(), options.cost(step).usual()?.cycles(khz).0)))
         .collect();
     // Where APs are synchronised one by one, a window for all of them is a window for each.

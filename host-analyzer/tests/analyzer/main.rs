@@ -2,6 +2,8 @@
 
 mod captures;
 mod command_line;
+mod comparisons;
+mod noisy;
 mod published;
 mod reports;
 mod runs;

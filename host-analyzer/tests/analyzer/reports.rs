@@ -120,7 +120,7 @@ fn a_manifest_that_names_files_outside_its_folder_is_refused() {
         let Err(Failure::Request(report)) = Run::open(&inside) else { panic!("{path}") };
         let told = report.to_string();
         assert!(told.contains("run.json can't be used") && told.contains(path), "{told}");
-        assert!(told.contains("not inside the run folder"), "{told}");
+        assert!(told.contains("is outside the run's folder"), "{told}");
     }
 }
 

@@ -74,7 +74,12 @@ pub fn manifest(boots: Vec<Boot>) -> Manifest {
             rustc: "rustc 1.95.0".to_owned(),
             git_revision: Some("4cd5cd5-dirty".to_owned()),
         }),
-        host: Host { cpu: "some <CPU> & more".to_owned(), cpus: 2, os: "Linux 6.1".to_owned() },
+        host: Host {
+            cpu: "some <CPU> & more".to_owned(),
+            cpus: 2,
+            os: "Linux 6.1".to_owned(),
+            load: None,
+        },
         profiles: Vec::new(),
         boots,
     }

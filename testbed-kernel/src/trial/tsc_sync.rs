@@ -36,6 +36,7 @@ impl Trial<'_> {
         let Slot { down, book, .. } = slot(ap);
         book.synced.set(true);
         loop {
+            down.move_by.store(0, Relaxed);
             if self.verdict(ap) == Verdict::Warp {
                 self.correct(ap);
             }
@@ -89,7 +90,18 @@ impl Trial<'_> {
                 }
             }
         }
-        let overrun = if window == 0 { 0 } else { tsc().saturating_sub(begin + window) };
+        let in_time = tsc().saturating_sub(begin + window);
+        let limit = begin + self.times.longest_window;
+        let unresolved = |ap: &CpuIndex| self.verdict_of(self.seen(*ap)) == Verdict::Unresolved;
+        let mut extended = false;
+        while tsc() < limit && set.clone().any(|ap| unresolved(&ap)) {
+            extended = true;
+            set.clone().filter(unresolved).for_each(|ap| self.visit(ap));
+            if set.clone().any(|ap| unresolved(&ap)) {
+                self.wait_until(limit.min(tsc() + self.times.rest));
+            }
+        }
+        let overrun = if window == 0 || extended { 0 } else { in_time };
         self.wait_until(begin + window);
         for ap in set {
             let Slot { down, book, .. } = slot(ap);
@@ -122,7 +134,7 @@ impl Trial<'_> {
         self.wake(ap);
         loop {
             exchange.publish(&down.clock, clock);
-            core::hint::spin_loop();
+            self.orders.poll_again();
             exchange.look(&up.clock, clock);
             if exchange.lag().samples >= enough || tsc() >= limit {
                 break;
@@ -140,11 +152,17 @@ impl Trial<'_> {
         self.verdict_of(slot(ap).book.seen.get())
     }
 
-    /// Takes a warp off the AP's clock, as far as it was seen.
+    /// Takes a warp off the AP's clock, as far as it was seen: off the counter where it can be
+    /// moved, else off what the sync reads of it. A skew that was planted is not in the counter.
     fn correct(&self, ap: CpuIndex) {
-        let Slot { down, book, .. } = slot(ap);
+        let Slot { up, down, book } = slot(ap);
         let correction = book.seen.get().map_or(0, |seen| seen.correction());
-        down.adjustment.store(down.adjustment.load(Relaxed) - correction, Relaxed);
+        if up.log.has_tsc_adjust.load(Relaxed) && self.options.skews.of(ap) == 0 {
+            down.move_by.store(-correction, Relaxed);
+            book.moved_by.set(book.moved_by.get() - correction);
+        } else {
+            down.adjustment.store(down.adjustment.load(Relaxed) - correction, Relaxed);
+        }
     }
 
     /// The AP may leave the sync.
@@ -162,7 +180,10 @@ impl Trial<'_> {
             verdict: self.verdict(ap),
             windows: windows as u8,
             first: book.first_seen.get(),
-            correction: self.options.skews.of(ap) - down.adjustment.load(Relaxed),
+            correction: self.options.skews.of(ap)
+                - down.adjustment.load(Relaxed)
+                - book.moved_by.get(),
+            in_hardware: book.moved_by.get() != 0,
         })
     }
 }

@@ -102,8 +102,10 @@ impl Engine for Qemu {
         match self {
             // A CPU that takes INIT or SIPI is charged the rest of the time slice, which ends at
             // the next armed timer: the guard keeps that short.
-            Qemu::Icount => "guard=5us",
-            Qemu::Tcg => "",
+            // Its CPUs share one thread, and one clock.
+            Qemu::Icount => "guard=5us tsc-poll=pause tsc-trust=engine",
+            // Every CPU reads the host's TSC, under a lock.
+            Qemu::Tcg => "tsc-trust=engine",
         }
     }
 

@@ -36,7 +36,7 @@ impl Engine for Sim {
     }
 
     fn own_words(&self) -> &'static str {
-        ""
+        "tsc-trust=engine"
     }
 
     fn longest_command_line(&self) -> usize {

@@ -83,7 +83,9 @@ fn a_pairwise_sync_finds_and_corrects_a_skew_too() {
         trial.aps.iter().for_each(assert_certified);
         let windows: Vec<u8> = trial.aps.iter().map(|ap| sync_of(ap).windows).collect();
         assert_eq!(windows, [1, 2, 1]);
-        assert_eq!(sync_of(&trial.aps[1]).correction, -200);
+        let sync = sync_of(&trial.aps[1]);
+        let off = (sync.correction + 200).abs();
+        assert!(off <= sync.first.unwrap().width() / 2, "{sync:?}");
     }
 }
 

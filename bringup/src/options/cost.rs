@@ -1,0 +1,106 @@
+//! What a step costs.
+
+use super::{MAX_EXCEPTIONS, Value, parse_cpu};
+use crate::class::Class;
+use crate::{CpuIndex, Duration};
+use core::fmt;
+
+/// The word that makes a cost one CPU's at a time.
+const EXCLUSIVE: &str = "exclusive";
+
+/// What a step costs: the same for all APs, but for the exceptions by class and by CPU.
+///
+/// As a word: `800us`, or `800us,package:8ms,5:9ms,16-31:900us,exclusive`. A CPU's own exception goes
+/// before its class's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    pub(super) usual: Duration,
+    /// By [`Class`].
+    pub(super) classes: [Option<Duration>; Class::ALL.len()],
+    pub(super) exceptions: heapless::Vec<(CpuIndex, CpuIndex, Duration), MAX_EXCEPTIONS>,
+    pub(super) exclusive: bool,
+}
+
+impl Cost {
+    /// No cost at all.
+    pub(super) const FREE: Cost = Cost {
+        usual: Duration::ZERO,
+        classes: [None; Class::ALL.len()],
+        exceptions: heapless::Vec::new(),
+        exclusive: false,
+    };
+
+    /// The cost for one AP, if it has one.
+    pub fn of(&self, cpu: CpuIndex, class: Class) -> Option<Duration> {
+        let exception =
+            self.exceptions.iter().find(|(first, last, _)| (*first..=*last).contains(&cpu));
+        let by_class = self.classes[class as usize].unwrap_or(self.usual);
+        Some(exception.map_or(by_class, |(_, _, cost)| *cost)).filter(|cost| !cost.is_zero())
+    }
+
+    /// The cost for every AP that is no exception, if there is one.
+    pub fn usual(&self) -> Option<Duration> {
+        Some(self.usual).filter(|cost| !cost.is_zero())
+    }
+
+    /// True where it is spent by one CPU at a time, in the order of arrival.
+    pub fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    /// True where not all APs have the same.
+    pub(super) fn has_exceptions(&self) -> bool {
+        !self.exceptions.is_empty() || self.classes.iter().any(Option::is_some)
+    }
+}
+
+impl Value for Cost {
+    const EXPECTED: &str = "a duration, and after commas up to four of CPU:DURATION or \
+                            FIRST-LAST:DURATION, one each of package:, core: and \
+                            sibling:DURATION, and exclusive";
+
+    fn parse(text: &str) -> Option<Cost> {
+        let mut parts = text.split(',');
+        let mut cost = Cost { usual: Duration::parse(parts.next()?)?, ..Cost::FREE };
+        for part in parts {
+            if part == EXCLUSIVE && !cost.exclusive {
+                cost.exclusive = true;
+                continue;
+            }
+            let (whose, duration) = part.split_once(':')?;
+            let duration = Duration::parse(duration)?;
+            if let Some(class) = Class::ALL.into_iter().find(|class| class.name() == whose) {
+                match cost.classes[class as usize].replace(duration) {
+                    None => continue,
+                    Some(_) => return None,
+                }
+            }
+            let (first, last) = whose.split_once('-').unwrap_or((whose, whose));
+            let (first, last) = (parse_cpu(first)?, parse_cpu(last)?);
+            if first > last || first == CpuIndex::BSP {
+                return None;
+            }
+            cost.exceptions.push((first, last, duration)).ok()?;
+        }
+        Some(cost)
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.usual)?;
+        for (class, cost) in Class::ALL.iter().zip(&self.classes) {
+            if let Some(cost) = cost {
+                write!(f, ",{}:{cost}", class.name())?;
+            }
+        }
+        for (first, last, cost) in &self.exceptions {
+            if first == last {
+                write!(f, ",{}:{cost}", first.0)?;
+            } else {
+                write!(f, ",{}-{}:{cost}", first.0, last.0)?;
+            }
+        }
+        if self.exclusive { write!(f, ",{EXCLUSIVE}") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,91 @@
+//! Options that are a list of pairs: faults and skews.
+
+use super::{Fault, MAX_EXCEPTIONS, Value, parse_cpu};
+use crate::CpuIndex;
+use core::fmt;
+
+/// The faults that a test plants, as a word: `none`, or `never:3,trap:5`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(pub(super) heapless::Vec<(Fault, CpuIndex), MAX_EXCEPTIONS>);
+
+impl Faults {
+    /// True if this CPU is to suffer this fault.
+    pub fn hit(&self, fault: Fault, cpu: CpuIndex) -> bool {
+        self.0.contains(&(fault, cpu))
+    }
+}
+
+impl Value for Faults {
+    const EXPECTED: &str = "none, or up to four of never:CPU, trap:CPU, panic:CPU or differ:CPU";
+
+    fn parse(text: &str) -> Option<Faults> {
+        parse_list(text, |fault, cpu| Some((Fault::parse(fault)?, parse_cpu(cpu)?))).map(Faults)
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(f, &self.0, |f, (fault, cpu)| write!(f, "{fault}:{}", cpu.0))
+    }
+}
+
+/// Skewed clocks, as a word: `none`, or `3:200,5:-200` in cycles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skews(pub(super) heapless::Vec<(CpuIndex, i32), MAX_EXCEPTIONS>);
+
+impl Skews {
+    /// By how many cycles this CPU's clock is ahead on purpose.
+    pub fn of(&self, cpu: CpuIndex) -> i64 {
+        let skew = self.0.iter().find(|(skewed, _)| *skewed == cpu);
+        skew.map_or(0, |(_, cycles)| (*cycles).into())
+    }
+}
+
+impl Value for Skews {
+    const EXPECTED: &str =
+        "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to 2147483647";
+
+    fn parse(text: &str) -> Option<Skews> {
+        let ap = |cpu: &str| parse_cpu(cpu).filter(|cpu| *cpu != CpuIndex::BSP);
+        parse_list(text, |cpu, cycles| Some((ap(cpu)?, cycles.parse().ok()?))).map(Skews)
+    }
+}
+
+impl fmt::Display for Skews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(f, &self.0, |f, (cpu, cycles)| write!(f, "{}:{cycles}", cpu.0))
+    }
+}
+
+/// A list of pairs as a word: `none`, or `A:B,A:B`, up to [`MAX_EXCEPTIONS`] of them.
+fn parse_list<T>(
+    text: &str,
+    pair: impl Fn(&str, &str) -> Option<T>,
+) -> Option<heapless::Vec<T, MAX_EXCEPTIONS>> {
+    let mut list = heapless::Vec::new();
+    if text != "none" {
+        for part in text.split(',') {
+            let (one, other) = part.split_once(':')?;
+            list.push(pair(one, other)?).ok()?;
+        }
+    }
+    Some(list)
+}
+
+/// Writes what [`parse_list`] reads.
+fn write_list<T>(
+    f: &mut fmt::Formatter<'_>,
+    list: &[T],
+    pair: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    if list.is_empty() {
+        return f.write_str("none");
+    }
+    for (index, item) in list.iter().enumerate() {
+        if index > 0 {
+            f.write_str(",")?;
+        }
+        pair(f, item)?;
+    }
+    Ok(())
+}

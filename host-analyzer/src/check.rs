@@ -1,0 +1,517 @@
+//! A run against its budgets: each figure met, broken, or in doubt.
+//!
+//! On exact engines the numbers are compared as they are. On noisy ones a budget is broken only
+//! where the whole interval of the figure lies beyond it, and in doubt where it lies on both sides.
+
+pub mod baseline;
+pub mod budgets;
+mod show;
+
+use crate::compare::identity;
+use crate::failure::Failure;
+use crate::measure::Measure;
+use crate::pairing::{Pairing, differences};
+use crate::run::{Cell, Run};
+use crate::statistics::{BOOTS_FOR_INTERVAL, Interval, resampled};
+use crate::unit::{Unit, readable};
+use crate::warnings::{counted, printable};
+use budgets::{Budget, Budgets, Figure, Limit, Picked, keys, meant, value};
+use miette::miette;
+use std::path::PathBuf;
+
+pub use show::{annotations, json, junit, markdown, table};
+
+/// What a run's budgets come to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The budgets' file.
+    pub file: PathBuf,
+    /// The run.
+    pub run: PathBuf,
+    /// Every figure of every cell that a budget is for, in the order of the file; then what no
+    /// budget allows: lost APs, boots that failed.
+    pub rows: Vec<Row>,
+    /// What the reader must know of the baselines, one sentence each.
+    pub notes: Vec<String>,
+    /// The run's own warnings.
+    pub warnings: Vec<String>,
+}
+
+/// A figure of a cell and its budget.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The budget's line; `None` where no budget was needed.
+    pub line: Option<usize>,
+    /// The cell, or the boot.
+    pub cell: String,
+    /// The figure.
+    pub figure: &'static str,
+    /// What was measured, in words.
+    pub measured: String,
+    /// What is allowed, in words.
+    pub allowed: String,
+    /// Measured over allowed; `None` where there is no such number.
+    pub used: Option<f64>,
+    /// The numbers: measured, its interval, and the most that is allowed. Cycles, a count, or a
+    /// ratio, as the budget is.
+    pub numbers: Option<(f64, Option<Interval>, f64)>,
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// Why, where it is not met.
+    pub why: String,
+}
+
+/// What a budget comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is kept.
+    Met,
+    /// Of a noisy engine: it may be broken, and it may be kept.
+    InDoubt,
+    /// It is broken.
+    Broken,
+}
+
+impl Outcome {
+    /// The word for it, in kebab case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Met => "met",
+            Outcome::InDoubt => "in-doubt",
+            Outcome::Broken => "broken",
+        }
+    }
+}
+
+/// Judges a run.
+///
+/// Fails with [`Failure::Request`] where a budget matches no cell, or a cell that it is measured
+/// against is not there; see [`baseline::open`] too.
+pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
+    let mut judge = Judge {
+        run,
+        budgets,
+        varying: run.varying_options(),
+        baselines: Vec::new(),
+        rows: Vec::new(),
+        notes: Vec::new(),
+    };
+    for budget in &budgets.budgets {
+        judge.budget(budget)?;
+    }
+    judge.lost();
+    judge.boots();
+    let Judge { rows, notes, .. } = judge;
+    let warnings = run.warnings.clone();
+    Ok(Verdict { file: budgets.file.clone(), run: run.path.clone(), rows, notes, warnings })
+}
+
+impl Verdict {
+    /// How many rows came to this.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.rows.iter().filter(|row| row.outcome == outcome).count()
+    }
+
+    /// `Ok` if no budget is broken, else the [`Failure::Verdict`] that a command ends with.
+    pub fn result(&self) -> Result<(), Failure> {
+        match self.count(Outcome::Broken) {
+            0 => Ok(()),
+            broken => Err(Failure::Verdict(miette!(
+                help = "where the change is meant, `--accept` makes the run the new baseline",
+                "{} of {} {} broken",
+                broken,
+                counted(self.rows.len() as u64, "budget"),
+                if broken == 1 { "is" } else { "are" }
+            ))),
+        }
+    }
+}
+
+/// A baseline that was opened.
+struct Baseline {
+    named: String,
+    run: Run,
+}
+
+struct Judge<'a> {
+    run: &'a Run,
+    budgets: &'a Budgets,
+    varying: Vec<&'static str>,
+    baselines: Vec<Baseline>,
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+impl<'a> Judge<'a> {
+    fn budget(&mut self, budget: &Budget) -> Result<(), Failure> {
+        let run = self.run;
+        // A machine of one CPU has no bring-up, and a count can't grow from itself.
+        let least = match budget.limit {
+            Some(Limit::Growth { from_smp, .. }) => from_smp,
+            _ => 1,
+        };
+        let cells: Vec<&'a Cell> =
+            run.cells.iter().filter(|cell| cell.smp > least && budget.cells.holds(cell)).collect();
+        if cells.is_empty() {
+            return Err(self.no_cell(budget));
+        }
+        for cell in cells {
+            for figure in &budget.figures {
+                let row = self.row(budget, cell, *figure)?;
+                self.rows.push(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, budget: &Budget, cell: &Cell, figure: Figure) -> Result<Row, Failure> {
+        let judged = match &budget.limit {
+            Some(limit) => self.judged(budget, cell, figure, limit)?,
+            None => None,
+        };
+        let label = self.label(cell);
+        Ok(match judged {
+            Some(judged) => judged.row(Some(budget.line), label, figure.name(), cell),
+            None => Row {
+                line: Some(budget.line),
+                cell: label,
+                figure: figure.name(),
+                measured: "nothing".to_owned(),
+                allowed: "a whole trial".to_owned(),
+                used: None,
+                numbers: None,
+                outcome: Outcome::Broken,
+                why: "no trial arrived whole".to_owned(),
+            },
+        })
+    }
+
+    /// A figure and its limit; `None` where a cell has no trial to take it of.
+    fn judged(
+        &mut self,
+        budget: &Budget,
+        cell: &Cell,
+        figure: Figure,
+        limit: &Limit,
+    ) -> Result<Option<Judged>, Failure> {
+        let measure = match (figure, limit) {
+            (Figure::Time(measure), _) => measure,
+            (Figure::Lost, Limit::Count(most)) => {
+                return Ok(Some(Judged::count(cell.lost(), *most)));
+            }
+            (Figure::Overruns, Limit::Count(most)) => {
+                return Ok(Some(Judged::count(cell.overrun_count(), *most)));
+            }
+            _ => return Ok(None),
+        };
+        let khz = self.khz(cell);
+        let absolute = |most: f64| {
+            Some(Judged {
+                measured: cell.sample(measure).median()?,
+                interval: cell.interval(measure),
+                most,
+                exact: cell.exact == Some(true),
+                told: shown(cell, cell.sample(measure).median()?, khz),
+                allowed: shown(cell, most, khz),
+            })
+        };
+        match limit {
+            // The file was checked: a count is not of a time.
+            Limit::Count(_) => Ok(None),
+            Limit::Cycles(most) => Ok(absolute(*most)),
+            Limit::Us(most) => {
+                let khz = khz.ok_or_else(|| {
+                    self.wrong(
+                        budget,
+                        "the clock's frequency is unknown, so µs are",
+                        "use `max-cycles`",
+                    )
+                })?;
+                Ok(absolute(most * khz as f64 / 1e3))
+            }
+            Limit::RatioTo { other, ratio } => {
+                let other = self.other(budget, cell, other)?;
+                Ok(relative(cell, other, measure, *ratio, &self.label(other)))
+            }
+            Limit::Growth { from_smp, ratio } => {
+                let fewer = Picked(vec![("smp".to_owned(), vec![from_smp.to_string()])]);
+                let fewer = self.other(budget, cell, &fewer)?;
+                Ok(relative(cell, fewer, measure, *ratio, &self.label(fewer)))
+            }
+            Limit::Baseline { run, tolerance } => {
+                let index = self.baseline(run)?;
+                let Baseline { named, run } = &self.baselines[index];
+                let pairing = Pairing::of(run, self.run, None);
+                let found = pairing.pairs.iter().find(|(_, new)| std::ptr::eq(*new, cell));
+                let (base, _) = found.ok_or_else(|| {
+                    let what =
+                        format!("the baseline {named} has no cell {}, so it is", self.label(cell));
+                    self.wrong(budget, &what, "`--accept` makes this run the baseline")
+                })?;
+                Ok(against(cell, base, measure, *tolerance))
+            }
+        }
+    }
+
+    /// The baseline of that name, opened once; the first time it notes what is unequal.
+    fn baseline(&mut self, named: &str) -> Result<usize, Failure> {
+        if let Some(index) = self.baselines.iter().position(|known| known.named == named) {
+            return Ok(index);
+        }
+        let run = baseline::open(named, &self.budgets.file)?;
+        let pairs = Pairing::of(&run, self.run, None).pairs;
+        let exact: Vec<(&Cell, &Cell)> =
+            pairs.iter().copied().filter(|(_, new)| new.exact == Some(true)).collect();
+        let what = identity::unequal_of(&run, self.run, &exact);
+        if !exact.is_empty() && !what.is_empty() {
+            self.notes.push(format!(
+                "{named}: the {} differ from the baseline's; the numbers are exact, of different \
+                 programs",
+                identity::list(&what)
+            ));
+        }
+        for (base, new) in &pairs {
+            let options = differences(base, new);
+            if !options.is_empty() {
+                let options =
+                    options.iter().map(|(key, base, new)| format!("{key} {base} → {new}"));
+                let options = options.collect::<Vec<_>>().join(", ");
+                self.notes.push(format!("{named}: {}: {options}", self.label(new)));
+            }
+        }
+        self.baselines.push(Baseline { named: named.to_owned(), run });
+        Ok(self.baselines.len() - 1)
+    }
+
+    /// The cell that differs from another only in what is picked (and in `repetitions`).
+    fn other(&self, budget: &Budget, cell: &Cell, picked: &Picked) -> Result<&'a Cell, Failure> {
+        let same = |other: &&Cell| {
+            let free = |key: &str| key == "repetitions" || picked.names(key);
+            picked.holds(other)
+                && keys().filter(|key| !free(key)).all(|key| value(cell, key) == value(other, key))
+        };
+        self.run.cells.iter().find(same).ok_or_else(|| {
+            let what = format!(
+                "there is no cell like {} with {}, so it is",
+                self.label(cell),
+                picked.text()
+            );
+            self.wrong(budget, &what, "name every option in which the other cell differs")
+        })
+    }
+
+    /// Every AP must come online, but for those that budgets allow to be lost.
+    fn lost(&mut self) {
+        for cell in &self.run.cells {
+            let allowing = self.budgets.budgets.iter().filter(|budget| budget.cells.holds(cell));
+            let allowed = allowing.filter_map(|budget| Some((budget.max_lost?, budget.line))).max();
+            // A budget for the figure `lost` judges by itself.
+            let judged =
+                self.rows.iter().any(|row| row.figure == "lost" && row.cell == self.label(cell));
+            if judged || (allowed.is_none() && cell.lost() == 0) {
+                continue;
+            }
+            let most = allowed.map_or(0, |(most, _)| most);
+            let judged = Judged::count(cell.lost(), most);
+            let line = allowed.map(|(_, line)| line);
+            self.rows.push(judged.row(line, self.label(cell), "lost", cell));
+        }
+    }
+
+    /// A boot that ended with an error is no measurement.
+    fn boots(&mut self) {
+        for boot in &self.run.boots {
+            let Some(error) = &boot.summary.error else { continue };
+            self.rows.push(Row {
+                line: None,
+                cell: format!("{}, {} CPUs", printable(&boot.engine), boot.smp),
+                figure: "boot",
+                measured: "an error".to_owned(),
+                allowed: "a goodbye".to_owned(),
+                used: None,
+                numbers: None,
+                outcome: Outcome::Broken,
+                why: printable(error),
+            });
+        }
+    }
+
+    fn label(&self, cell: &Cell) -> String {
+        printable(&cell.label(&self.varying))
+    }
+
+    /// The clock that a cell's cycles are of: its profile's, else its own.
+    fn khz(&self, cell: &Cell) -> Option<u64> {
+        let profiles = self.run.manifest.iter().flat_map(|manifest| &manifest.profiles);
+        let mut profiles = profiles.filter(|profile| Some(&profile.name) == cell.profile.as_ref());
+        profiles.next().map(|profile| profile.tsc_khz).or_else(|| cell.tsc_khz())
+    }
+
+    fn wrong(&self, budget: &Budget, what: &str, help: &str) -> Failure {
+        Failure::Request(miette!(
+            help = help.to_owned(),
+            "{}:{}: {what} not to be judged",
+            self.budgets.file.display(),
+            budget.line
+        ))
+    }
+
+    fn no_cell(&self, budget: &Budget) -> Failure {
+        let missing = budget.cells.0.iter().find_map(|(key, wanted)| {
+            let has: Vec<String> = self.run.cells.iter().map(|cell| value(cell, key)).collect();
+            if wanted.iter().any(|one| has.contains(one)) {
+                return None;
+            }
+            let near = meant(&wanted.join(" "), has.iter().map(String::as_str));
+            let near =
+                near.map_or(String::new(), |near| format!("; did you mean `{}`?", printable(near)));
+            Some(format!("no cell has {key} = {}{near}", wanted.join(" or ")))
+        });
+        let cells = self.run.cells.iter().take(6).map(|cell| self.label(cell));
+        let help = format!(
+            "{}; the cells are {}",
+            missing.unwrap_or("no cell has all of these".to_owned()),
+            cells.collect::<Vec<_>>().join("; ")
+        );
+        Failure::Request(miette!(
+            help = help,
+            "{}:{}: the budget for {} matches no cell of {}",
+            self.budgets.file.display(),
+            budget.line,
+            match budget.cells.0.is_empty() {
+                true => "all cells".to_owned(),
+                false => budget.cells.text(),
+            },
+            self.run.path.display()
+        ))
+    }
+}
+
+/// A number and the most that it may be.
+struct Judged {
+    measured: f64,
+    interval: Option<Interval>,
+    most: f64,
+    /// True where the number has no noise.
+    exact: bool,
+    told: String,
+    allowed: String,
+}
+
+/// A time as a multiple of another cell's.
+fn relative(
+    cell: &Cell,
+    other: &Cell,
+    measure: Measure,
+    ratio: f64,
+    label: &str,
+) -> Option<Judged> {
+    let (one, base) = (cell.sample(measure), other.sample(measure));
+    let times = |one: f64, base: f64| {
+        if base > 0.0 {
+            one / base
+        } else if one > 0.0 {
+            f64::INFINITY
+        } else {
+            1.0
+        }
+    };
+    let measured = times(one.median()?, base.median()?);
+    let exact = cell.exact == Some(true) && other.exact == Some(true);
+    let interval = || resampled([&one, &base], |[one, base]| times(one, base));
+    Some(Judged {
+        measured,
+        interval: if exact { None } else { interval() },
+        most: ratio,
+        exact,
+        told: format!("{measured:.4} of {label}"),
+        allowed: format!("{ratio} of it"),
+    })
+}
+
+/// A time against the same of a baseline, in cycles.
+fn against(cell: &Cell, base: &Cell, measure: Measure, tolerance: f64) -> Option<Judged> {
+    let (one, other) = (cell.sample(measure), base.sample(measure));
+    let (measured, was) = (one.median()?, other.median()?);
+    let exact = cell.exact == Some(true) && base.exact == Some(true);
+    // The baseline scatters too: the interval is of what is measured if the baseline were as told.
+    let interval = || resampled([&one, &other], |[one, other]| one - other + was);
+    let more = match tolerance {
+        0.0 => String::new(),
+        tolerance => format!(" + {} %", tolerance * 100.0),
+    };
+    let khz = cell.tsc_khz();
+    Some(Judged {
+        measured,
+        interval: if exact { None } else { interval() },
+        most: was * (1.0 + tolerance),
+        exact,
+        told: shown(cell, measured, khz),
+        allowed: format!("{}{more}", shown(base, was, base.tsc_khz())),
+    })
+}
+
+/// A time: of an exact engine to the cycle.
+fn shown(cell: &Cell, cycles: f64, khz: Option<u64>) -> String {
+    let rounded = cycles.round() as u64;
+    match cell.exact {
+        Some(true) => format!("{rounded} cycles ({})", readable(Unit::Auto, rounded, khz)),
+        _ => readable(Unit::Auto, rounded, khz),
+    }
+}
+
+impl Judged {
+    fn count(measured: u64, most: u64) -> Judged {
+        Judged {
+            measured: measured as f64,
+            interval: None,
+            most: most as f64,
+            exact: true,
+            told: measured.to_string(),
+            allowed: most.to_string(),
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.interval {
+            _ if self.exact && self.measured <= self.most => Outcome::Met,
+            _ if self.exact => Outcome::Broken,
+            Some(Interval { low, .. }) if low > self.most => Outcome::Broken,
+            Some(Interval { high, .. }) if high <= self.most => Outcome::Met,
+            _ => Outcome::InDoubt,
+        }
+    }
+
+    fn row(self, line: Option<usize>, cell: String, figure: &'static str, of: &Cell) -> Row {
+        let outcome = self.outcome();
+        let Judged { measured, interval, most, told, allowed, .. } = self;
+        let used = (most > 0.0).then(|| measured / most);
+        let beyond =
+            used.map_or(String::new(), |used| format!(", {:.2} % beyond", (used - 1.0) * 100.0));
+        let why = match (outcome, interval) {
+            (Outcome::Met, _) => String::new(),
+            (Outcome::Broken, Some(_)) => {
+                format!("{told}, allowed {allowed}: with 95 % it is beyond")
+            }
+            (Outcome::Broken, None) => format!("{told}, allowed {allowed}{beyond}"),
+            (Outcome::InDoubt, Some(_)) => {
+                format!("{told}, allowed {allowed}: the interval lies on both sides")
+            }
+            (Outcome::InDoubt, None) => format!(
+                "{told}, allowed {allowed}: a noisy engine needs {BOOTS_FOR_INTERVAL} boots or more to tell, these are {}",
+                of.sample(Measure::Total).boots()
+            ),
+        };
+        Row {
+            line,
+            cell,
+            figure,
+            measured: told,
+            allowed,
+            used,
+            numbers: Some((measured, interval, most)),
+            outcome,
+            why,
+        }
+    }
+}

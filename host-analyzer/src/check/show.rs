@@ -1,0 +1,220 @@
+//! A verdict on budgets as a table, as Markdown, as JSON, as JUnit, as GitHub's annotations.
+
+use super::{Outcome, Row, Verdict};
+use crate::compare::plain;
+use crate::failure::Failure;
+use crate::show::{Column, drawn};
+use crate::statistics::Interval;
+use crate::warnings::counted;
+use miette::miette;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use serde_json::{Value, json};
+
+/// Version of what [`json()`] returns.
+pub const SCHEMA: u32 = 1;
+
+/// What stands where there is nothing to tell.
+const NONE: &str = "–";
+
+/// A step summary may have a megabyte; a row takes up to 300 bytes.
+const MARKDOWN_ROWS: usize = 1000;
+
+impl Row {
+    /// How much of the budget is used, in percent.
+    fn used(&self) -> String {
+        self.used.map_or(NONE.to_owned(), |used| format!("{:.2} %", used * 100.0))
+    }
+
+    fn line(&self) -> String {
+        self.line.map_or(NONE.to_owned(), |line| line.to_string())
+    }
+}
+
+/// What it comes to, in a sentence.
+fn headline(verdict: &Verdict) -> String {
+    let all = counted(verdict.rows.len() as u64, "budget");
+    let [met, doubt, broken] =
+        [Outcome::Met, Outcome::InDoubt, Outcome::Broken].map(|outcome| verdict.count(outcome));
+    let closest = || {
+        let rows = verdict.rows.iter().filter(|row| row.outcome == Outcome::Met);
+        let used = |row: &&Row| row.used.unwrap_or(0.0);
+        let row = rows.max_by(|one, other| used(one).total_cmp(&used(other)))?;
+        row.used?;
+        Some(format!("; the closest is {} of {} with {} of it", row.figure, row.cell, row.used()))
+    };
+    match (doubt, broken) {
+        (0, 0) => format!("All {all} met{}.", closest().unwrap_or_default()),
+        (0, broken) => format!("{broken} of {all} broken, {met} met."),
+        (doubt, 0) => format!("{doubt} of {all} in doubt, {met} met."),
+        (doubt, broken) => format!("{broken} of {all} broken, {doubt} in doubt, {met} met."),
+    }
+}
+
+/// The verdict as a table for people: the budgets that are not met, or all. Ends with a newline.
+pub fn table(verdict: &Verdict, all: bool) -> String {
+    let shown = |row: &&Row| all || row.outcome != Outcome::Met;
+    let rows: Vec<&Row> = verdict.rows.iter().filter(shown).collect();
+    let column = |header: &str, number: bool, text: &dyn Fn(&Row) -> String| Column {
+        header: header.to_owned(),
+        texts: rows.iter().map(|row| text(row)).collect(),
+        number,
+    };
+    let columns = [
+        column("line", true, &Row::line),
+        column("cell", false, &|row| row.cell.clone()),
+        column("figure", false, &|row| row.figure.to_owned()),
+        column("measured", true, &|row| row.measured.clone()),
+        column("allowed", true, &|row| row.allowed.clone()),
+        column("used", true, &Row::used),
+        column("verdict", false, &|row| row.outcome.name().replace('-', " ")),
+    ];
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text += &format!("{}\n", drawn(&columns, rows.len()));
+    }
+    for row in verdict.rows.iter().filter(|row| row.outcome == Outcome::InDoubt) {
+        text += &format!("in doubt: {}, {}: {}\n", row.cell, row.figure, row.why);
+    }
+    text += &format!("{} ({})\n", headline(verdict), verdict.file.display());
+    for note in &verdict.notes {
+        text += &format!("note: {note}\n");
+    }
+    for warning in &verdict.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    text
+}
+
+/// The verdict as Markdown. Ends with a newline.
+pub fn markdown(verdict: &Verdict) -> String {
+    let mut text = format!("**{}**\n", plain(&headline(verdict)));
+    let (met, others): (Vec<&Row>, Vec<&Row>) =
+        verdict.rows.iter().partition(|row| row.outcome == Outcome::Met);
+    if !others.is_empty() {
+        text += &format!("\n{}", markdown_table(&others));
+    }
+    if !met.is_empty() {
+        text += &format!(
+            "\n<details><summary>{} met</summary>\n\n{}\n</details>\n",
+            counted(met.len() as u64, "budget"),
+            markdown_table(&met)
+        );
+    }
+    for remark in verdict.notes.iter().chain(&verdict.warnings) {
+        text += &format!("\n- {}", plain(remark));
+    }
+    text + "\n"
+}
+
+fn markdown_table(rows: &[&Row]) -> String {
+    let mut text =
+        "| cell | figure | measured | allowed | used | verdict |\n|---|---|--:|--:|--:|---|\n"
+            .to_owned();
+    for row in rows.iter().take(MARKDOWN_ROWS) {
+        text += &format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            plain(&row.cell),
+            row.figure,
+            plain(&row.measured),
+            plain(&row.allowed),
+            row.used(),
+            row.outcome.name().replace('-', " ")
+        );
+    }
+    if rows.len() > MARKDOWN_ROWS {
+        text += &format!("\n… and {} more\n", rows.len() - MARKDOWN_ROWS);
+    }
+    text
+}
+
+/// The verdict as JSON: numbers in cycles, counts or ratios, as the budget is.
+pub fn json(verdict: &Verdict) -> Value {
+    let rows = verdict.rows.iter().map(|row| {
+        let (measured, interval, most) = match row.numbers {
+            Some((measured, interval, most)) => (Some(measured), interval, Some(most)),
+            None => (None, None, None),
+        };
+        json!({
+            "line": row.line,
+            "cell": row.cell,
+            "figure": row.figure,
+            "measured": measured,
+            "interval": interval.map(|Interval { low, high }| [low, high]),
+            "most": most,
+            "used": row.used,
+            "verdict": row.outcome.name(),
+            "why": row.why,
+        })
+    });
+    json!({
+        "schema": SCHEMA,
+        "headline": headline(verdict),
+        "budgets": verdict.file.display().to_string(),
+        "run": verdict.run.display().to_string(),
+        "met": verdict.count(Outcome::Met),
+        "in_doubt": verdict.count(Outcome::InDoubt),
+        "broken": verdict.count(Outcome::Broken),
+        "rows": rows.collect::<Vec<_>>(),
+        "notes": verdict.notes,
+        "warnings": verdict.warnings,
+    })
+}
+
+/// The verdict as JUnit: a suite for the budgets' file, a case for each figure of each cell.
+///
+/// Fails with [`Failure::Environment`] where the writer does.
+pub fn junit(verdict: &Verdict) -> Result<String, Failure> {
+    let mut suite = TestSuite::new(verdict.file.display().to_string());
+    for row in &verdict.rows {
+        let mut status = TestCaseStatus::success();
+        if row.outcome == Outcome::Broken {
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(row.why.clone()).set_type("budget");
+        }
+        // Two budgets may be for the same figure of the same cell; their lines tell them apart.
+        let name = match row.line {
+            Some(line) => format!("{} (line {line})", row.figure),
+            None => row.figure.to_owned(),
+        };
+        let mut case = TestCase::new(name, status);
+        case.set_classname(row.cell.clone());
+        if row.outcome == Outcome::InDoubt {
+            case.set_system_out(format!("in doubt: {}", row.why));
+        }
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("rollcall check");
+    report.add_test_suite(suite);
+    report.to_string().map_err(|error| {
+        Failure::Environment(miette!(
+            help = "this is a fault of the analyzer; please tell its authors",
+            "the JUnit report can't be written: {error}"
+        ))
+    })
+}
+
+/// Every budget that is not met as a line for GitHub's log, which shows it at the budget's place.
+pub fn annotations(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    for row in verdict.rows.iter().filter(|row| row.outcome != Outcome::Met) {
+        let kind = if row.outcome == Outcome::Broken { "error" } else { "warning" };
+        let line = row.line.map_or(String::new(), |line| format!(",line={line}"));
+        text += &format!(
+            "::{kind} file={}{line},title={}::{}\n",
+            property(&verdict.file.display().to_string()),
+            property(&format!("{} of {}", row.figure, row.cell)),
+            message(&format!("{}: {}: {}", row.cell, row.figure, row.why)),
+        );
+    }
+    text
+}
+
+/// A message of an annotation: a line break would begin another command.
+fn message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of an annotation, which also ends at a colon or a comma.
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}

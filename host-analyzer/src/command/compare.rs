@@ -1,0 +1,81 @@
+//! `compare`: what changed from one run to another.
+
+use super::print;
+use crate::compare::{self, Settings, compare};
+use crate::failure::Failure;
+use crate::run::Run;
+use clap::ValueEnum;
+use std::path::PathBuf;
+
+/// Tells what changed from one run to another, cell by cell and phase by phase.
+///
+/// Exact engines are compared to the cycle. Of noisy ones it says faster, slower, same, or that it
+/// can't tell, and how many boots that would need; boots are the unit, so give scenarios that are to
+/// be compared `boots = 10` or more. It states and does not judge: it ends with 0 whatever it
+/// finds (`check` judges), and with 2 where the runs have nothing in common.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo analyze compare results/old results/latest\n  \
+    cargo analyze compare --format markdown BASE NEW > comment.md\n  \
+    cargo analyze compare --engines stock:patched results/latest results/latest")]
+pub struct Compare {
+    /// What there was: a run folder or a capture
+    base: PathBuf,
+    /// What there is now: a run folder or a capture
+    #[arg(default_value = "results/latest")]
+    new: PathBuf,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// On noisy engines, a difference below this many percent of the base does not matter
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
+    margin: f64,
+    /// Takes two engines for the same: one of the base, one of the new run
+    #[arg(long, value_name = "BASE:NEW", value_parser = engines)]
+    engines: Option<(String, String)>,
+    /// Show every figure in the table, not only those that are not the same
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for people
+    #[default]
+    Table,
+    /// Markdown that fits a pull-request comment
+    Markdown,
+    /// JSON for programs, times in cycles
+    Json,
+    /// A page that needs no other file
+    Html,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let share = text.trim_end_matches(['%', ' ']).parse().ok().map(|percent: f64| percent / 100.0);
+    share.filter(|share| (0.0..=1.0).contains(share)).ok_or("expected 0 to 100".to_owned())
+}
+
+fn engines(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((base, new)) if !base.is_empty() && !new.is_empty() => {
+            Ok((base.to_owned(), new.to_owned()))
+        }
+        _ => Err("expected the names of two engines, as stock:patched".to_owned()),
+    }
+}
+
+impl Compare {
+    /// Does it.
+    pub fn run(self) -> Result<(), Failure> {
+        let (base, new) = (Run::open(&self.base)?, Run::open(&self.new)?);
+        let settings = Settings { margin: self.margin, engines: self.engines };
+        let comparison = compare(&base, &new, settings)?;
+        print(&match self.format {
+            Format::Table => compare::table(&comparison, self.all),
+            Format::Markdown => compare::markdown(&comparison),
+            Format::Json => format!("{:#}\n", compare::json(&comparison)),
+            Format::Html => compare::html(&comparison)?,
+        })
+    }
+}

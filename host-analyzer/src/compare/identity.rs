@@ -1,0 +1,112 @@
+//! What the reader of a comparison must know of the two runs.
+
+use super::{CellPair, Comparison};
+use crate::manifest::{self, Kernel, Manifest};
+use crate::run::{Cell, Run};
+use std::collections::BTreeSet;
+
+/// How far the clocks of two runs may differ, in parts, and still be the same.
+const SAME_CLOCK: f64 = 0.01;
+
+/// One sentence each: what makes the runs unequal beyond the numbers.
+pub fn notes(comparison: &Comparison<'_>) -> Vec<String> {
+    let Comparison { base, new, cells, .. } = comparison;
+    let mut notes = Vec::new();
+    if cells.iter().any(|cell| cell.exact) {
+        let what = unequal(base, new, cells);
+        if !what.is_empty() {
+            notes.push(format!(
+                "the {} differ: the numbers are exact, but of different programs, so a small \
+                 difference need not come from what you changed",
+                list(&what)
+            ));
+        }
+    }
+    let noisy = || cells.iter().filter(|cell| !cell.exact);
+    if noisy().next().is_some() {
+        if let (Some(one), Some(other)) = (&base.manifest, &new.manifest)
+            && (&one.host.cpu, one.host.cpus) != (&other.host.cpu, other.host.cpus)
+        {
+            notes.push("the hosts differ: the difference may be theirs".to_owned());
+        }
+        if noisy().any(|cell| cell.base.exact.is_none() || cell.new.exact.is_none()) {
+            notes.push(
+                "a bare capture does not tell its engine: it is taken for one boot of a noisy one"
+                    .to_owned(),
+            );
+        }
+    }
+    for cell in cells {
+        notes.extend(clock_note(cell));
+        if !cell.options.is_empty() {
+            let options =
+                cell.options.iter().map(|(key, base, new)| format!("{key} {base} → {new}"));
+            notes.push(format!("{}: {}", cell.label, options.collect::<Vec<_>>().join(", ")));
+        }
+        let lost = (cell.base.lost(), cell.new.lost());
+        if lost != (0, 0) {
+            notes.push(format!("{}: APs lost {} → {}", cell.label, lost.0, lost.1));
+        }
+        let overruns = (cell.base.overrun_count(), cell.new.overrun_count());
+        if cell.exact && overruns.0 != overruns.1 {
+            notes.push(format!("{}: overruns {} → {}", cell.label, overruns.0, overruns.1));
+        }
+    }
+    notes
+}
+
+/// What is unequal of what a number of an exact engine depends on.
+pub(crate) fn unequal(base: &Run, new: &Run, cells: &[CellPair<'_>]) -> Vec<&'static str> {
+    let exact = cells.iter().filter(|cell| cell.exact);
+    let pairs: Vec<(&Cell, &Cell)> = exact.map(|cell| (cell.base, cell.new)).collect();
+    unequal_of(base, new, &pairs)
+}
+
+/// The same of pairs of cells.
+pub(crate) fn unequal_of(base: &Run, new: &Run, pairs: &[(&Cell, &Cell)]) -> Vec<&'static str> {
+    let (Some(one), Some(other)) = (&base.manifest, &new.manifest) else { return vec!["origins"] };
+    let differs = |of: &dyn Fn(&manifest::Boot) -> &str| {
+        let told = |manifest: &'_ Manifest, engine: &str| {
+            let boots = manifest.boots.iter().filter(|boot| boot.engine == engine);
+            boots.map(|boot| of(boot).to_owned()).collect::<BTreeSet<String>>()
+        };
+        pairs.iter().any(|(base, new)| told(one, &base.engine) != told(other, &new.engine))
+    };
+    let kernels_differ =
+        |of: &dyn Fn(&Kernel) -> &str| one.kernel.as_ref().map(of) != other.kernel.as_ref().map(of);
+    let mut what = Vec::new();
+    if kernels_differ(&|kernel| &kernel.sha256) {
+        what.push("kernels");
+    }
+    if kernels_differ(&|kernel| &kernel.target) {
+        what.push("targets");
+    }
+    if differs(&|boot| &boot.engine_version) {
+        what.push("engine versions");
+    }
+    if differs(&|boot| &boot.cpu_model) {
+        what.push("CPU models");
+    }
+    what
+}
+
+/// Cycles of clocks that run at different rates are no equal times.
+fn clock_note(cell: &CellPair<'_>) -> Option<String> {
+    let (base, new) = (cell.base.tsc_khz()?, cell.new.tsc_khz()?);
+    let apart = base.abs_diff(new) as f64 > base as f64 * SAME_CLOCK;
+    apart.then(|| {
+        format!(
+            "{}: the clocks run at {base} and {new} kHz: cycles are compared, not time",
+            cell.label
+        )
+    })
+}
+
+/// `kernels`, `kernels and targets`, …
+pub(crate) fn list(items: &[&str]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,454 @@
+//! A comparison as a table for people, as Markdown for a pull request, as a page, as JSON.
+
+use super::{CellPair, Comparison, Figure, Verdict};
+use crate::failure::Failure;
+use crate::measure::Measure;
+use crate::run::{Cell, Run};
+use crate::show::{Column, drawn};
+use crate::statistics::Interval;
+use crate::unit::{Unit, readable};
+use crate::warnings::printable;
+use askama::Template;
+use miette::miette;
+use serde_json::{Value, json};
+
+/// Version of what [`json()`] returns.
+pub const SCHEMA: u32 = 1;
+
+/// What stands where there is nothing to tell.
+const NONE: &str = "–";
+
+/// A pull-request comment may have 65 536 characters; a row takes up to 200 of them.
+const MARKDOWN_ROWS: usize = 200;
+
+/// A figure in words.
+struct Row {
+    cell: String,
+    measure: Measure,
+    base: String,
+    new: String,
+    change: String,
+    interval: String,
+    effect: String,
+    verdict: Verdict,
+    aps: String,
+    /// Where the change lies on the page's axis, in percent of its width: from, to, and itself.
+    place: Option<(f64, f64, f64)>,
+}
+
+impl Row {
+    fn of(cell: &CellPair<'_>, figure: &Figure, reach: f64) -> Row {
+        let time = |cycles: f64, khz| match cell.exact {
+            true => format!("{} cycles", cycles.round()),
+            false => readable(Unit::Auto, cycles.round() as u64, khz),
+        };
+        let (base_khz, khz) = (cell.base.tsc_khz(), cell.new.tsc_khz());
+        let signed = |cycles: f64| {
+            let sign = if cycles < 0.0 { "−" } else { "+" };
+            let size = cycles.abs();
+            match cell.exact {
+                true if size.fract() == 0.0 => format!("{sign}{size} cycles"),
+                true => format!("{sign}{size:.3} cycles in the mean"),
+                false => format!("{sign}{}", readable(Unit::Auto, size.round() as u64, khz)),
+            }
+        };
+        let place = |share: f64| ((share / reach).clamp(-1.0, 1.0) + 1.0) * 50.0;
+        let ends = figure.interval.map_or((figure.difference, figure.difference), |interval| {
+            (interval.low, interval.high)
+        });
+        Row {
+            cell: cell.label.clone(),
+            measure: figure.measure,
+            base: time(figure.base, base_khz),
+            new: time(figure.new, khz),
+            change: match (figure.difference, figure.share()) {
+                (0.0, _) => NONE.to_owned(),
+                (difference, Some(share)) => format!("{} ({})", signed(difference), percent(share)),
+                (difference, None) => signed(difference),
+            },
+            interval: figure.interval.map_or(NONE.to_owned(), |Interval { low, high }| {
+                format!("{} to {}", signed(low), signed(high))
+            }),
+            effect: figure.effect.map_or(NONE.to_owned(), |effect| format!("{effect:+.2}")),
+            verdict: figure.verdict,
+            aps: moved(figure),
+            place: (figure.base > 0.0).then(|| {
+                let at = |cycles: f64| place(cycles / figure.base);
+                (at(ends.0), at(ends.1), at(figure.difference))
+            }),
+        }
+    }
+
+    fn class(&self) -> &'static str {
+        self.verdict.name()
+    }
+
+    fn figure(&self) -> &'static str {
+        self.measure.name()
+    }
+
+    fn verdict(&self) -> String {
+        self.verdict.text()
+    }
+}
+
+/// A share in percent, with a sign and as many digits as it needs to be seen.
+fn percent(share: f64) -> String {
+    let sign = if share < 0.0 { "−" } else { "+" };
+    match share.abs() * 100.0 {
+        percent @ 10.0.. => format!("{sign}{percent:.1} %"),
+        percent @ 0.01.. => format!("{sign}{percent:.2} %"),
+        percent => format!("{sign}{percent:.5} %"),
+    }
+}
+
+/// The APs that moved most: `CPU 3 +8000, CPU 7 +12`, in cycles.
+fn moved(figure: &Figure) -> String {
+    let aps = figure.moved.iter().map(|ap| format!("{} {:+.0}", ap.cpu, ap.new - ap.base));
+    match figure.moved.is_empty() {
+        true => NONE.to_owned(),
+        false => aps.collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// What the comparison comes to, in a sentence or two.
+fn headline(comparison: &Comparison<'_>) -> String {
+    let all = comparison.figures().count();
+    let [slower, faster, same] = [Verdict::Slower, Verdict::Faster, Verdict::Same]
+        .map(|wanted| comparison.count(|verdict| verdict == wanted));
+    let unknown = all - slower - faster - same;
+    let mut parts = Vec::new();
+    for (count, word) in [(slower, "slower"), (faster, "faster")] {
+        if count > 0 {
+            parts.push(format!("{count} of {all} figures {} {word}", are(count)));
+        }
+    }
+    let mut text = match parts.is_empty() {
+        true if unknown == 0 => format!("Nothing moved: all {all} figures are the same."),
+        true => format!("No change found in {all} figures."),
+        false => format!("{}.", parts.join(", ")),
+    };
+    if let Some((cell, figure)) = comparison.greatest() {
+        let row = Row::of(cell, figure, 1.0);
+        text += &format!(
+            " Most of all {} of {}: {} → {}, {}.",
+            row.figure(),
+            row.cell,
+            row.base,
+            row.new,
+            row.change
+        );
+    }
+    if unknown > 0 {
+        text += &format!(" {unknown} can't be told");
+        let needs: Option<Vec<u32>> = comparison
+            .figures()
+            .filter_map(|(_, figure)| match figure.verdict {
+                Verdict::CantTell { more_boots } => Some(more_boots),
+                _ => None,
+            })
+            .collect();
+        text += &match needs.and_then(|needs| needs.into_iter().max()) {
+            Some(more) => format!(": {more} more boots of each run would tell."),
+            None => ", some not with 200 boots either.".to_owned(),
+        };
+    }
+    text
+}
+
+fn are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+/// How it was compared, in a sentence.
+fn method(comparison: &Comparison<'_>) -> String {
+    let mut text = Vec::new();
+    if comparison.cells.iter().any(|cell| cell.exact) {
+        text.push("Exact engines: medians over the trials, a cycle is a difference.".to_owned());
+    }
+    if comparison.cells.iter().any(|cell| !cell.exact) {
+        text.push(format!(
+            "Noisy engines: the medians of the boots are ranked (Mann-Whitney, two-sided); the {} figures are one \
+             family (Holm, 5 %); intervals resample boots, 95 % each; less than {} of the base does not matter; \
+             effect is Cliff's delta.",
+            comparison.family,
+            percent(comparison.settings.margin).trim_start_matches('+'),
+        ));
+    }
+    text.join(" ")
+}
+
+fn rows(comparison: &Comparison<'_>) -> Vec<Row> {
+    let shares = comparison.figures().filter_map(|(_, figure)| {
+        let ends =
+            figure.interval.map_or(0.0, |interval| interval.low.abs().max(interval.high.abs()));
+        (figure.base > 0.0).then(|| figure.difference.abs().max(ends) / figure.base)
+    });
+    // A figure of a few cycles can double; the axis is for the others.
+    let reach = shares.fold(0.01, f64::max).min(1.0);
+    comparison.figures().map(|(cell, figure)| Row::of(cell, figure, reach)).collect()
+}
+
+/// Where a run is from, in a few words.
+fn origin(run: &Run) -> String {
+    let path = run.path.display();
+    let text = match &run.manifest {
+        None => format!("{path} (a capture)"),
+        Some(manifest) => {
+            let revision =
+                manifest.kernel.as_ref().and_then(|kernel| kernel.git_revision.as_deref());
+            let revision =
+                revision.map_or(String::new(), |revision| format!(", {}", short(revision)));
+            format!("{path} ({}, {}{revision})", manifest.scenario, manifest.started)
+        }
+    };
+    printable(&text)
+}
+
+/// A revision as git shortens it, with its `-dirty`.
+fn short(revision: &str) -> String {
+    let (hash, rest) = revision.split_once('-').unwrap_or((revision, ""));
+    let hash: String = hash.chars().take(12).collect();
+    if rest.is_empty() { hash } else { format!("{hash}-{rest}") }
+}
+
+/// The cells that only one of the runs has, a sentence for each run.
+fn alone(comparison: &Comparison<'_>) -> Vec<String> {
+    let sides = [
+        ("the base", comparison.base, &comparison.base_alone),
+        ("the new run", comparison.new, &comparison.new_alone),
+    ];
+    let sentence = |(which, run, cells): &(&str, &Run, &Vec<&Cell>)| {
+        let varying = run.varying_options();
+        let labels: Vec<String> =
+            cells.iter().map(|cell| printable(&cell.label(&varying))).collect();
+        (!labels.is_empty()).then(|| format!("only {which} has {}", labels.join("; ")))
+    };
+    sides.iter().filter_map(sentence).collect()
+}
+
+/// Everything that is no number: notes, cells without a partner, the runs' own warnings.
+fn remarks(comparison: &Comparison<'_>) -> Vec<String> {
+    let mut remarks = comparison.notes.clone();
+    remarks.extend(alone(comparison));
+    for (which, run) in [("base", comparison.base), ("new", comparison.new)] {
+        remarks.extend(run.warnings.iter().map(|warning| format!("{which}: {warning}")));
+    }
+    remarks
+}
+
+/// A comparison as a table for people: the headline, the figures that are not the same (or all),
+/// the remarks. Ends with a newline.
+pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
+    let rows = rows(comparison);
+    let shown: Vec<&Row> = rows.iter().filter(|row| all || row.verdict != Verdict::Same).collect();
+    let column = |header: &str, number: bool, text: &dyn Fn(&Row) -> String| Column {
+        header: header.to_owned(),
+        texts: shown.iter().map(|row| text(row)).collect(),
+        number,
+    };
+    let mut columns = vec![
+        column("cell", false, &|row| row.cell.clone()),
+        column("figure", false, &|row| row.figure().to_owned()),
+        column("base", true, &|row| row.base.clone()),
+        column("new", true, &|row| row.new.clone()),
+        column("change", true, &|row| row.change.clone()),
+    ];
+    if comparison.family > 0 {
+        columns.push(column("95 % interval", true, &|row| row.interval.clone()));
+        columns.push(column("effect", true, &|row| row.effect.clone()));
+    }
+    columns.push(column("verdict", false, &|row| row.verdict()));
+    if shown.iter().any(|row| row.aps != NONE) {
+        columns.push(column("APs that moved most, in cycles", false, &|row| row.aps.clone()));
+    }
+    let mut text = format!(
+        "{}\n\nbase: {}\nnew:  {}\n",
+        headline(comparison),
+        origin(comparison.base),
+        origin(comparison.new)
+    );
+    if !shown.is_empty() {
+        text += &format!("\n{}", drawn(&columns, shown.len()));
+    }
+    let left_out = rows.len() - shown.len();
+    if left_out > 0 && !shown.is_empty() {
+        text += &format!("{left_out} more {} the same; `--all` shows them\n", are(left_out));
+    }
+    text += &format!("\n{}\n", method(comparison));
+    for remark in remarks(comparison) {
+        text += &format!("note: {remark}\n");
+    }
+    text
+}
+
+/// A comparison as Markdown that fits a pull-request comment: the headline, what changed, and all
+/// else folded. Ends with a newline.
+pub fn markdown(comparison: &Comparison<'_>) -> String {
+    let rows = rows(comparison);
+    let mut text = format!("**{}**\n", plain(&headline(comparison)));
+    for note in comparison.notes.iter().chain(&alone(comparison)) {
+        text += &format!("\n- {}", plain(note));
+    }
+    text += if comparison.notes.is_empty() && alone(comparison).is_empty() { "" } else { "\n" };
+    let changed: Vec<&Row> = rows.iter().filter(|row| row.verdict.is_change()).collect();
+    if !changed.is_empty() {
+        text += &format!("\n{}", markdown_table(&changed));
+    }
+    let others: Vec<&Row> = rows.iter().filter(|row| !row.verdict.is_change()).collect();
+    if !others.is_empty() {
+        text += &format!(
+            "\n<details><summary>{} figures without a change</summary>\n\n{}\n</details>\n",
+            others.len(),
+            markdown_table(&others)
+        );
+    }
+    text += &format!(
+        "\n<details><summary>How it was compared</summary>\n\nBase: {}\nNew: {}\n\n{}\n",
+        plain(&origin(comparison.base)) + "  ",
+        plain(&origin(comparison.new)),
+        method(comparison)
+    );
+    for (which, run) in [("base", comparison.base), ("new", comparison.new)] {
+        for warning in run.warnings.iter().take(MARKDOWN_ROWS / 10) {
+            text += &format!("\n- {which}: {}", plain(warning));
+        }
+    }
+    text + "\n\n</details>\n"
+}
+
+fn markdown_table(rows: &[&Row]) -> String {
+    let mut text = "| cell | figure | base | new | change | 95 % interval | effect | verdict | APs that moved most |\n\
+                    |---|---|--:|--:|--:|--:|--:|---|---|\n"
+        .to_owned();
+    for row in rows.iter().take(MARKDOWN_ROWS) {
+        let Row { base, new, change, interval, effect, .. } = row;
+        text += &format!(
+            "| {} | {} | {base} | {new} | {change} | {interval} | {effect} | {} | {} |\n",
+            plain(&row.cell),
+            row.figure(),
+            row.verdict(),
+            row.aps
+        );
+    }
+    if rows.len() > MARKDOWN_ROWS {
+        text += &format!("\n… and {} more\n", rows.len() - MARKDOWN_ROWS);
+    }
+    text
+}
+
+/// Text that Markdown takes as it is: names come from captures and manifests.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => plain += "&amp;",
+            '<' => plain += "&lt;",
+            '>' => plain += "&gt;",
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '@' => plain.extend(['\\', c]),
+            c if c.is_control() => plain.push(' '),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// The page; everything in it is escaped by the template.
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Page {
+    headline: String,
+    base: String,
+    new: String,
+    changed: Vec<Row>,
+    others: Vec<Row>,
+    remarks: Vec<String>,
+    method: String,
+}
+
+/// A comparison as one HTML file that needs no other.
+///
+/// Fails with [`Failure::Environment`] where the template does.
+pub fn html(comparison: &Comparison<'_>) -> Result<String, Failure> {
+    let (changed, others) = rows(comparison).into_iter().partition(|row| row.verdict.is_change());
+    let page = Page {
+        headline: headline(comparison),
+        base: origin(comparison.base),
+        new: origin(comparison.new),
+        changed,
+        others,
+        remarks: remarks(comparison),
+        method: method(comparison),
+    };
+    page.render().map_err(|error| {
+        Failure::Environment(miette!(
+            help = "this is a fault of the analyzer; please tell its authors",
+            "the comparison can't be written: {error}"
+        ))
+    })
+}
+
+/// A comparison as JSON, times in cycles.
+pub fn json(comparison: &Comparison<'_>) -> Value {
+    let count = |wanted: &str| comparison.count(|verdict| verdict.name() == wanted);
+    let labels = |run: &Run, cells: &[&Cell]| {
+        let varying = run.varying_options();
+        cells.iter().map(|cell| cell.label(&varying)).collect::<Vec<_>>()
+    };
+    json!({
+        "schema": SCHEMA,
+        "headline": headline(comparison),
+        "base": comparison.base.path.display().to_string(),
+        "new": comparison.new.path.display().to_string(),
+        "margin": comparison.settings.margin,
+        "family": comparison.family,
+        "slower": count("slower"),
+        "faster": count("faster"),
+        "same": count("same"),
+        "cant_tell": count("cant-tell"),
+        "cells": comparison.cells.iter().map(cell_json).collect::<Vec<_>>(),
+        "base_alone": labels(comparison.base, &comparison.base_alone),
+        "new_alone": labels(comparison.new, &comparison.new_alone),
+        "notes": comparison.notes,
+    })
+}
+
+fn cell_json(cell: &CellPair<'_>) -> Value {
+    let options = cell
+        .options
+        .iter()
+        .map(|(key, base, new)| json!({"option": key, "base": base, "new": new}));
+    json!({
+        "cell": cell.label,
+        "engine": cell.new.engine,
+        "smp": cell.new.smp,
+        "profile": cell.new.profile,
+        "strategy": cell.new.options.strategy.name(),
+        "exact": cell.exact,
+        "tsc_khz": cell.new.tsc_khz(),
+        "boots": [cell.base.sample(Measure::Total).boots(), cell.new.sample(Measure::Total).boots()],
+        "options": options.collect::<Vec<_>>(),
+        "figures": cell.figures.iter().map(figure_json).collect::<Vec<_>>(),
+    })
+}
+
+fn figure_json(figure: &Figure) -> Value {
+    let moved =
+        figure.moved.iter().map(|ap| json!({"cpu": ap.cpu.0, "base": ap.base, "new": ap.new}));
+    json!({
+        "figure": figure.measure.name(),
+        "base": figure.base,
+        "new": figure.new,
+        "difference": figure.difference,
+        "share": figure.share(),
+        "interval": figure.interval.map(|Interval { low, high }| [low, high]),
+        "effect": figure.effect,
+        "p": figure.p,
+        "verdict": figure.verdict.name(),
+        "more_boots": match figure.verdict {
+            Verdict::CantTell { more_boots } => more_boots,
+            _ => None,
+        },
+        "moved": moved.collect::<Vec<_>>(),
+    })
+}

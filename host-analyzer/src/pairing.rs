@@ -1,0 +1,99 @@
+//! Which cells of two runs are the same cell.
+
+use crate::run::{Cell, Run, UNKNOWN_ENGINE};
+use bringup::options::Options;
+
+/// The cells of two runs, by two.
+#[derive(Debug)]
+pub struct Pairing<'a> {
+    /// Cells of the base, each with the same cell of the new run, in the order of the new run.
+    pub pairs: Vec<(&'a Cell, &'a Cell)>,
+    /// Cells that only the base has.
+    pub base_alone: Vec<&'a Cell>,
+    /// Cells that only the new run has.
+    pub new_alone: Vec<&'a Cell>,
+}
+
+/// How alike two cells must be to be the same one.
+#[derive(Clone, Copy)]
+enum Alike {
+    /// In every option.
+    All,
+    /// In all but how often they were repeated.
+    ButRepetitions,
+    /// Nor in what the steps cost: the same bring-up of another machine.
+    ButCosts,
+}
+
+impl<'a> Pairing<'a> {
+    /// Pairs cells of equal engine, CPU count, profile and options. What is left then may differ
+    /// in `repetitions`, and what is left of that also in costs, where that leaves no choice:
+    /// a cell whose step was made dearer is still that cell.
+    ///
+    /// `engines` names one of the base's and one of the new run's, to be taken for the same. The
+    /// engine of a bare capture is not known, and may be any.
+    pub fn of(base: &'a Run, new: &'a Run, engines: Option<(&str, &str)>) -> Pairing<'a> {
+        let chosen =
+            |cell: &&Cell, engine: Option<&str>| engine.is_none_or(|one| one == cell.engine);
+        let mut bases: Vec<&Cell> =
+            base.cells.iter().filter(|cell| chosen(cell, engines.map(|(base, _)| base))).collect();
+        let mut news: Vec<&Cell> =
+            new.cells.iter().filter(|cell| chosen(cell, engines.map(|(_, new)| new))).collect();
+        let mut pairs = Vec::new();
+        for alike in [Alike::All, Alike::ButRepetitions, Alike::ButCosts] {
+            let same = |base: &Cell, new: &Cell| {
+                engine_fits(base, new, engines.is_some()) && alike.holds(base, new)
+            };
+            let found: Vec<(&Cell, &Cell)> = news
+                .iter()
+                .filter_map(|new| {
+                    let base = only(bases.iter().filter(|base| same(base, new)))?;
+                    only(news.iter().filter(|new| same(base, new)))?;
+                    Some((*base, *new))
+                })
+                .collect();
+            bases.retain(|cell| !found.iter().any(|(base, _)| std::ptr::eq(*base, *cell)));
+            news.retain(|cell| !found.iter().any(|(_, new)| std::ptr::eq(*new, *cell)));
+            pairs.extend(found);
+        }
+        let place = |wanted: &Cell| new.cells.iter().position(|cell| std::ptr::eq(cell, wanted));
+        pairs.sort_by_key(|(_, new)| place(new));
+        Pairing { pairs, base_alone: bases, new_alone: news }
+    }
+}
+
+impl Alike {
+    fn holds(self, base: &Cell, new: &Cell) -> bool {
+        let free = |key: &str| match self {
+            Alike::All => false,
+            Alike::ButRepetitions => key == "repetitions",
+            Alike::ButCosts => key == "repetitions" || is_cost(key),
+        };
+        (base.smp, &base.profile) == (new.smp, &new.profile)
+            && Options::KEYS
+                .iter()
+                .filter(|key| !free(key))
+                .all(|key| base.option(key) == new.option(key))
+    }
+}
+
+/// True for the options that a profile sets: what a step takes.
+pub fn is_cost(key: &str) -> bool {
+    key.starts_with("cost-") || key == "tsc-window"
+}
+
+/// The options in which two cells differ, each with both values.
+pub fn differences(base: &Cell, new: &Cell) -> Vec<(&'static str, String, String)> {
+    let values = Options::KEYS.into_iter().map(|key| (key, base.option(key), new.option(key)));
+    values.filter(|(_, base, new)| base != new).collect()
+}
+
+fn engine_fits(base: &Cell, new: &Cell, any: bool) -> bool {
+    any || base.engine == new.engine
+        || [&base.engine, &new.engine].into_iter().any(|engine| engine == UNKNOWN_ENGINE)
+}
+
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next()?;
+    items.next().is_none().then_some(first)
+}

@@ -1,0 +1,253 @@
+//! Two runs are compared: what `compare` says, and how often it errs.
+
+use crate::noisy::noisy_run;
+use crate::simulated::{STRATEGIES, capture, folder, run_folder, write_manifest};
+use bringup::options::Strategy;
+use bringup::phase::Phase;
+use host_analyzer::compare::{self, Comparison, Settings, Verdict, compare};
+use host_analyzer::failure::Failure;
+use host_analyzer::measure::Measure;
+use host_analyzer::run::Run;
+use std::fs;
+use std::path::Path;
+
+fn opened(path: &Path) -> Run {
+    Run::open(path).unwrap_or_else(|failure| panic!("{:?}", failure.report()))
+}
+
+fn compared<'a>(base: &'a Run, new: &'a Run) -> Comparison<'a> {
+    compare(base, new, Settings::default()).unwrap_or_else(|no| panic!("{:?}", no.report()))
+}
+
+/// The names of the figures with a verdict, each with its cell's strategy.
+fn those(comparison: &Comparison<'_>, wanted: Verdict) -> Vec<(Strategy, &'static str)> {
+    comparison
+        .figures()
+        .filter(|(_, figure)| figure.verdict == wanted)
+        .map(|(cell, figure)| (cell.new.options.strategy, figure.measure.name()))
+        .collect()
+}
+
+#[test]
+fn equal_exact_runs_are_the_same_in_every_figure() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4, 8]);
+    let run = opened(&folder);
+    let comparison = compared(&run, &run);
+    assert_eq!(comparison.cells.len(), 6);
+    assert_eq!(comparison.count(|verdict| verdict == Verdict::Same), 6 * 12);
+    assert_eq!((comparison.notes.len(), comparison.family), (0, 0));
+    let text = compare::table(&comparison, false);
+    assert!(text.starts_with("Nothing moved: all 72 figures are the same."), "{text}");
+}
+
+#[test]
+fn one_cycle_of_an_exact_engine_is_a_difference() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("base"), "repetitions=2 cost-online=100us", &[4]);
+    run_folder(&folder.join("new"), "repetitions=2 cost-online=100us,2:100001", &[4]);
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let comparison = compared(&base, &new);
+    let slower = those(&comparison, Verdict::Slower);
+    // Serially, the last AP is kicked when the others are online.
+    let all = ["total", "kick-loop", "online"].map(|name| (Strategy::Serial, name));
+    assert_eq!(slower, all);
+    let figure = |wanted| {
+        let mut figures = comparison.figures().map(|(_, figure)| figure);
+        figures.find(|figure| figure.measure == wanted).unwrap()
+    };
+    assert_eq!(figure(Measure::Total).difference, 1.0);
+    // The mean over three APs moved by a third of a cycle, which no median shows.
+    let online = figure(Measure::Phase(Phase::Online));
+    assert_eq!((online.base, online.new), (100_000.0, 100_000.0));
+    assert!((online.difference - 1.0 / 3.0).abs() < 1e-6);
+    assert_eq!(online.moved.len(), 1);
+    assert_eq!((online.moved[0].cpu.0, online.moved[0].new), (2, 100_001.0));
+}
+
+#[test]
+fn a_dearer_step_is_found_in_its_phase_with_its_cause_named() {
+    let (_keep, folder) = folder();
+    let dearer =
+        STRATEGIES.replace("strategy=full-parallel", "strategy=full-parallel cost-callin=808us");
+    run_folder(&folder.join("base"), STRATEGIES, &[8]);
+    run_folder(&folder.join("new"), &dearer, &[8]);
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let comparison = compared(&base, &new);
+    assert_eq!(
+        those(&comparison, Verdict::Slower),
+        ["total", "online-loop", "callin"].map(|name| (Strategy::FullParallel, name))
+    );
+    assert_eq!(those(&comparison, Verdict::Faster), []);
+    let note = "icount, 8 CPUs, full-parallel, cost-callin=808us: cost-callin 800us → 808us";
+    assert_eq!(comparison.notes, [note]);
+}
+
+#[test]
+fn unequal_kernels_and_engines_of_exact_runs_are_named() {
+    let (_keep, folder) = folder();
+    let mut told = run_folder(&folder.join("base"), STRATEGIES, &[4]);
+    run_folder(&folder.join("new"), STRATEGIES, &[4]);
+    told.kernel.as_mut().unwrap().sha256 = "fedcba9876543210".repeat(4);
+    told.boots[0].engine_version = "QEMU emulator version 7.2.0".to_owned();
+    write_manifest(&folder.join("base"), &told);
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let comparison = compared(&base, &new);
+    let note = &comparison.notes[0];
+    assert!(
+        note.starts_with("the kernels and engine versions differ: the numbers are exact"),
+        "{note}"
+    );
+}
+
+#[test]
+fn cells_without_a_partner_are_listed_and_repetitions_do_not_part_them() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("base"), STRATEGIES, &[4, 8]);
+    run_folder(
+        &folder.join("new"),
+        &STRATEGIES.replace("repetitions=5", "repetitions=3"),
+        &[4, 16],
+    );
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let comparison = compared(&base, &new);
+    assert_eq!(comparison.cells.len(), 3);
+    assert_eq!((comparison.base_alone.len(), comparison.new_alone.len()), (3, 3));
+    let text = compare::table(&comparison, false);
+    assert!(text.contains("only the new run has icount, 16 CPUs, serial; icount, 16"), "{text}");
+}
+
+#[test]
+fn runs_with_nothing_in_common_are_refused() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("base"), STRATEGIES, &[4]);
+    run_folder(&folder.join("new"), "strategy=serial wait=spin", &[4]);
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let Err(Failure::Request(report)) = compare(&base, &new, Settings::default()) else {
+        panic!("it was compared")
+    };
+    assert!(report.to_string().contains("have no cell with APs in common"), "{report}");
+}
+
+#[test]
+fn two_engines_of_one_run_can_be_taken_for_the_same() {
+    let (_keep, folder) = folder();
+    let mut told = run_folder(&folder, STRATEGIES, &[4]);
+    let mut other = told.boots[0].clone();
+    other.engine = "patched".to_owned();
+    told.boots.push(other);
+    write_manifest(&folder, &told);
+    let run = opened(&folder);
+    let engines = Some(("icount".to_owned(), "patched".to_owned()));
+    let settings = Settings { engines, ..Settings::default() };
+    let comparison = compare(&run, &run, settings).unwrap();
+    assert_eq!(comparison.cells.len(), 3);
+    assert!(comparison.cells.iter().all(|cell| cell.new.engine == "patched"));
+    assert!(comparison.base_alone.is_empty() && comparison.new_alone.is_empty());
+}
+
+#[test]
+fn one_boot_of_a_noisy_engine_tells_nothing_but_how_many_it_needs() {
+    let (_keep, folder) = folder();
+    let base = noisy_run(&folder.join("base"), 1, 1, 1.0);
+    let new = noisy_run(&folder.join("new"), 1, 2, 2.0);
+    let comparison = compared(&base, &new);
+    let callin = comparison.figures().find(|(_, figure)| figure.measure.name() == "callin");
+    let (_, figure) = callin.unwrap();
+    assert_eq!(figure.interval, None);
+    let Verdict::CantTell { more_boots: Some(more) } = figure.verdict else { panic!("{figure:?}") };
+    // Nine boots each are the fewest whose ranks can be this far apart by chance less than once in
+    // 20 × 8 times, and two are spare.
+    assert!((7..=11).contains(&more), "{more}");
+    assert_eq!(comparison.count(|verdict| verdict.is_change()), 0);
+}
+
+/// A bare capture is one boot, of who knows what.
+#[test]
+fn a_bare_capture_is_compared_with_a_run_of_any_engine() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), STRATEGIES, &[4]);
+    fs::write(folder.join("bare.bin"), capture(STRATEGIES, 4)).unwrap();
+    let (bare, run) = (opened(&folder.join("bare.bin")), opened(&folder.join("run")));
+    let comparison = compared(&bare, &run);
+    assert_eq!(comparison.cells.len(), 3);
+    assert!(comparison.notes.iter().any(|note| note.contains("a bare capture does not tell")));
+}
+
+/// A comparison of a run with itself made again errs at most once in 20 times, over all of its
+/// figures together.
+#[test]
+fn comparisons_of_the_same_seldom_find_a_change() {
+    let (_keep, folder) = folder();
+    let rounds: u64 = 20;
+    let false_ones = (0..rounds).filter(|round| {
+        let base = noisy_run(&folder.join(format!("base-{round}")), 10, 2 * round, 1.0);
+        let new = noisy_run(&folder.join(format!("new-{round}")), 10, 2 * round + 1, 1.0);
+        compared(&base, &new).count(Verdict::is_change) > 0
+    });
+    // More than 3 of 20 would come of a chance of 5 % once in 60 times.
+    let count = false_ones.count();
+    assert!(count <= 3, "{count} of {rounds}");
+}
+
+/// With the boots that a first look asks for, a phase that takes 20 % more is found, and only where
+/// it is.
+#[test]
+fn a_phase_that_takes_a_fifth_more_is_found_with_the_boots_asked_for() {
+    let (_keep, folder) = folder();
+    let rounds: u64 = 6;
+    for round in 0..rounds {
+        let run = |name: &str, boots, seed, callin| {
+            noisy_run(&folder.join(format!("{name}-{round}")), boots, 1000 * round + seed, callin)
+        };
+        let (base, new) = (run("few-base", 3, 0, 1.0), run("few-new", 3, 1, 1.2));
+        let first = compared(&base, &new);
+        let asked = first.figures().filter(|(_, figure)| figure.measure.name() == "callin");
+        let more = asked.filter_map(|(_, figure)| match figure.verdict {
+            Verdict::CantTell { more_boots } => more_boots,
+            _ => None,
+        });
+        let boots = 3 + more.max().expect("three boots can't tell");
+        assert!(boots <= 20, "{boots}");
+        let (base, new) = (run("base", boots, 2, 1.0), run("new", boots, 3, 1.2));
+        let comparison = compared(&base, &new);
+        let slower = those(&comparison, Verdict::Slower);
+        assert!(slower.contains(&(Strategy::FullParallel, "callin")), "{round}: {slower:?}");
+        for phase in ["sipi", "wake", "tsc-sync", "online"] {
+            assert!(!slower.iter().any(|(_, name)| *name == phase), "{round}: {slower:?}");
+        }
+    }
+}
+
+#[test]
+fn markdown_and_page_say_the_same_and_take_no_markup_from_a_run() {
+    let (_keep, folder) = folder();
+    let evil = "<img src=x onerror=alert(1)>|`[x](javascript:1)";
+    for (name, line) in
+        [("base", STRATEGIES.to_owned()), ("new", STRATEGIES.replace("800us", "900us"))]
+    {
+        let mut told = run_folder(&folder.join(name), &line, &[4]);
+        told.boots[0].engine = evil.to_owned();
+        told.scenario = evil.to_owned();
+        write_manifest(&folder.join(name), &told);
+    }
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let comparison = compared(&base, &new);
+    let markdown = compare::markdown(&comparison);
+    let page = compare::html(&comparison).unwrap();
+    for text in [&markdown, &page] {
+        assert!(text.contains("figures are slower"), "{text}");
+        assert!(!text.contains("<img"), "{text}");
+        assert!(text.contains("callin"));
+    }
+    assert!(!markdown.replace("\\]", "").contains("](javascript"), "{markdown}");
+    assert!(markdown.starts_with("**") && markdown.len() < 65_536);
+    let rows = markdown.lines().filter(|line| line.starts_with("| "));
+    for row in rows {
+        let bars = row.replace("\\|", "").matches('|').count();
+        assert_eq!(bars, 10, "{row}");
+    }
+    let json = compare::json(&comparison);
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["cells"][0]["figures"][0]["verdict"], "slower");
+}

@@ -6,6 +6,7 @@ mod decode;
 mod published;
 mod report;
 mod show;
+mod simulated;
 
 use crate::failure::{Failure, finish};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -28,6 +29,7 @@ struct Arguments {
 enum Command {
     Show(show::Show),
     Published(published::Published),
+    Simulated(simulated::Simulated),
     Report(report::Report),
     Compare(compare::Compare),
     Check(check::Check),
@@ -73,6 +75,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Show(show) => show.run(),
         Command::Published(published) => published.run(),
+        Command::Simulated(simulated) => simulated.run(),
         Command::Report(report) => report.run(),
         Command::Compare(compare) => compare.run(),
         Command::Check(check) => check.run(),

@@ -21,6 +21,7 @@ pub mod published;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod simulated;
 pub mod statistics;
 pub mod timeline;
 pub mod unit;

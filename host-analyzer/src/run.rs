@@ -14,6 +14,7 @@ use crate::measure::Measure;
 use crate::statistics::{Interval, Sample, Spread};
 use crate::timeline::Disorder;
 use bringup::CpuIndex;
+use bringup::class::Class;
 use bringup::frame::OVERRUNS;
 use bringup::frame::{ApTimeline, ApicMode, TscSource};
 use bringup::options::{Kick, Options, Strategy};
@@ -101,6 +102,15 @@ pub struct Machine {
     pub apic_mode: ApicMode,
     /// Every CPU whose frame arrived.
     pub cpus: Vec<bringup::frame::Cpu>,
+}
+
+impl Machine {
+    /// The class of each CPU, the BSP's first.
+    pub fn classes(&self) -> Vec<Class> {
+        let place = |cpu: &bringup::frame::Cpu| (cpu.package, cpu.core);
+        let class = |(at, cpu)| Class::of(place(cpu), self.cpus[..at].iter().map(place));
+        self.cpus.iter().enumerate().map(class).collect()
+    }
 }
 
 /// A cell of a boot's command line.

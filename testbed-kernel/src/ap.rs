@@ -2,11 +2,12 @@
 //!
 //! Every AP walks it alike; a strategy only decides when the gates on it open.
 
+use crate::apic::{self, To};
 use crate::callin;
 use crate::clock::{self, spend, tsc};
 use crate::queue;
 use crate::slot::{Down, Orders, Up, orders, slot, sync_epoch};
-use crate::{apic, cpu, exit};
+use crate::{cpu, exit};
 use bringup::CpuIndex;
 use bringup::offset::Exchange;
 use bringup::options::{StampSet, Step, TscSync, Wait};
@@ -184,7 +185,7 @@ impl Ap {
     fn tell(&self, reached: Reached) {
         self.up.word.reach(self.orders.epoch, reached);
         if self.orders.wait == Wait::Halt {
-            apic::send_wake(self.orders.bsp);
+            apic::send_wake(To::One(self.orders.bsp));
         }
     }
 

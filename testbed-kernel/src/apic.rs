@@ -118,9 +118,9 @@ pub fn send_sipi(to: To, page: u8) {
     send(to, ICR_STARTUP | ICR_ASSERT | u32::from(page));
 }
 
-/// Ends a CPU's HLT.
-pub fn send_wake(to: ApicId) {
-    send(To::One(to), ICR_FIXED | ICR_ASSERT | u32::from(WAKE_VECTOR));
+/// Ends a CPU's HLT, or all other CPUs'.
+pub fn send_wake(to: To) {
+    send(to, ICR_FIXED | ICR_ASSERT | u32::from(WAKE_VECTOR));
 }
 
 fn send(to: To, message: u32) {

@@ -6,7 +6,7 @@
 mod kick;
 mod tsc_sync;
 
-use crate::apic;
+use crate::apic::{self, To};
 use crate::callin;
 use crate::clock::{self, Clock, tsc};
 use crate::cpu;
@@ -252,7 +252,7 @@ impl Trial<'_> {
     fn wake(&self, ap: CpuIndex) {
         // An AP that was not kicked yet can't be halted at a gate.
         if self.options.wait == Wait::Halt && self.is_kicked(ap) {
-            apic::send_wake(self.apic_id(ap));
+            apic::send_wake(To::One(self.apic_id(ap)));
         }
     }
 

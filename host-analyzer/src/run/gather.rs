@@ -8,7 +8,7 @@ use crate::manifest;
 use crate::timeline::{on_bsp_clock, phases};
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
 use bringup::offset::Verdict;
-use bringup::options::Options;
+use bringup::options::{Options, StampSet};
 use bringup::plan::Plan;
 use miette::{Report, miette};
 use std::ops::ControlFlow;
@@ -309,7 +309,7 @@ impl Cell {
                     *overrun = Overrun { count: overrun.count + 1, worst, cpu };
                 }
             }
-            if timeline.end != ApEnd::Online {
+            if timeline.end != ApEnd::Online || self.options.stamps == StampSet::Ends {
                 continue;
             }
             match phases(&timeline.stamps) {

@@ -44,12 +44,12 @@ impl Trial<'_> {
     pub(super) fn kick_one_by_one(&self, set: Aps) {
         let mut begin = 0;
         for ap in set {
-            begin = tsc();
-            self.stamp(ap, Stamp::Init, begin);
-            self.mark_sent(begin, 1);
+            let init = tsc();
+            self.stamp(ap, Stamp::Init, init);
+            self.mark_sent(init, 1);
             apic::send_init(To::One(self.apic_id(ap)));
+            begin = init + self.times.init_delay;
         }
-        begin += self.times.init_delay;
         self.wait_until(begin);
         for ap in set {
             let overrun = self.pay_kick(begin, ap);
@@ -61,9 +61,11 @@ impl Trial<'_> {
             if !self.options.faults.hit(Fault::Never, ap) {
                 self.send_sipis(To::One(self.apic_id(ap)));
             }
-            begin = tsc();
-            self.stamp(ap, Stamp::KickEnd, begin);
-            self.grant(ap, begin);
+            let end = tsc();
+            self.stamp(ap, Stamp::KickEnd, end);
+            self.grant(ap, end);
+            // The next kick's cost holds what it takes to send this one's messages.
+            begin = sipi + u64::from(self.options.sipi_count - 1) * self.times.sipi_gap;
         }
     }
 

@@ -12,10 +12,12 @@
 //! alone; so is an AP of which too little is known.
 
 use super::Trial;
+use crate::apic::{self, To};
 use crate::clock::tsc;
 use crate::slot::{MAX_WINDOWS, Slot, slot, sync_epoch};
 use bringup::frame::Sync;
 use bringup::offset::{Exchange, Lag, OffsetInterval, Verdict};
+use bringup::options::Wait;
 use bringup::strategy::Aps;
 use bringup::sync::Allowed;
 use bringup::{CpuIndex, Duration};
@@ -40,6 +42,7 @@ impl Trial<'_> {
             if self.verdict(ap) == Verdict::Warp {
                 self.correct(ap);
             }
+            self.open_window(core::iter::once(ap));
             self.watch(core::iter::once(ap));
             if self.verdict(ap) != Verdict::Warp || down.window.load(Relaxed) >= MAX_WINDOWS {
                 break;
@@ -54,11 +57,27 @@ impl Trial<'_> {
         if ready.clone().next().is_none() {
             return;
         }
+        self.open_window(ready.clone());
+        // One message begins every AP's part; those that were lost take none, or are stopped soon.
+        if self.options.wait == Wait::Halt {
+            apic::send_wake(To::AllButSelf);
+        }
         self.watch(ready.clone());
         for ap in ready {
             if self.verdict(ap) == Verdict::Clean {
                 self.settle(ap);
             }
+        }
+    }
+
+    /// Lets a set into the sync, or into its next window.
+    fn open_window(&self, set: impl Iterator<Item = CpuIndex>) {
+        for ap in set {
+            let Slot { down, book, .. } = slot(ap);
+            let nth = down.window.load(Relaxed) + 1;
+            down.window.store(nth, Release);
+            book.exchange.set(Exchange::begin(sync_epoch(self.orders.epoch, nth)));
+            down.word.allow(self.orders.epoch, Allowed::Sync);
         }
     }
 
@@ -68,13 +87,6 @@ impl Trial<'_> {
         let begin = tsc();
         let window = self.times.window;
         let moment = |visit: u64| begin + window / VISITS * visit;
-        for ap in set.clone() {
-            let Slot { down, book, .. } = slot(ap);
-            let nth = down.window.load(Relaxed) + 1;
-            down.window.store(nth, Release);
-            book.exchange.set(Exchange::begin(sync_epoch(self.orders.epoch, nth)));
-            down.word.allow(self.orders.epoch, Allowed::Sync);
-        }
         for visit in 0..VISITS {
             self.wait_until(moment(visit));
             let enough = READINGS * (visit as u32 + 1);

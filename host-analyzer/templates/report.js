@@ -178,7 +178,7 @@
 
   /** Labels of cells beside bars: as wide as there is room. */
   const cellLabels = () => ({
-    axisLabel: { width: isNarrow() ? 118 : 300, overflow: "break", lineHeight: 12, fontSize: isNarrow() ? 11 : 12 },
+    axisLabel: { width: isNarrow() ? 130 : 300, overflow: "break", lineHeight: 12, fontSize: isNarrow() ? 11 : 12 },
   });
 
   // ---- Totals

@@ -162,8 +162,11 @@ fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Fa
 fn paths(folder: &Path) -> String {
     let mut lines = vec![format!("report:  {}", folder.join("report.html").display())];
     let figures = folder.join("figures").read_dir().into_iter().flatten().flatten();
+    // Beside each stands the same as PNG.
+    let svg = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "svg");
+    let figures = figures.map(|figure| figure.path()).filter(svg);
     let mut figures: Vec<String> =
-        figures.map(|figure| format!("figure:  {}", figure.path().display())).collect();
+        figures.map(|path| format!("figure:  {}", path.display())).collect();
     figures.sort();
     lines.extend(figures);
     lines.push(format!("run:     {}", folder.display()));

@@ -280,7 +280,7 @@
       title: { text: `total [${unit}]`, left: 0, top: 2, padding: 0,
         textStyle: { color: colours.faint, fontSize: 12, fontWeight: 400, fontFamily: FONT } },
       grid: { left: 4, right: 16, top: 28, bottom: 44, containLabel: true },
-      xAxis: values("CPUs, the BSP counted", { min: 0 }),
+      xAxis: values("CPUs, the BSP counted", { min: 0, minInterval: 1 }),
       yAxis: values("", { min: 0 }),
       tooltip: tooltip(({ data: [, , index] }) => about(data.cells[index])),
       series,

@@ -3,6 +3,7 @@
 
 use super::data::median_of;
 use crate::critical::{self, Sum};
+use crate::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
 use crate::unit::{Unit, readable};
 use bringup::Cycles;
@@ -37,6 +38,9 @@ pub fn sentence(run: &Run) -> String {
     if let Some(against) = run.serial_of(best).filter(slower).or(Some(worst).filter(slower)) {
         let factor = time(against) / time(best);
         text += &format!(": {factor:.2} times as fast as {} ({})", label(against), told(against));
+        if overlap(best, against) {
+            text += "; but their 95 % confidence intervals overlap";
+        }
     }
     text
 }
@@ -65,6 +69,13 @@ pub fn limit(run: &Run, shown: &[Vec<FullTrial>]) -> Option<String> {
         text += &format!(" Had nobody waited for anybody, it would be {}.", told(bound.0));
     }
     Some(text)
+}
+
+/// Whether the totals of two cells of one engine can be the same for all that their boots tell.
+fn overlap(one: &Cell, other: &Cell) -> bool {
+    let interval = |cell: &Cell| cell.sample(Measure::Total).interval();
+    let (Some(faster), Some(slower)) = (interval(one), interval(other)) else { return false };
+    one.engine == other.engine && faster.high >= slower.low
 }
 
 /// The cells at the largest CPU count that lost no AP, the fastest first.

@@ -25,6 +25,9 @@ const STYLE: &str = include_str!("../../templates/report.css");
 /// Static figures beyond so many bytes are linked and not shown.
 const MOST_DRAWN: usize = 1_200_000;
 
+/// More warnings than these are folded.
+const WARNINGS_SHOWN: usize = 6;
+
 /// The report. Everything that comes from a capture or a manifest is escaped by the template.
 #[derive(Template)]
 #[template(path = "report.html")]

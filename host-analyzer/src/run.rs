@@ -351,7 +351,7 @@ impl Run {
     }
 
     /// Some trials of every cell with their timelines, in the order of [`Run::cells`]; of each cell
-    /// as many as wanted, none of them twice. Reads the captures again.
+    /// as many as wanted, in that order, none of them twice. Reads the captures again.
     pub fn with_timelines(&self, wanted: &[Vec<Trial>]) -> Result<Vec<Vec<FullTrial>>, Failure> {
         let mut found: Vec<Vec<FullTrial>> = vec![Vec::new(); wanted.len()];
         for (index, boot) in (0..).zip(&self.boots) {
@@ -371,6 +371,9 @@ impl Run {
             for ((cell, trial), timelines) in of_boot.iter().zip(replay.finish()) {
                 found[*cell].push(FullTrial { trial: *trial, timelines });
             }
+        }
+        for (found, wanted) in found.iter_mut().zip(wanted) {
+            found.sort_by_key(|found| wanted.iter().position(|trial| *trial == found.trial));
         }
         Ok(found)
     }

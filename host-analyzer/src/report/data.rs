@@ -164,11 +164,12 @@ impl Data {
         Ok(serde_json::to_string(self)?.replace('<', "\\u003c"))
     }
 
-    /// How many cells have no timelines, for the page's sake.
+    /// How many cells have no timelines, so that the page stays small.
     pub fn without_timelines(&self) -> usize {
         self.cells.iter().filter(|cell| cell.timelines.is_empty()).count()
     }
 
+    /// Leaves timelines out beyond [`MOST_NUMBERS`].
     fn bound(&mut self) {
         let mut order: Vec<&mut CellData> = self.cells.iter_mut().collect();
         order.sort_by_key(|cell| std::cmp::Reverse(cell.smp));
@@ -199,9 +200,7 @@ pub fn shown(run: &Run) -> Vec<Vec<Trial>> {
 
 /// Which of the shown trials is the median one.
 pub fn median_of(shown: &[FullTrial]) -> Option<&FullTrial> {
-    let mut ranked: Vec<&FullTrial> = shown.iter().collect();
-    ranked.sort_by_key(|shown| (shown.trial.total, shown.trial.boot, shown.trial.number));
-    ranked.get(ranked.len().saturating_sub(1) / 2).copied()
+    shown.get(shown.len().saturating_sub(1) / 2)
 }
 
 fn names(count: usize) -> &'static [&'static str] {

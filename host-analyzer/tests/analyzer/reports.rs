@@ -1,8 +1,9 @@
 //! The report is one page that opens anywhere.
 
 use crate::simulated::{
-    STRATEGIES, boot, capture, folder, frames, manifest, run_folder, write_manifest,
+    KHZ, STRATEGIES, boot, capture, encoded, folder, frames, manifest, run_folder, write_manifest,
 };
+use bringup::frame::Body;
 use host_analyzer::failure::Failure;
 use host_analyzer::report;
 use host_analyzer::run::Run;
@@ -81,6 +82,41 @@ fn the_block_of_data_holds_the_trials_and_their_critical_paths() {
             assert_eq!(timeline["aps"].as_array().unwrap().len(), 3);
         }
     }
+}
+
+#[test]
+fn the_best_the_median_and_the_worst_trial_are_found_in_whatever_boots_they_are() {
+    let (_keep, folder) = folder();
+    let line = "repetitions=1 cost-wake=1ms";
+    let more = [300, 100, 200];
+    let boots = more.map(|more| {
+        let name = format!("{more}.bin");
+        let mut bytes = Vec::new();
+        bringup::sim::boot(line, 2, KHZ, |frame| {
+            let mut frame = frame.clone();
+            if let Body::TrialEnd(end) = &mut frame.body {
+                end.total.0 += more;
+            }
+            bytes.extend(encoded(&frame));
+        })
+        .unwrap();
+        fs::write(folder.join(&name), bytes).unwrap();
+        boot(&name, line, 2)
+    });
+    write_manifest(&folder, &manifest(boots.to_vec()));
+    let run = Run::open(&folder).unwrap();
+    report::write(&run, &folder).unwrap();
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let data: serde_json::Value = serde_json::from_str(block(&page)).unwrap();
+    let least = run.cells[0].total().unwrap().min - 100;
+    let timelines = data["cells"][0]["timelines"].as_array().unwrap();
+    for (told, (which, boot, more)) in
+        timelines.iter().zip([("best", 2, 100), ("median", 3, 200), ("worst", 1, 300)])
+    {
+        assert_eq!(told["which"], which);
+        assert_eq!((&told["boot"], &told["total"]), (&boot.into(), &(least + more).into()));
+    }
+    assert_eq!(timelines.len(), 3);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod check;
 mod compare;
 mod decode;
+mod export;
+mod pages;
 mod published;
 mod report;
 mod show;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 /// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, a published
 /// figure is not met, or a budget is broken; 2 the request was wrong; 3 the environment failed.
 #[derive(Debug, Parser)]
-#[command(name = "host-analyzer", version)]
+#[command(name = "host-analyzer", bin_name = "cargo analyze", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +36,9 @@ enum Command {
     Compare(compare::Compare),
     Check(check::Check),
     Decode(decode::Decode),
+    Export(export::Export),
+    #[command(flatten)]
+    Pages(pages::Pages),
 }
 
 /// What a command prints.
@@ -80,6 +85,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Compare(compare) => compare.run(),
         Command::Check(check) => check.run(),
         Command::Decode(decode) => decode.run(),
+        Command::Export(export) => export.run(),
+        Command::Pages(pages) => pages.run(),
     }
 }
 
@@ -102,4 +109,36 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
             "can't write to standard output: {error}"
         ))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The words of an example up to a comment, a pipe or a redirection.
+    fn words(example: &str) -> Vec<&str> {
+        let word = |word: &&str| !["#", "|", ">", "&&"].contains(word);
+        example.split_whitespace().take_while(word).map(|word| word.trim_matches(')')).collect()
+    }
+
+    #[test]
+    fn every_command_shows_examples_and_takes_them() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<Vec<&str>> =
+                help.split("cargo analyze ").skip(1).map(words).collect();
+            assert!(!examples.is_empty(), "{} has no example", command.get_name());
+            for example in examples {
+                let parsed = Arguments::try_parse_from([&["analyze"], &example[..]].concat());
+                assert!(parsed.is_ok(), "{example:?}: {}", parsed.unwrap_err());
+                assert_eq!(example[0], command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
 }

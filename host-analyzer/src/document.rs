@@ -28,11 +28,29 @@ impl<'t> Document<'t> {
         text: &'t str,
         read: impl FnOnce(&mut Document<'t>, &DeTable<'_>) -> T,
     ) -> Result<T, Report> {
+        Document::read_explaining(file, text, |_, _| None, read)
+    }
+
+    /// The same; `explain` may have a better message, and a help, for a mistake that the text has
+    /// as TOML: it gets what stands at the place, and the message.
+    pub fn read_explaining<T>(
+        file: &'t str,
+        text: &'t str,
+        explain: impl Fn(&str, &str) -> Option<(&'static str, &'static str)>,
+        read: impl FnOnce(&mut Document<'t>, &DeTable<'_>) -> T,
+    ) -> Result<T, Report> {
         let source = Arc::new(NamedSource::new(file, text.to_owned()));
         let mut document = Document { file, text, source, mistakes: Vec::new() };
-        let (table, errors) = DeTable::parse_recoverable(text);
+        let (table, mut errors) = DeTable::parse_recoverable(text);
+        // Some are found twice.
+        errors
+            .dedup_by(|next, last| next.span() == last.span() && next.message() == last.message());
         for error in errors {
-            document.mistake(error.span().unwrap_or(0..0), "", error.message().trim(), None);
+            let (at, message) = (error.span().unwrap_or(0..0), error.message().trim());
+            match explain(text.get(at.clone()).unwrap_or_default(), message) {
+                Some((message, help)) => document.mistake(at, "", message, Some(help)),
+                None => document.mistake(at, "", message, None),
+            }
         }
         // Half a document would only add mistakes that are none.
         document.verdict()?;

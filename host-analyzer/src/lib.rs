@@ -1,8 +1,9 @@
 //! Captures → runs → tables, figures and reports.
 //!
 //! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those, [`compare`] tells what changed, [`check`]
-//! whether that is allowed; [`claims`] judges a single trial, [`command`] is the command line.
+//! present those, [`export`] hands every trial to other programs; [`compare`] tells what changed, [`check`]
+//! whether that is allowed, [`simulated`] what the costs do not explain; [`claims`] judges a single
+//! trial, [`command`] is the command line.
 
 pub mod capture;
 pub mod check;
@@ -12,9 +13,11 @@ pub mod compare;
 pub mod critical;
 pub mod decode;
 pub mod document;
+pub mod export;
 pub mod failure;
 pub mod file;
 pub mod manifest;
+pub mod manual;
 pub mod measure;
 pub mod pairing;
 pub mod published;

@@ -23,6 +23,9 @@ pub struct Manifest {
     /// The profiles that its cells were expanded from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<Profile>,
+    /// The engines that the scenario defines, those that were started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<Engine>,
     /// Every boot, in the order in which they ran.
     pub boots: Vec<Boot>,
 }
@@ -74,6 +77,54 @@ pub struct Profile {
     pub text: String,
 }
 
+/// An engine as a scenario defines it: a QEMU by `base`, anything else by `command`. What is empty
+/// was not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Engine {
+    /// Its name.
+    pub name: String,
+    /// The built-in engine that it is a variant of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// QEMU's program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qemu: Option<String>,
+    /// QEMU's `-machine`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// QEMU's `-cpu`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// What follows the CPU count in QEMU's `-smp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topology: Option<String>,
+    /// Options that it needs, as words in front of all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_words: Option<String>,
+    /// Arguments of QEMU behind all others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_args: Vec<String>,
+    /// Program and arguments, with placeholders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Program and arguments that tell its version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub version_command: Vec<String>,
+    /// The exit statuses of a command that are due after a goodbye.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub success_status: Vec<u8>,
+    /// True where a command stays when its machine has ended, and is killed then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub endless: bool,
+    /// True where a command is said to give equal captures for equal kernels and options.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exact: bool,
+    /// The longest command line that a command passes on, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_command_line: Option<usize>,
+}
+
 /// One start of an engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Boot {
@@ -81,7 +132,8 @@ pub struct Boot {
     pub capture: String,
     /// Name of the engine.
     pub engine: String,
-    /// True where equal kernels and options give equal captures (`icount`, `sim`).
+    /// True where equal kernels and options give equal captures (`icount`, `sim`, and what a
+    /// scenario bases on the one or calls exact).
     pub exact: bool,
     /// CPU count, the BSP counted.
     pub smp: u16,
@@ -91,7 +143,7 @@ pub struct Boot {
     pub engine_version: String,
     /// The pinned CPU model.
     pub cpu_model: String,
-    /// The engine's program and arguments.
+    /// The engine's program and arguments; where they name the run's folder, as it is called now.
     pub command: Vec<String>,
     /// The kernel's command line.
     pub command_line: String,

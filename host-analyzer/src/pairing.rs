@@ -3,6 +3,9 @@
 use crate::run::{Cell, Run, UNKNOWN_ENGINE};
 use bringup::options::Options;
 
+/// Options that engines set themselves, each as it needs them.
+const OF_ENGINES: [&str; 3] = ["guard", "tsc-poll", "tsc-trust"];
+
 /// The cells of two runs, by two.
 #[derive(Debug)]
 pub struct Pairing<'a> {
@@ -64,10 +67,14 @@ impl<'a> Pairing<'a> {
 
 impl Alike {
     fn holds(self, base: &Cell, new: &Cell) -> bool {
-        let free = |key: &str| match self {
-            Alike::All => false,
-            Alike::ButRepetitions => key == "repetitions",
-            Alike::ButCosts => key == "repetitions" || is_cost(key),
+        let engines_differ = base.engine != new.engine;
+        let free = |key: &str| {
+            engines_differ && OF_ENGINES.contains(&key)
+                || match self {
+                    Alike::All => false,
+                    Alike::ButRepetitions => key == "repetitions",
+                    Alike::ButCosts => key == "repetitions" || is_cost(key),
+                }
         };
         (base.smp, &base.profile) == (new.smp, &new.profile)
             && Options::KEYS

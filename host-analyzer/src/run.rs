@@ -5,12 +5,14 @@
 
 mod aps;
 mod gather;
+mod replay;
 mod trials;
 
 use crate::capture::{self, Summary};
 use crate::failure::Failure;
 use crate::manifest::{self, Manifest};
 use crate::measure::Measure;
+use crate::pairing::is_cost;
 use crate::statistics::{Interval, Sample, Spread};
 use crate::timeline::Disorder;
 use bringup::CpuIndex;
@@ -29,6 +31,7 @@ use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 pub use aps::{Ap, Aps};
+pub use replay::WholeTrial;
 pub use trials::{TRIALS_KEPT, Trials};
 
 /// What the engine of a bare capture is called.
@@ -280,23 +283,27 @@ impl Run {
     }
 
     /// What differs between cells, by name: [`PROFILE`], and options; `strategy` always. Options
-    /// that differ because the profiles do are left out: the profile's name says it all.
+    /// that differ because the profiles or the engines do are left out: those names say it all.
     pub fn varying_options(&self) -> Vec<&'static str> {
         let profiles = self.differs(PROFILE);
-        // True where cells of the same profile have the same value.
-        let follows = |key: &str| {
-            self.cells.iter().all(|cell| {
-                let mut like = self.cells.iter().filter(|other| other.profile == cell.profile);
-                like.all(|other| other.option(key) == cell.option(key))
-            })
-        };
-        let costs = |key: &str| key.starts_with("cost-") || key == "tsc-window";
+        let profile = |cell: &Cell| cell.option(PROFILE);
+        let engine = |cell: &Cell| cell.engine.clone();
         [PROFILE]
             .into_iter()
             .chain(Options::KEYS)
             .filter(|key| *key == "strategy" || self.differs(key))
-            .filter(|key| !(profiles && costs(key) && follows(key)))
+            .filter(|key| !(profiles && is_cost(key) && self.follows(key, profile)))
+            .filter(|key| *key == "strategy" || !self.follows(key, engine))
             .collect()
+    }
+
+    /// True where an option has one value for each of something else.
+    fn follows(&self, key: &str, what: impl Fn(&Cell) -> String) -> bool {
+        let mut values: BTreeMap<String, String> = BTreeMap::new();
+        self.cells.iter().all(|cell| {
+            let value = cell.option(key);
+            *values.entry(what(cell)).or_insert_with(|| value.clone()) == value
+        })
     }
 
     /// What all cells have in common, by name and value: their profile if they have one, and

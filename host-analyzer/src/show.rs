@@ -10,6 +10,6 @@ pub use crate::unit::Unit;
 pub use cpu_lines::cpu_lines;
 pub use json::json;
 pub use published::{published_json, published_table};
-pub use simulated::{simulated_json, simulated_table};
+pub use simulated::{fitted_table, simulated_json, simulated_table};
 pub use table::table;
 pub(crate) use table::{Column, caption, columns, drawn};

@@ -2,6 +2,8 @@
 //! cost and nothing else takes time. What the two differ by is what the costs do not explain: the
 //! kernel's own work, and the engine's.
 
+mod fit;
+
 use crate::failure::Failure;
 use crate::run::{Cell, Run};
 use crate::timeline::phases;
@@ -14,6 +16,9 @@ use miette::miette;
 
 /// How far a measured total may be from the simulated one, as a part of it.
 pub const TOTAL_TOLERANCE: f64 = 0.01;
+
+/// How far a total may be from the one that the simulator says with costs fitted at another CPU count.
+pub const FITTED_TOLERANCE: f64 = 0.1;
 
 /// How far the mean of a phase may be from the simulated one, as a part of it.
 pub const PHASE_TOLERANCE: f64 = 0.02;
@@ -35,6 +40,11 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// True where the total is what fitted costs say.
+    pub fn fits(&self) -> bool {
+        self.total.is_within(FITTED_TOLERANCE, 0)
+    }
+
     /// True where the total and every phase agree.
     pub fn agrees(&self) -> bool {
         self.total.is_within(TOTAL_TOLERANCE, 0)
@@ -102,6 +112,35 @@ fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<Row<'a>> {
         Some(figures)
     });
     Some(Row { cell, total, phases })
+}
+
+/// Simulates every cell with costs that were fitted to the cell with the same engine, profile and
+/// options at `smp` CPUs; only totals are told.
+///
+/// Fails with [`Failure::Request`] where no cell has such another.
+pub fn fitted(run: &Run, smp: u16) -> Result<Vec<Row<'_>>, Failure> {
+    let rows = run.cells.iter().filter_map(|cell| fitted_row(run, cell, smp));
+    let rows: Vec<Row<'_>> = rows.collect();
+    if rows.is_empty() {
+        return Err(Failure::Request(miette!(
+            help = "measure the same options at that CPU count and another",
+            "{} has no cell at {smp} CPUs and another with the same options at another CPU count",
+            run.path.display()
+        )));
+    }
+    Ok(rows)
+}
+
+fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<Row<'a>> {
+    let mut like = run.cells.iter().filter(|other| {
+        (&other.engine, &other.profile, &other.options)
+            == (&cell.engine, &cell.profile, &cell.options)
+    });
+    let base = like.find(|other| other.smp == smp && cell.smp != smp)?;
+    let options = fit::fitted(base, &classes(run, base)?)?;
+    let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.tsc_khz()?);
+    let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
+    Some(Row { cell, total, phases: None })
 }
 
 /// The classes of a cell's CPUs, as a boot of it has told them.

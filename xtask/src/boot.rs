@@ -7,6 +7,7 @@ use host_analyzer::capture::{Decoder, Incompatible, Summary};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use miette::{Report, miette};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -68,8 +69,11 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         folder: order.folder,
         capture: &capture,
     })?;
+    // The kernel does nothing more after these.
+    let over = Cell::new(false);
     let mut take = |frame: &Frame<'_>| {
         seen.take(frame);
+        over.set(over.get() || matches!(frame.body, Body::Goodbye(_) | Body::Error(_)));
         watch(frame);
     };
     let mut pause = QUICK;
@@ -83,6 +87,10 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
                 interrupt::check()?;
             }
             break (ending, true);
+        }
+        if over.get() && order.engine.endless() {
+            let how = "killed after the kernel's last frame, as it stays".to_owned();
+            break (Ending { well: true, how, ..running.kill()? }, true);
         }
         if began.elapsed() > order.limit || tail.incompatible.is_some() {
             let in_time = began.elapsed() <= order.limit;

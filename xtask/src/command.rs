@@ -1,18 +1,21 @@
 //! The command line of `cargo xtask`: reads it, and hands each command to its module.
 
 use crate::engine::{self, Engine};
+use crate::experiment::{self, Extent};
 use crate::progress::Lines;
 use crate::run::execute;
 use crate::scenario::Scenario;
 use crate::setup::{Needs, ensure};
 use crate::{interrupt, kernel, root, setup, stages};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::failure::Failure;
+use host_analyzer::manual::{self, Shell};
 use host_analyzer::run::Run;
 use host_analyzer::show::{self, Unit};
 use miette::{MietteHandlerOpts, miette};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Builds Rollcall's kernel, boots it, and runs the tests.
@@ -41,7 +44,7 @@ enum Command {
         /// CPU count, the boot CPU counted
         #[arg(long, value_name = "N", default_value_t = 4)]
         smp: u16,
-        /// What executes the kernel: icount, tcg or sim
+        /// What executes the kernel: icount, tcg, kvm or sim
         #[arg(long, value_name = "ENGINE", default_value = "icount")]
         engine: String,
         /// How long the boot may take
@@ -60,10 +63,48 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
+    Experiment {
+        /// A built-in engine
+        #[arg(long, value_name = "ENGINE", default_value = "tcg")]
+        engine: String,
+        /// Pairs of equal runs, and of a run and one with a planted slow-down
+        #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+        pairs: u32,
+        /// Boots of each run; a comparison that asks for more gets them
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        boots: u32,
+        /// Where summary.json and summary.md go [default: results/reference/experiment/ of this repository]
+        #[arg(long, value_name = "DIR")]
+        summary: Option<PathBuf>,
+        /// Where the runs go [default: nowhere, they are compared and removed]
+        #[arg(long, value_name = "DIR")]
+        results: Option<PathBuf>,
+    },
     /// Run every check of the project, in order, until one fails
     Test {
         /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, page, loom, kernel
         stages: Vec<String>,
+    },
+    /// Print a script that completes this program's words in a shell
+    ///
+    /// It runs through cargo alone, so make an alias and complete that.
+    #[command(after_help = "Examples:
+  alias xtask='cargo xtask'; source <(cargo xtask completions bash)")]
+    Completions {
+        /// The shell
+        shell: Shell,
+        /// The alias
+        #[arg(long, value_name = "NAME", default_value = "xtask")]
+        name: String,
+    },
+    /// Write manual pages into a folder
+    #[command(after_help = "Examples:
+  cargo xtask man ~/.local/share/man/man1    # then: cargo help xtask")]
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -138,24 +179,58 @@ pub fn main() -> Result<(), Failure> {
             ))?;
             run.verdict()
         }
+        Command::Experiment { engine, pairs, boots, summary, results } => {
+            let folder = summary.unwrap_or_else(|| root().join("results/reference/experiment"));
+            let engine = engine.as_str();
+            experiment(Extent { engine, pairs, boots }, &folder, results.as_deref())
+        }
         Command::Test { stages } => stages::test(&stages, false),
+        Command::Completions { shell, name } => {
+            let script = manual::completions(&mut Arguments::command(), shell, &name)?;
+            print(&String::from_utf8_lossy(&script).trim_end())
+        }
+        Command::Man { folder } => {
+            let pages = manual::pages(Arguments::command(), "cargo-xtask", &folder)?;
+            print(&format_args!("{pages} pages in {}", folder.display()))
+        }
     }
 }
 
-fn named(engine: &str) -> Result<&'static dyn Engine, Failure> {
+/// Makes the experiment and writes its summary.
+fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Result<(), Failure> {
+    prepared(&[named(extent.engine)?])?;
+    let scratch = tempfile::tempdir().map_err(|error| {
+        Failure::Environment(miette!("can't make a folder for the runs: {error}"))
+    })?;
+    let results = results.unwrap_or(scratch.path());
+    let summary = experiment::run(extent, results, |line| eprintln!("{line}"))?;
+    summary.write(folder)?;
+    print(&summary.markdown().trim_end())?;
+    summary.verdict()
+}
+
+fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
     engine::named(engine).ok_or_else(|| {
         Failure::Request(miette!(
+            help = "engines of your own are defined in a scenario, which `cargo xtask matrix` runs",
             "there is no engine `{engine}`: expected one of {}",
-            engine::names()
+            engine::BUILT_IN.join(", ")
         ))
     })
 }
 
 /// Sets the machine up for the scenario, then runs it.
 fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
-    let boots = scenario.groups.iter().any(|group| group.engine.boots_kernel());
-    setup::ensure(Needs { kernel: boots, qemu: boots, checks: false, browser: false }, false)?;
+    let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
+    prepared(&engines.collect::<Vec<_>>())?;
     execute(scenario, results, lines)
+}
+
+/// Sets the machine up for these engines.
+fn prepared(engines: &[Arc<dyn Engine>]) -> Result<(), Failure> {
+    let kernel = engines.iter().any(|engine| engine.boots_kernel());
+    let qemu = engines.iter().any(|engine| engine.needs_qemu());
+    setup::ensure(Needs { kernel, qemu, checks: false, browser: false }, false)
 }
 
 /// Where the report and the figures of a run are.

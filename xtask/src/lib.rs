@@ -7,9 +7,11 @@
 pub mod boot;
 pub mod command;
 pub mod engine;
+pub mod experiment;
 pub mod host;
 pub mod interrupt;
 pub mod kernel;
+pub mod probe;
 pub mod process;
 pub mod profile;
 pub mod progress;

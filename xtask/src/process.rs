@@ -3,7 +3,10 @@
 use crate::interrupt;
 use host_analyzer::failure::Failure;
 use miette::miette;
-use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, kill_process_group, waitid,
+};
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -42,6 +45,21 @@ impl Child {
     /// How it ended; `None` while it runs.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
+    }
+
+    /// How it ended; `None` while it runs. What it has left running in its group is killed first,
+    /// so nothing of it is at work any more, or holds its pipes open.
+    pub fn ended_with_group(&mut self) -> io::Result<Option<ExitStatus>> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(self.id()), options) {
+            Ok(None) => return Ok(None),
+            // Not reaped yet, so the group is still its own.
+            Ok(Some(_)) => kill_process_group(self.id(), Signal::KILL)?,
+            // It was reaped before.
+            Err(Errno::CHILD) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.0.wait().map(Some)
     }
 
     /// Asks it and its group to end, and gives them a moment for it.

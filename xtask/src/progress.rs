@@ -12,6 +12,8 @@ pub enum Lines {
     Trials,
     /// Every boot.
     Boots,
+    /// Nothing: who asked for the boots tells what came of them.
+    None,
 }
 
 /// The progress of a run.

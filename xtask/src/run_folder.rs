@@ -59,6 +59,11 @@ impl RunFolder {
         &self.partial
     }
 
+    /// Where it will be when it is complete.
+    pub fn complete_path(&self) -> PathBuf {
+        self.results.join(&self.scenario).join(&self.name)
+    }
+
     /// When it began.
     pub fn began(&self) -> Timestamp {
         self.began

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 /// Writes the frames of a capture as JSON, one object a line; a summary goes to standard error.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo analyze decode results/latest/captures/icount-28-1.bin | jq 'select(.log)'")]
 pub struct Decode {
     /// A capture, as results/latest/captures/*.bin
     capture: PathBuf,

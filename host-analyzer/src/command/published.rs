@@ -12,6 +12,10 @@ use std::path::PathBuf;
 /// A row for each figure whose profile, CPU count and options a cell of the run has. Below:
 /// what the same profile says of bring-ups that nobody has published.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask matrix scenarios/haswell-28.toml && cargo analyze published
+  cargo analyze published --figures my-machine.toml
+  cargo analyze published --format json | jq .schema")]
 pub struct Published {
     /// A run folder
     #[arg(default_value = "results/latest")]

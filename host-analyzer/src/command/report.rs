@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 /// Writes a run's report.html, and figures/*.svg and *.png beside it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo analyze report                                        # report.html in the last run's folder
+  cargo analyze report results/latest/captures/icount-28-1.bin -o out")]
 pub struct Report {
     /// A run folder or a capture
     #[arg(default_value = "results/latest")]

@@ -12,6 +12,11 @@ use std::path::PathBuf;
 /// `vs serial` is how many times as fast a cell is as `strategy=serial` on the same engine and
 /// CPU count with otherwise equal options.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo analyze show                                     # the last run
+  cargo analyze show results/default/2026-11-23T06-12-00Z --unit ms
+  cargo analyze show --cpu-lines                         # a line for each AP
+  cargo analyze show --format json | jq '.cells[].total.median'")]
 pub struct Show {
     /// A run folder or a capture
     #[arg(default_value = "results/latest")]

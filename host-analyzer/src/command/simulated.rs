@@ -13,11 +13,15 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo analyze simulated\n  \
-    cargo xtask matrix scenarios/agreement.toml && cargo analyze simulated")]
+    cargo xtask matrix scenarios/agreement.toml && cargo analyze simulated\n  \
+    cargo analyze simulated --fit 8")]
 pub struct Simulated {
     /// A run folder or a capture
     #[arg(default_value = "results/latest")]
     run: PathBuf,
+    /// Fit the costs to the cells at this CPU count, and simulate those at the others with them
+    #[arg(long, value_name = "CPUS")]
+    fit: Option<u16>,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -27,8 +31,12 @@ impl Simulated {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
         let run = Run::open(&self.run)?;
-        let rows = simulated::rows(&run)?;
+        let rows = match self.fit {
+            None => simulated::rows(&run)?,
+            Some(smp) => simulated::fitted(&run, smp)?,
+        };
         print(&match self.format {
+            Format::Table if self.fit.is_some() => show::fitted_table(&run, &rows),
             Format::Table => show::simulated_table(&run, &rows),
             Format::Json => format!("{:#}\n", show::simulated_json(&run, &rows)),
         })?;

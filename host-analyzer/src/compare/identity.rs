@@ -87,6 +87,14 @@ pub(crate) fn unequal_of(base: &Run, new: &Run, pairs: &[(&Cell, &Cell)]) -> Vec
     if differs(&|boot| &boot.cpu_model) {
         what.push("CPU models");
     }
+    let defined = |manifest: &Manifest, engine: &str| {
+        let of_that_name = manifest.engines.iter().find(|own| own.name == engine);
+        // An engine that is called otherwise can be the same one.
+        of_that_name.map(|own| manifest::Engine { name: String::new(), ..own.clone() })
+    };
+    if pairs.iter().any(|(base, new)| defined(one, &base.engine) != defined(other, &new.engine)) {
+        what.push("engines' definitions");
+    }
     what
 }
 

@@ -2,7 +2,7 @@
 
 use super::table::{Column, drawn};
 use crate::run::Run;
-use crate::simulated::{Figure, OWN_WORK, PHASE_TOLERANCE, Row, TOTAL_TOLERANCE};
+use crate::simulated::{FITTED_TOLERANCE, Figure, OWN_WORK, PHASE_TOLERANCE, Row, TOTAL_TOLERANCE};
 use bringup::phase::Phase;
 use serde_json::{Map, Value, json};
 
@@ -14,26 +14,19 @@ const NONE: &str = "–";
 
 /// A row for each cell: its total, and the phase that is furthest off. Ends with a newline.
 pub fn simulated_table(run: &Run, rows: &[Row<'_>]) -> String {
-    let varying = run.varying_options();
-    let column = |header: &str, number: bool, text: &dyn Fn(&Row<'_>) -> String| Column {
-        header: header.to_owned(),
-        texts: rows.iter().map(text).collect(),
-        number,
-    };
     let worst = |row: &Row<'_>, text: &dyn Fn(Phase, Figure) -> String| {
         row.worst().map_or(NONE.to_owned(), |(phase, figure)| text(phase, figure))
     };
-    let columns = [
-        column("cell", false, &|row| row.cell.label(&varying)),
-        column("total", true, &|row| row.total.measured.to_string()),
-        column("simulated", true, &|row| row.total.simulated.to_string()),
-        column("off", true, &|row| percent(row.total)),
-        column("phase most off", false, &|row| worst(row, &|phase, _| phase.name().to_owned())),
-        column("by cycles", true, &|row| worst(row, &|_, figure| format!("{:+}", figure.off()))),
-        column("", true, &|row| worst(row, &|_, figure| percent(figure))),
-        column("overruns", true, &|row| row.cell.overrun_count().to_string()),
-        column("verdict", false, &|row| verdict(row).to_owned()),
-    ];
+    let mut columns = totals(run, rows);
+    columns.extend([
+        column(rows, "phase most off", false, &|row| worst(row, &|phase, _| phase.name().into())),
+        column(rows, "by cycles", true, &|row| {
+            worst(row, &|_, figure| format!("{:+}", figure.off()))
+        }),
+        column(rows, "", true, &|row| worst(row, &|_, figure| percent(figure))),
+        column(rows, "overruns", true, &|row| row.cell.overrun_count().to_string()),
+        column(rows, "verdict", false, &|row| verdict(row).to_owned()),
+    ]);
     let agree = rows.iter().filter(|row| row.agrees()).count();
     format!(
         "In cycles: medians over the trials; each phase is the mean over the APs.\n\n{}\n{agree} of {} cells \
@@ -43,6 +36,37 @@ pub fn simulated_table(run: &Run, rows: &[Row<'_>]) -> String {
         100.0 * TOTAL_TOLERANCE,
         100.0 * PHASE_TOLERANCE,
     )
+}
+
+/// A row for each cell that was simulated with fitted costs. Ends with a newline.
+pub fn fitted_table(run: &Run, rows: &[Row<'_>]) -> String {
+    let within = rows.iter().filter(|row| row.fits()).count();
+    format!(
+        "In cycles: medians over the trials, and what the simulator says with costs fitted at another \
+         CPU count.\n\n{}\n{within} of {} totals are within {} %\n",
+        drawn(&totals(run, rows), rows.len()),
+        rows.len(),
+        100.0 * FITTED_TOLERANCE,
+    )
+}
+
+fn totals(run: &Run, rows: &[Row<'_>]) -> Vec<Column> {
+    let varying = run.varying_options();
+    vec![
+        column(rows, "cell", false, &|row| row.cell.label(&varying)),
+        column(rows, "total", true, &|row| row.total.measured.to_string()),
+        column(rows, "simulated", true, &|row| row.total.simulated.to_string()),
+        column(rows, "off", true, &|row| percent(row.total)),
+    ]
+}
+
+fn column(
+    rows: &[Row<'_>],
+    header: &str,
+    number: bool,
+    text: &dyn Fn(&Row<'_>) -> String,
+) -> Column {
+    Column { header: header.to_owned(), texts: rows.iter().map(text).collect(), number }
 }
 
 fn percent(figure: Figure) -> String {

@@ -166,6 +166,10 @@ fn wrong_requests_end_with_2() {
         &[&"decode", &folder.join("nowhere")],
         &[&"show", &"--unit", &"parsec"],
         &[&"show", &"--cpu-lines", &"--format", &"json"],
+        &[&"export", &"--format", &"csv", &folder.join("nowhere")],
+        &[&"export", &folder],
+        &[&"export", &"--format", &"csv", &"--all-trials", &folder],
+        &[&"completions", &"bash", &"--name", &"a;b"],
         &[],
     ] {
         let output = analyzer(arguments);
@@ -228,9 +232,16 @@ fn a_reader_that_goes_away_is_no_failure() {
     let (_keep, folder) = folder();
     let path = folder.join("capture.bin");
     fs::write(&path, capture("repetitions=500", 28)).unwrap();
-    for command in ["decode", "show"] {
+    for command in [
+        "decode",
+        "show",
+        "export --format=csv",
+        "export --format=jsonl",
+        "export --format=perfetto",
+    ] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_host-analyzer"))
-            .args([OsStr::new(command), path.as_os_str()])
+            .args(command.split(' '))
+            .arg(&path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -238,5 +249,93 @@ fn a_reader_that_goes_away_is_no_failure() {
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!((code(&output), stderr(&output)), (0, String::new()), "{command}");
+    }
+}
+
+#[test]
+fn an_export_to_a_file_is_the_one_to_standard_output() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4]);
+    for format in ["csv", "jsonl", "perfetto"] {
+        let file = folder.join(format!("out/{format}"));
+        let output = analyzer(&[&"export", &"--format", &format, &folder, &"-o", &file]);
+        assert_eq!(
+            (code(&output), stdout(&output), stderr(&output)),
+            (0, String::new(), String::new())
+        );
+        let output = analyzer(&[&"export", &"--format", &format, &folder, &"-o", &"-"]);
+        assert_eq!(fs::read(&file).unwrap(), output.stdout);
+        assert!(!output.stdout.is_empty());
+    }
+    assert_eq!(fs::read_dir(folder.join("out")).unwrap().count(), 3);
+}
+
+#[test]
+fn an_export_never_takes_the_place_of_a_capture_or_the_manifest() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, "repetitions=1", &[2]);
+    for kept in ["captures/icount-2-1.bin", "captures/../run.json"] {
+        let before = fs::read(folder.join(kept)).unwrap();
+        let output =
+            analyzer(&[&"export", &"--format", &"csv", &folder, &"-o", &folder.join(kept)]);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains("is part of the run"));
+        assert_eq!(fs::read(folder.join(kept)).unwrap(), before);
+    }
+}
+
+#[test]
+fn an_export_that_fails_leaves_what_was_there() {
+    let (_keep, folder) = folder();
+    let path = folder.join("capture.bin");
+    let mut frames = crate::simulated::frames("repetitions=1", 2);
+    // Without its Hello, nobody knows the clock.
+    frames.remove(0);
+    fs::write(&path, frames.concat()).unwrap();
+    let trace = folder.join("trace");
+    fs::write(&trace, "before").unwrap();
+    let output = analyzer(&[&"export", &"--format", &"perfetto", &path, &"-o", &trace]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("can't become a trace"), "{}", stderr(&output));
+    assert_eq!(fs::read(&trace).unwrap(), b"before");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    let output = analyzer(&[&"export", &"--format", &"csv", &path, &"-o", &folder.join("trace/x")]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+}
+
+#[test]
+fn an_ap_lost_ends_an_export_with_1_after_everything_is_written() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, "repetitions=1 limit=50ms fault=never:2", &[4]);
+    let output = analyzer(&[&"export", &"--format", &"csv", &folder]);
+    assert_eq!((code(&output), stdout(&output).lines().count()), (1, 7));
+    assert!(stderr(&output).contains("warning: icount, 4 CPUs, serial: lost CPU 2"));
+}
+
+#[test]
+fn every_command_has_a_manual_page_and_every_shell_its_completions() {
+    let (_keep, folder) = folder();
+    let help = stdout(&analyzer(&[&"--help"]));
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let commands: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(' '))
+        .map(|(command, _)| command)
+        .filter(|command| !command.is_empty() && *command != "help")
+        .collect();
+    assert!(commands.contains(&"export") && commands.contains(&"man"), "{commands:?}");
+    let output = analyzer(&[&"man", &folder.join("man1")]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    for command in &commands {
+        let page = fs::read_to_string(folder.join(format!("man1/host-analyzer-{command}.1")));
+        assert!(page.unwrap().contains(&format!("cargo analyze {command}")), "{command}");
+    }
+    assert_eq!(fs::read_dir(folder.join("man1")).unwrap().count(), commands.len() + 1);
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = stdout(&analyzer(&[&"completions", &shell, &"--name", &"analyze"]));
+        for word in commands.iter().chain(&["all-trials"]) {
+            assert!(script.contains(word), "{shell} lacks {word}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Two runs are compared: what `compare` says, and how often it errs.
 
 use crate::noisy::noisy_run;
-use crate::simulated::{STRATEGIES, capture, folder, run_folder, write_manifest};
+use crate::simulated::{STRATEGIES, boot, capture, folder, run_folder, write_manifest};
 use bringup::options::Strategy;
 use bringup::phase::Phase;
 use host_analyzer::compare::{self, Comparison, Settings, Verdict, compare};
 use host_analyzer::failure::Failure;
+use host_analyzer::manifest;
 use host_analyzer::measure::Measure;
 use host_analyzer::run::Run;
 use std::fs;
@@ -144,6 +145,30 @@ fn two_engines_of_one_run_can_be_taken_for_the_same() {
     assert_eq!(comparison.cells.len(), 3);
     assert!(comparison.cells.iter().all(|cell| cell.new.engine == "patched"));
     assert!(comparison.base_alone.is_empty() && comparison.new_alone.is_empty());
+}
+
+#[test]
+fn engines_that_need_words_of_their_own_are_told_apart_by_name_and_compared_all_the_same() {
+    let (_keep, folder) = folder();
+    let words = format!("guard=5us tsc-poll=pause tsc-trust=engine {STRATEGIES}");
+    let mut told = run_folder(&folder, &words, &[4]);
+    let mut other = boot("captures/vmm-4-1.bin", STRATEGIES, 4);
+    other.engine = "vmm".to_owned();
+    fs::write(folder.join(&other.capture), capture(STRATEGIES, 4)).unwrap();
+    told.boots.push(other);
+    told.engines = vec![manifest::Engine { name: "vmm".to_owned(), ..Default::default() }];
+    write_manifest(&folder, &told);
+    let run = opened(&folder);
+    assert_eq!(run.varying_options(), ["strategy"]);
+    let engines = Some(("icount".to_owned(), "vmm".to_owned()));
+    let comparison = compare(&run, &run, Settings { engines, ..Settings::default() }).unwrap();
+    assert_eq!(comparison.cells.len(), 3);
+    assert!(
+        comparison.notes[0].starts_with("the engines' definitions differ"),
+        "{:?}",
+        comparison.notes
+    );
+    assert!(comparison.notes[1].ends_with("guard 5us → 0"), "{:?}", comparison.notes);
 }
 
 #[test]

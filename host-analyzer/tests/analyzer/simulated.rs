@@ -81,6 +81,7 @@ pub fn manifest(boots: Vec<Boot>) -> Manifest {
             load: None,
         },
         profiles: Vec::new(),
+        engines: Vec::new(),
         boots,
     }
 }

@@ -4,12 +4,16 @@ use super::{Ending, Engine, Running, Start};
 use bringup::frame::Frame;
 use bringup::wire::{MAX_FRAME, encode};
 use host_analyzer::failure::Failure;
+use host_analyzer::manifest;
 use miette::miette;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
+
+/// Its name.
+pub const NAME: &str = "sim";
 
 /// Its clocks tick at 1 GHz, like those of `icount`.
 const TSC_KHZ: u64 = 1_000_000;
@@ -19,8 +23,8 @@ const TSC_KHZ: u64 = 1_000_000;
 pub struct Sim;
 
 impl Engine for Sim {
-    fn name(&self) -> &'static str {
-        "sim"
+    fn name(&self) -> &str {
+        NAME
     }
 
     fn exact(&self) -> bool {
@@ -31,11 +35,16 @@ impl Engine for Sim {
         false
     }
 
-    fn cpus(&self) -> RangeInclusive<u16> {
-        1..=255
+    fn needs_qemu(&self) -> bool {
+        false
     }
 
-    fn own_words(&self) -> &'static str {
+    fn cpus(&self) -> RangeInclusive<u16> {
+        // No APIC limits it; beyond this a report has more APs than a page has room for.
+        1..=4096
+    }
+
+    fn own_words(&self) -> &str {
         "tsc-trust=engine"
     }
 
@@ -44,8 +53,12 @@ impl Engine for Sim {
         usize::from(u16::MAX)
     }
 
-    fn cpu_model(&self) -> &'static str {
+    fn cpu_model(&self) -> &str {
         "arithmetic clocks"
+    }
+
+    fn definition(&self) -> Option<&manifest::Engine> {
+        None
     }
 
     fn version(&self) -> Result<String, Failure> {

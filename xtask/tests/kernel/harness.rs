@@ -68,7 +68,7 @@ pub fn kernel() -> &'static Kernel {
 /// Boots this workspace's kernel.
 #[track_caller]
 pub fn boot(engine: Qemu, smp: u16, words: &str) -> Booted {
-    boot_kernel(&kernel().path, &engine, smp, words)
+    boot_kernel(&kernel().path, &engine.engine(), smp, words)
 }
 
 /// Boots once; the words go to the kernel as they are, behind the engine's own.

@@ -408,14 +408,14 @@ fn nonsense_on_the_command_line_comes_back_by_name() {
 
 #[test]
 fn the_longest_command_line_arrives_whole() {
-    let engine = Qemu::Icount;
+    let engine = Qemu::Icount.engine();
     // The cell at the end is what a shortened line would lose.
     let end = "cell strategy=full-parallel tsc-window=500us";
     let room = engine.longest_command_line() - engine.own_words().len() - 1 - end.len();
     let mut words = "wait=halt ".repeat(room / 10);
     words += &" ".repeat(room % 10);
     words += end;
-    let booted = boot(engine, 2, &words).well();
+    let booted = boot(Qemu::Icount, 2, &words).well();
     assert_eq!(booted.cells[0].options.strategy, Strategy::FullParallel);
 }
 
@@ -425,7 +425,7 @@ fn a_boot_beyond_its_limit_is_killed_and_says_what_it_last_saw() {
     fs::create_dir(folder.path().join("captures")).unwrap();
     let outcome = boot_order(
         &Order {
-            engine: &Qemu::Tcg,
+            engine: &Qemu::Tcg.engine(),
             kernel: Some(&kernel().path),
             smp: 4,
             number: 1,
@@ -445,7 +445,7 @@ fn a_boot_beyond_its_limit_is_killed_and_says_what_it_last_saw() {
 
 #[test]
 fn what_is_no_kernel_fails_with_the_engines_own_words() {
-    let booted = boot_kernel(Path::new(file!()), &Qemu::Icount, 2, "");
+    let booted = boot_kernel(Path::new(file!()), &Qemu::Icount.engine(), 2, "");
     let text = refusal(&booted);
     assert!(text.contains("standard error") && text.contains("ended without a goodbye"), "{text}");
 }

@@ -1,5 +1,6 @@
 //! The tests that boot a kernel in QEMU; `cargo xtask test kernel` runs them.
 
+mod engines;
 mod harness;
 mod machine;
 mod mutants;

@@ -4,6 +4,7 @@
 //! `machine.rs` shows the same claims green without them.
 
 use crate::harness::{COSTS, boot_kernel};
+use crate::tsc_sync;
 use bringup::frame::ApTimeline;
 use host_analyzer::claims::{self, Violation};
 use std::fs;
@@ -36,17 +37,20 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds the kernel of a copy of the workspace, after a change to the strategies' source.
-fn altered(name: &str, change: impl Fn(String) -> String) -> Kernel {
+/// Where the strategies are.
+const STRATEGIES: &str = "bringup/src/strategy.rs";
+
+/// Builds the kernel of a copy of the workspace, after a change to one of its files.
+fn altered(name: &str, file: &str, change: impl Fn(String) -> String) -> Kernel {
     let mutants = root().join("target/mutants");
     let workspace = mutants.join(name);
     // A test that failed while it held the lock has not harmed what the lock protects.
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = fs::remove_dir_all(&workspace);
     copy(root(), &workspace);
-    let strategies = workspace.join("bringup/src/strategy.rs");
-    let source = fs::read_to_string(&strategies).unwrap();
-    fs::write(&strategies, change(source)).unwrap();
+    let path = workspace.join(file);
+    let source = fs::read_to_string(&path).unwrap();
+    fs::write(&path, change(source)).unwrap();
     let mut kernel = kernel::build(&workspace, &mutants.join("target"))
         .unwrap_or_else(|failure| panic!("{:?}", failure.report()));
     // The next build overwrites it where it is.
@@ -56,12 +60,11 @@ fn altered(name: &str, change: impl Fn(String) -> String) -> Kernel {
     kernel
 }
 
-/// Builds the kernel of a workspace in which `text`, found exactly once in the strategies, is
-/// replaced.
-fn mutant(name: &str, text: &str, replacement: &str) -> PathBuf {
-    let kernel = altered(name, |source| {
+/// Builds the kernel of a workspace in which `text`, found exactly once in a file, is replaced.
+fn mutant(name: &str, file: &str, text: &str, replacement: &str) -> PathBuf {
+    let kernel = altered(name, file, |source| {
         let found = source.matches(text).count();
-        assert_eq!(found, 1, "the text to replace is {found} times in strategy.rs:\n{text}");
+        assert_eq!(found, 1, "the text to replace is {found} times in {file}:\n{text}");
         source.replace(text, replacement)
     });
     kernel.path
@@ -69,7 +72,7 @@ fn mutant(name: &str, text: &str, replacement: &str) -> PathBuf {
 
 #[test]
 fn the_kernels_bytes_do_not_depend_on_where_its_sources_lie() {
-    let elsewhere = altered("un changed", |source| source).described.sha256;
+    let elsewhere = altered("un changed", STRATEGIES, |source| source).described.sha256;
     let here = kernel::build(root(), &kernel::target_folder(root()))
         .unwrap_or_else(|failure| panic!("{:?}", failure.report()));
     assert_eq!(elsewhere, here.described.sha256);
@@ -79,7 +82,7 @@ fn the_kernels_bytes_do_not_depend_on_where_its_sources_lie() {
 #[track_caller]
 fn assert_red(kernel: &Path, strategy: &str, claim: fn(&[ApTimeline]) -> Result<(), Violation>) {
     let words = format!("{COSTS} strategy={strategy}");
-    let booted = boot_kernel(kernel, &Qemu::Icount, 4, &words).well();
+    let booted = boot_kernel(kernel, &Qemu::Icount.engine(), 4, &words).well();
     let mut trials = 0;
     for (cell, trial) in booted.trials() {
         assert_eq!((cell.options.strategy.name(), trial.end.lost), (strategy, 0));
@@ -94,6 +97,7 @@ fn assert_red(kernel: &Path, strategy: &str, claim: fn(&[ApTimeline]) -> Result<
 fn a_serial_that_kicks_all_at_once_is_noticed() {
     let kernel = mutant(
         "serial",
+        STRATEGIES,
         "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
         "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
     );
@@ -104,6 +108,7 @@ fn a_serial_that_kicks_all_at_once_is_noticed() {
 fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
     let kernel = mutant(
         "parallel-sipi",
+        STRATEGIES,
         "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
         "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
     );
@@ -114,9 +119,32 @@ fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
 fn a_full_parallel_that_opens_the_gates_one_by_one_is_noticed() {
     let kernel = mutant(
         "full-parallel",
+        STRATEGIES,
         "    bsp.release(bsp.aps());\n    bsp.kick(bsp.aps());\n    sync_tsc(bsp, bsp.aps());\n    \
          for ap in bsp.aps() {\n        bsp.await_online(ap);\n",
         "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
     );
     assert_red(&kernel, "full-parallel", claims::full_parallel);
+}
+
+/// True if the TSC sync of 64 CPUs is what `tsc_sync.rs` demands of it.
+fn syncs(kernel: &Path) -> bool {
+    let booted = boot_kernel(kernel, &Qemu::Icount, 64, tsc_sync::MANY).well();
+    booted.trials().all(|(_, trial)| tsc_sync::is_one_window(&trial.aps))
+}
+
+#[test]
+fn a_sync_that_sleeps_through_its_window_is_noticed() {
+    let visit = "        down.visiting.store(true, Release);\n";
+    let none = format!("        if limit > 0 {{\n            return;\n        }}\n{visit}");
+    let kernel = mutant("no-visit", "testbed-kernel/src/trial/tsc_sync.rs", visit, &none);
+    assert!(!syncs(&kernel));
+}
+
+#[test]
+fn a_sync_in_which_every_ap_spins_through_the_window_is_noticed() {
+    let rest = "                self.rest();\n                continue;\n";
+    let spin = "                core::hint::spin_loop();\n                continue;\n";
+    let kernel = mutant("all-spin", "testbed-kernel/src/ap.rs", rest, spin);
+    assert!(!syncs(&kernel));
 }

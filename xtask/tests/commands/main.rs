@@ -1,5 +1,7 @@
 //! The commands from outside: output, files and exit codes, with the simulator as the engine.
 
+mod engines;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -111,6 +113,18 @@ fn one_cpu_has_no_ap() {
 }
 
 #[test]
+fn the_simulator_brings_4096_cpus_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "strategy=serial tsc-sync=trusted cost-callin=1us";
+    let run = format!("run --engine sim --smp 4096 --format json --results @ {words}");
+    let (said, _) = ends_with(&xtask(folder.path(), &run), 0);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let cell = &json["cells"][0];
+    assert_eq!((&cell["smp"], &cell["lost"]), (&4096.into(), &0.into()));
+    assert_eq!(cell["total"]["median"], 4095 * 1000, "{cell}");
+}
+
+#[test]
 fn a_lost_ap_is_a_verdict() {
     let folder = tempfile::tempdir().unwrap();
     let output = xtask(folder.path(), "run --engine sim --results @ fault=never:2 limit=50ms");
@@ -131,8 +145,8 @@ fn a_wrong_request_boots_nothing() {
         ("matrix @/bytes.toml --results @/results", "bytes.toml:2:8: this byte is not UTF-8"),
         ("run --engine sim --results @/results stratgy=serial", "did you mean `strategy`?"),
         ("run --engine sim --results @/results kick=broadcast", "is refused"),
-        ("run --engine sim --results @/results --smp 256", "the engine sim takes 1 to 255"),
-        ("run --engine bochs --results @/results", "expected one of icount, tcg, sim"),
+        ("run --engine sim --results @/results --smp 4097", "the engine sim takes 1 to 4096"),
+        ("run --engine bochs --results @/results", "expected one of icount, tcg, kvm, sim"),
         ("run --limit-seconds 0 --results @/results", "--limit-seconds"),
         ("test no-such-stage", "expected fmt, clippy"),
         ("frobnicate", "frobnicate"),
@@ -252,4 +266,25 @@ fn the_simulator_needs_no_setup() {
     let output =
         command(folder.path(), "run --engine sim --results @").env("PATH", "").output().unwrap();
     ends_with(&output, 0);
+}
+
+#[test]
+fn the_experiment_on_exact_boots_is_never_wrong_and_finds_what_is_planted() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "experiment --engine sim --pairs 2 --boots 1 --summary @/summary --results @/runs";
+    let (said, told) = ends_with(&xtask(folder.path(), words), 0);
+    assert!(said.contains("found | 2 | 2 (100.0 %)"), "{said}");
+    assert_eq!(told.lines().count(), 2, "{told}");
+    let json = fs::read_to_string(folder.path().join("summary/summary.json")).unwrap();
+    assert!(json.starts_with("{\n  \"schema\": 1,"), "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["false_comparisons"], &json["found"]), (&0.into(), &2.into()));
+    let round = &json["pairs"][0]["rounds"][0];
+    let cells = round["planted"].as_array().unwrap();
+    assert_eq!(cells.len(), 2);
+    for cell in cells {
+        assert_eq!((&cell["figure"], &cell["verdict"]), (&"callin".into(), &"slower".into()));
+        assert_eq!((cell["base"].as_f64(), cell["new"].as_f64()), (Some(2e6), Some(2.4e6)));
+    }
+    assert!(folder.path().join("summary/summary.md").is_file());
 }

@@ -1,0 +1,214 @@
+//! Engines of a scenario's own, without QEMU: a script that feeds what the simulator has made.
+
+use super::{command, ends_with, entries, program, scenario, xtask};
+use host_analyzer::manifest::Manifest;
+use host_analyzer::run::Run;
+use host_analyzer::{check, compare};
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The capture that the simulator makes of `SMALL`'s cells with so many CPUs, as `4.bin`.
+fn recorded(folder: &Path, cpus: &[u16]) {
+    for smp in cpus {
+        let words = "strategy=serial repetitions=3 cost-callin=1ms";
+        let place = format!("run --engine sim --smp {smp} --results @/recorded {words}");
+        ends_with(&xtask(folder, &place), 0);
+        let captures = folder.join("recorded/latest/captures");
+        fs::copy(captures.join(format!("sim-{smp}-1.bin")), folder.join(format!("{smp}.bin")))
+            .unwrap();
+    }
+}
+
+/// A scenario with an engine that feeds what [`recorded`] made; `more` are further keys of it.
+fn replaying(folder: &TempDir, more: &str) {
+    let text = format!(
+        "engines = [\"replay\", \"sim\"]\ncpus = [4, 2]\nboots = 2\nboot-limit = \"20s\"\n\
+         [engine.replay]\ncommand = [\"./replay\", \"{{smp}}.bin\", \"{{capture}}\", \"{{cmdline}}\"]\n\
+         {more}\n[options]\nstrategy = \"serial\"\nrepetitions = 3\ncost-callin = \"1ms\"\n"
+    );
+    scenario(folder, &text);
+}
+
+fn manifest(run: &Path) -> Manifest {
+    serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_script_is_an_engine_like_those_built_in_and_their_boots_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2, 4]);
+    program(folder.path(), "replay", "echo $# words >&2; cp $1 \"$2\"; exit 7");
+    program(folder.path(), "version", "echo; echo replay 3; echo more");
+    let more = "exact = true\nsuccess-status = [0, 7]\nown-words = \"wait=halt\"\nversion-command = [\"./version\"]";
+    replaying(&folder, more);
+    let results = folder.path().join("results with blanks");
+    let mut matrix = command(folder.path(), "matrix @/small.toml --results");
+    let (said, _) = ends_with(&matrix.arg(&results).output().unwrap(), 0);
+    assert!(said.contains("replay") && !said.contains("warning"), "{said}");
+    let latest = results.join("latest").canonicalize().unwrap();
+    let manifest = manifest(&latest);
+    let captures: Vec<&str> = manifest.boots.iter().map(|boot| boot.capture.as_str()).collect();
+    let turns = ["replay-4-1", "sim-4-1", "replay-2-1", "sim-2-1"];
+    let again = ["replay-4-2", "sim-4-2", "replay-2-2", "sim-2-2"];
+    let expected: Vec<String> =
+        turns.iter().chain(&again).map(|name| format!("captures/{name}.bin")).collect();
+    assert_eq!(captures, expected);
+    let boot = &manifest.boots[0];
+    assert_eq!((boot.engine_version.as_str(), boot.exact), ("replay 3", true));
+    // One word each, whatever is in it, and a capture that is found again.
+    assert_eq!(boot.stderr, "3 words\n");
+    assert_eq!(boot.command[2], latest.join(&boot.capture).display().to_string());
+    assert_eq!(boot.command[3], "wait=halt strategy=serial repetitions=3 cost-callin=1ms");
+    assert_eq!(manifest.engines.len(), 1);
+    assert_eq!(manifest.engines[0].success_status, [0, 7]);
+    assert!(manifest.kernel.is_none(), "no word names the kernel");
+    // The order of the tables is that of the engines, whatever the order of the boots.
+    let run = Run::open(&latest).unwrap();
+    let cells: Vec<(&str, u16)> =
+        run.cells.iter().map(|cell| (cell.engine.as_str(), cell.smp)).collect();
+    assert_eq!(cells, [("replay", 2), ("replay", 4), ("sim", 2), ("sim", 4)]);
+    let totals: Vec<u64> = run.cells.iter().map(|cell| cell.total().unwrap().median).collect();
+    assert_eq!(totals[..2], totals[2..]);
+    assert_eq!(entries(&results), ["latest", "small"]);
+}
+
+#[test]
+fn runs_of_an_engine_of_ones_own_are_compared_and_checked_like_others() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2, 4]);
+    program(folder.path(), "replay", "cp $1 \"$2\"");
+    replaying(&folder, "exact = true");
+    let ran = |results: &str| {
+        let words = format!("matrix @/small.toml --results @/{results}");
+        ends_with(&xtask(folder.path(), &words), 0);
+        Run::open(&folder.path().join(results).join("latest")).unwrap()
+    };
+    let budgets = folder.path().join("budgets.toml");
+    let limit = "[[budget]]\ncells = { engine = \"replay\", smp = 4 }\nfigure = \"callin\"\nmax-us = 1_000\n";
+    fs::write(&budgets, limit).unwrap();
+    let budgets = check::budgets::Budgets::read(&budgets).unwrap();
+    let (base, same) = (ran("base"), ran("same"));
+    let equal = compare::compare(&base, &same, Default::default()).unwrap();
+    assert_eq!(equal.cells.len(), 4);
+    assert_eq!(equal.count(|verdict| verdict != compare::Verdict::Same), 0);
+    assert!(equal.notes.is_empty(), "{:?}", equal.notes);
+    let verdict = check::check(&base, &budgets).unwrap();
+    assert_eq!(verdict.rows.len(), 1);
+    verdict.result().unwrap();
+    // One percent more in one step.
+    let slower = "run --engine sim --smp 4 --results @/slower strategy=serial repetitions=3 cost-callin=1010us";
+    ends_with(&xtask(folder.path(), slower), 0);
+    let capture = folder.path().join("slower/latest/captures/sim-4-1.bin");
+    fs::copy(capture, folder.path().join("4.bin")).unwrap();
+    let new = ran("new");
+    let found = compare::compare(&base, &new, Default::default()).unwrap();
+    let callin = found.figures().filter(|(_, figure)| figure.measure.name() == "callin");
+    let slower: Vec<(&str, u16, bool)> = callin
+        .map(|(cell, figure)| {
+            (&*cell.new.engine, cell.new.smp, figure.verdict == compare::Verdict::Slower)
+        })
+        .collect();
+    let expected =
+        [("replay", 2, false), ("replay", 4, true), ("sim", 2, false), ("sim", 4, false)];
+    assert_eq!(slower, expected);
+    assert!(check::check(&new, &budgets).unwrap().result().is_err());
+}
+
+#[test]
+fn a_command_that_fails_is_told_with_its_status_and_its_own_words() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2, 4]);
+    for (case, (script, more, told)) in [
+        ("cp $1 $2; exit 33", "", "said goodbye, but its engine did not end well"),
+        ("cp $1 $2; exit 33", "", "exit status 33, expected 0"),
+        ("cp $1 $2", "success-status = [33, 35]", "exit status 0, expected 33 or 35"),
+        ("echo no memory >&2; exit 9", "", "no memory"),
+        ("exit 0", "", "ended without a goodbye"),
+        ("head -c 150 $1 > $2", "", "ended without a goodbye"),
+        ("kill -9 $$", "", "killed by signal 9"),
+        ("sleep 60", "", "did not say goodbye within its 1 s"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        program(folder.path(), "replay", script);
+        replaying(&folder, more);
+        if script.starts_with("sleep") {
+            let text = fs::read_to_string(folder.path().join("small.toml")).unwrap();
+            scenario(&folder, &text.replace("20s", "1s"));
+        }
+        let matrix = format!("matrix @/small.toml --results @/results/{case}");
+        let (_, all) = ends_with(&xtask(folder.path(), &matrix), 3);
+        assert!(all.contains(told), "{script}: {all}");
+        assert!(all.contains("replay with 4 CPUs"), "{script}: {all}");
+    }
+}
+
+/// Why the scenario's engines are not ready, without building a kernel.
+fn engine_failure(folder: &TempDir) -> String {
+    let path = folder.path().join("small.toml");
+    let scenario = xtask::scenario::Scenario::read(&path, folder.path()).unwrap();
+    xtask::probe::engines(&scenario, None).unwrap_err().report().to_string()
+}
+
+#[test]
+fn an_engine_that_is_missing_is_told_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    for (more, told) in [
+        ("", "the engine replay can't start"),
+        ("version-command = [\"false\"]", "the engine replay does not tell its version"),
+        ("version-command = [\"no-such-program\"]", "no-such-program"),
+    ] {
+        replaying(&folder, more);
+        let (_, all) =
+            ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 3);
+        assert!(all.contains(told), "{more}: {all}");
+    }
+    scenario(
+        &folder,
+        "engines = \"mine\"\ncpus = 2\n[engine.mine]\nbase = \"tcg\"\nqemu = \"bin/qemu\"\n",
+    );
+    let qemu = folder.path().join("bin/qemu").display().to_string();
+    let told = engine_failure(&folder);
+    assert!(told.contains(&qemu) && told.contains("engine mine"), "{told}");
+    assert!(!folder.path().join("results").exists());
+}
+
+#[test]
+fn a_command_that_stays_is_ended_when_the_kernel_has_said_goodbye() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2, 4]);
+    program(folder.path(), "replay", "cp $1 $2; sleep 60");
+    replaying(&folder, "endless = true");
+    ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 0);
+    // Without a goodbye there is nothing to end it for.
+    program(folder.path(), "replay", "head -c 150 $1 > $2; exit 0");
+    let (_, all) = ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 3);
+    assert!(all.contains("ended without a goodbye"), "{all}");
+}
+
+#[test]
+fn what_a_command_leaves_running_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2, 4]);
+    program(folder.path(), "replay", "sleep 60 & echo $! >> left; cp $1 $2");
+    replaying(&folder, "");
+    ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 0);
+    let left = fs::read_to_string(folder.path().join("left")).unwrap();
+    assert_eq!(left.lines().count(), 4);
+    for process in left.lines() {
+        let runs = || {
+            let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            !(status.is_empty() || status.contains(") Z "))
+        };
+        // It was killed; going takes it a moment.
+        let began = Instant::now();
+        while runs() {
+            assert!(began.elapsed() < Duration::from_secs(30), "{process} is still there");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

@@ -10,6 +10,7 @@ pub mod check;
 pub mod claims;
 pub mod command;
 pub mod compare;
+pub mod critical;
 pub mod decode;
 pub mod document;
 pub mod export;

@@ -1,33 +1,44 @@
 //! `report`: a run as one HTML page and its figures.
 
+mod data;
 mod figure;
+mod headline;
 mod page;
 mod pictures;
+mod tables;
 
 use crate::failure::Failure;
 use crate::file::write_whole;
 use crate::run::Run;
 use askama::Template;
+use data::Data;
 use miette::miette;
 use std::path::Path;
 
-/// Writes `report.html` and `figures/*.svg` into a folder: the page opens offline, with the
-/// figures in it; the files are for use elsewhere.
+/// Writes `report.html`, `figures/*.svg` and `figures/*.png` into a folder: the page opens offline,
+/// with everything that it needs inside; the figures are for use elsewhere.
 ///
 /// Fails with [`Failure::Environment`] where a file can't be written, or a capture no longer be
 /// read.
 pub fn write(run: &Run, folder: &Path) -> Result<(), Failure> {
-    let figures = pictures::of(run)?;
+    let shown = run.with_timelines(&data::shown(run))?;
+    let figures = pictures::of(run, &shown);
     for figure in &figures {
-        write_whole(&folder.join("figures").join(&figure.file), figure.svg.as_bytes())?;
+        let file = folder.join("figures").join(&figure.file);
+        write_whole(&file, figure.svg.as_bytes())?;
+        write_whole(&file.with_extension("png"), &figure.png)?;
     }
-    let page = page::Page::of(run, &figures);
-    let html = page.render().map_err(|error| {
-        Failure::Environment(miette!(
-            help = "this is a fault of the analyzer; please tell its authors",
-            "the report of {} can't be written: {error}",
-            run.path.display()
-        ))
-    })?;
+    let data = Data::of(run, &shown);
+    let json = data.json().map_err(|error| at_fault(run, &error))?;
+    let page = page::Page::of(run, &figures, &shown, &data, &json);
+    let html = page.render().map_err(|error| at_fault(run, &error))?;
     write_whole(&folder.join("report.html"), html.as_bytes())
+}
+
+fn at_fault(run: &Run, error: &dyn std::error::Error) -> Failure {
+    Failure::Environment(miette!(
+        help = "this is a fault of the analyzer; please tell its authors",
+        "the report of {} can't be written: {error}",
+        run.path.display()
+    ))
 }

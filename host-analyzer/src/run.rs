@@ -352,25 +352,35 @@ impl Run {
     /// The median trial is the one whose total is the median; of an even count the lower of the
     /// two in the middle.
     pub fn median_trials(&self) -> Result<Vec<Option<FullTrial>>, Failure> {
-        let wanted: Vec<Option<Trial>> = self.cells.iter().map(Cell::median_trial).collect();
-        let mut found: Vec<Option<FullTrial>> = vec![None; self.cells.len()];
+        let wanted: Vec<Vec<Trial>> =
+            self.cells.iter().map(|cell| cell.median_trial().into_iter().collect()).collect();
+        Ok(self.with_timelines(&wanted)?.into_iter().map(|mut found| found.pop()).collect())
+    }
+
+    /// Some trials of every cell with their timelines, in the order of [`Run::cells`]; of each cell
+    /// as many as wanted, in that order, none of them twice. Reads the captures again.
+    pub fn with_timelines(&self, wanted: &[Vec<Trial>]) -> Result<Vec<Vec<FullTrial>>, Failure> {
+        let mut found: Vec<Vec<FullTrial>> = vec![Vec::new(); wanted.len()];
         for (index, boot) in (0..).zip(&self.boots) {
-            let wanted: Vec<(usize, Trial)> = (0..)
-                .zip(&wanted)
-                .filter_map(|(cell, trial)| Some((cell, (*trial)?)))
+            let of_boot: Vec<(usize, Trial)> = (0..)
+                .zip(wanted)
+                .flat_map(|(cell, trials)| trials.iter().map(move |trial| (cell, *trial)))
                 .filter(|(_, trial)| trial.boot == index)
                 .collect();
-            if wanted.is_empty() {
+            if of_boot.is_empty() {
                 continue;
             }
-            let mut replay = Replay::new(&wanted);
+            let mut replay = Replay::new(&of_boot);
             capture::read(&boot.capture, |frame| {
                 replay.take(frame);
                 ControlFlow::Continue(())
             })?;
-            for ((cell, trial), timelines) in wanted.iter().zip(replay.finish()) {
-                found[*cell] = Some(FullTrial { trial: *trial, timelines });
+            for ((cell, trial), timelines) in of_boot.iter().zip(replay.finish()) {
+                found[*cell].push(FullTrial { trial: *trial, timelines });
             }
+        }
+        for (found, wanted) in found.iter_mut().zip(wanted) {
+            found.sort_by_key(|found| wanted.iter().position(|trial| *trial == found.trial));
         }
         Ok(found)
     }
@@ -454,9 +464,15 @@ impl Cell {
 
     /// The trial whose total is the median; see [`Run::median_trials`].
     pub fn median_trial(&self) -> Option<Trial> {
-        let mut trials: Vec<&Trial> = self.trials.iter().collect();
+        let trials = self.ranked_trials();
+        trials.get(trials.len().saturating_sub(1) / 2).copied()
+    }
+
+    /// The trials without cold ones, the fastest first.
+    pub fn ranked_trials(&self) -> Vec<Trial> {
+        let mut trials = self.trials.to_vec();
         trials.sort_by_key(|trial| (trial.total, trial.boot, trial.number));
-        trials.get(trials.len().saturating_sub(1) / 2).map(|trial| **trial)
+        trials
     }
 }
 
@@ -523,14 +539,23 @@ fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
     // From the text, for the line and column in the message.
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
-    let outside = |capture: &str| {
-        !Path::new(capture).components().all(|part| matches!(part, Component::Normal(_)))
-    };
-    match manifest.boots.iter().find(|boot| outside(&boot.capture)) {
+    match manifest.boots.iter().find(|boot| !lies_inside(folder, &boot.capture)) {
         None => Ok(manifest),
         Some(boot) => Err(unusable(format!(
             "the capture `{}` is outside the run's folder",
             boot.capture.escape_debug()
         ))),
     }
+}
+
+/// Whether a path of a manifest's stays in the folder, links followed. A run folder may come from
+/// anywhere, and must not have other files read.
+fn lies_inside(folder: &Path, path: &str) -> bool {
+    let mut components = Path::new(path).components().peekable();
+    let plain = components.peek().is_some()
+        && components.all(|component| matches!(component, Component::Normal(_)));
+    // What does not exist is told when it is read.
+    let resolved = fs::canonicalize(folder)
+        .and_then(|folder| Ok(fs::canonicalize(folder.join(path))?.starts_with(folder)));
+    plain && resolved.unwrap_or(true)
 }

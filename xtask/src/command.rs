@@ -83,7 +83,7 @@ enum Command {
     },
     /// Run every check of the project, in order, until one fails
     Test {
-        /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, loom, machine, mutants
+        /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, page, loom, kernel
         stages: Vec<String>,
     },
     /// Print a script that completes this program's words in a shell
@@ -230,15 +230,18 @@ fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Fa
 fn prepared(engines: &[Arc<dyn Engine>]) -> Result<(), Failure> {
     let kernel = engines.iter().any(|engine| engine.boots_kernel());
     let qemu = engines.iter().any(|engine| engine.needs_qemu());
-    setup::ensure(Needs { kernel, qemu, checks: false }, false)
+    setup::ensure(Needs { kernel, qemu, checks: false, browser: false }, false)
 }
 
 /// Where the report and the figures of a run are.
 fn paths(folder: &Path) -> String {
     let mut lines = vec![format!("report:  {}", folder.join("report.html").display())];
     let figures = folder.join("figures").read_dir().into_iter().flatten().flatten();
+    // Beside each stands the same as PNG.
+    let svg = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "svg");
+    let figures = figures.map(|figure| figure.path()).filter(svg);
     let mut figures: Vec<String> =
-        figures.map(|figure| format!("figure:  {}", figure.path().display())).collect();
+        figures.map(|path| format!("figure:  {}", path.display())).collect();
     figures.sort();
     lines.extend(figures);
     lines.push(format!("run:     {}", folder.display()));

@@ -13,6 +13,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::Command;
 use std::time::Duration;
 
+/// What drives the browser.
+const DRIVER: &str = "chromedriver";
+
 /// How long one command of a package manager may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -25,6 +28,8 @@ struct PackageManager {
     install: &'static [&'static str],
     /// The package with [`QEMU`].
     qemu: &'static str,
+    /// The packages with Chromium and [`DRIVER`].
+    browser: &'static [&'static str],
 }
 
 /// Debian and Ubuntu; Fedora; Arch; openSUSE; Alpine; Homebrew. The first that is found is used.
@@ -34,27 +39,43 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         refresh: &["update"],
         install: &["install", "-y", "--no-install-recommends"],
         qemu: "qemu-system-x86",
+        browser: &["chromium", "chromium-driver"],
     },
     PackageManager {
         program: "dnf",
         refresh: &[],
         install: &["install", "-y", "--setopt=install_weak_deps=False"],
         qemu: "qemu-system-x86-core",
+        browser: &["chromium", "chromedriver"],
     },
     PackageManager {
         program: "pacman",
         refresh: &[],
         install: &["-Sy", "--noconfirm", "--needed"],
         qemu: "qemu-system-x86",
+        browser: &["chromium"],
     },
     PackageManager {
         program: "zypper",
         refresh: &[],
         install: &["--non-interactive", "install", "--no-recommends"],
         qemu: "qemu-x86",
+        browser: &["chromium", "chromedriver"],
     },
-    PackageManager { program: "apk", refresh: &[], install: &["add"], qemu: "qemu-system-x86_64" },
-    PackageManager { program: "brew", refresh: &[], install: &["install"], qemu: "qemu" },
+    PackageManager {
+        program: "apk",
+        refresh: &[],
+        install: &["add"],
+        qemu: "qemu-system-x86_64",
+        browser: &["chromium", "chromium-chromedriver"],
+    },
+    PackageManager {
+        program: "brew",
+        refresh: &[],
+        install: &["install"],
+        qemu: "qemu",
+        browser: &["chromium", "chromedriver"],
+    },
 ];
 
 /// What a command is going to use.
@@ -66,11 +87,20 @@ pub struct Needs {
     pub qemu: bool,
     /// The sources are checked: rustfmt and clippy.
     pub checks: bool,
+    /// The report's page is tested: Chromium and its driver.
+    pub browser: bool,
 }
 
 impl Needs {
-    /// Everything.
-    pub const ALL: Needs = Needs { kernel: true, qemu: true, checks: true };
+    /// Everything but the browser, which only the tests of the page want.
+    pub const ALL: Needs = Needs { kernel: true, qemu: true, checks: true, browser: false };
+
+    /// The programs that these needs take and that are not here.
+    fn missing(self) -> Vec<&'static str> {
+        let programs = [(self.qemu, QEMU), (self.browser, DRIVER)].into_iter();
+        let needed = programs.filter_map(|(needed, program)| needed.then_some(program));
+        needed.filter(|program| which::which(program).is_err()).collect()
+    }
 }
 
 /// Sees to it that everything needed is there; a quick look if it is.
@@ -90,8 +120,9 @@ pub fn ensure(needs: Needs, yes: bool) -> Result<(), Failure> {
         }
     }
     let mut steps = Vec::new();
-    if needs.qemu && which::which(QEMU).is_err() {
-        steps.extend(package_steps()?);
+    let missing = needs.missing();
+    if !missing.is_empty() {
+        steps.extend(package_steps(&missing)?);
     }
     if needs.checks {
         steps.extend(component_step()?);
@@ -101,11 +132,11 @@ pub fn ensure(needs: Needs, yes: bool) -> Result<(), Failure> {
     }
     consent(&steps, yes)?;
     steps.iter().try_for_each(Step::take)?;
-    match needs.qemu && which::which(QEMU).is_err() {
-        true => Err(Failure::Environment(miette!(
-            "`{QEMU}` is not on the PATH even though its package was installed"
+    match needs.missing().first() {
+        Some(program) => Err(Failure::Environment(miette!(
+            "`{program}` is not on the PATH even though its package was installed"
         ))),
-        false => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -147,17 +178,26 @@ impl Step {
     }
 }
 
-/// How to install QEMU here.
-fn package_steps() -> Result<Vec<Step>, Failure> {
+/// How to install these programs here.
+fn package_steps(missing: &[&str]) -> Result<Vec<Step>, Failure> {
     let found = PACKAGE_MANAGERS.iter().find(|manager| which::which(manager.program).is_ok());
     let manager = found.ok_or_else(|| {
         let known: Vec<&str> = PACKAGE_MANAGERS.iter().map(|manager| manager.program).collect();
         Failure::Environment(miette!(
-            help = "install QEMU for x86-64 by hand; `--engine sim` needs nothing",
-            "`{QEMU}` is missing, and there is no package manager that is known here ({})",
+            help = "install it by hand; `--engine sim` needs nothing",
+            "`{}` is missing, and there is no package manager that is known here ({})",
+            missing.join("` and `"),
             known.join(", ")
         ))
     })?;
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|program| match *program {
+            QEMU => std::slice::from_ref(&manager.qemu),
+            _ => manager.browser,
+        })
+        .copied()
+        .collect();
     let is_root = rustix::process::geteuid().is_root();
     let prefix: &[&str] = match manager.program {
         "brew" => &[],
@@ -169,14 +209,15 @@ fn package_steps() -> Result<Vec<Step>, Failure> {
                     "run as root: {} {} {}",
                     manager.program,
                     manager.install.join(" "),
-                    manager.qemu
+                    packages.join(" ")
                 ),
-                "`{QEMU}` is missing, and installing it takes root, which this user is not"
+                "`{}` is missing, and installing it takes root, which this user is not",
+                missing.join("` and `")
             )));
         }
     };
     let refresh = Step::new(&[prefix, &[manager.program], manager.refresh]);
-    let install = Step::new(&[prefix, &[manager.program], manager.install, &[manager.qemu]]);
+    let install = Step::new(&[prefix, &[manager.program], manager.install, &packages]);
     let refresh = (!manager.refresh.is_empty()).then_some(refresh);
     Ok(refresh.into_iter().chain([install]).collect())
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 type Stage = (&'static str, fn() -> Result<Command, Failure>);
 
 /// From the quickest to the slowest.
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     ("fmt", || Ok(cargo(&["fmt", "--all", "--check"]))),
     ("clippy", || {
         Ok(cargo(&[
@@ -21,7 +21,7 @@ const STAGES: [Stage; 7] = [
             "--workspace",
             "--all-targets",
             "--features",
-            "xtask/kernel-tests",
+            "xtask/kernel-tests,host-analyzer/browser-tests",
             "--",
             "-D",
             "warnings",
@@ -38,6 +38,17 @@ const STAGES: [Stage; 7] = [
         Ok(command)
     }),
     ("unit", || Ok(cargo(&["test", "--workspace"]))),
+    ("page", || {
+        // As one workspace, so that what `unit` has built is used.
+        Ok(cargo(&[
+            "test",
+            "--workspace",
+            "--features",
+            "host-analyzer/browser-tests",
+            "--test",
+            "page",
+        ]))
+    }),
     ("loom", || {
         let mut command = cargo(&[
             "test",
@@ -82,6 +93,7 @@ pub fn test(names: &[String], yes: bool) -> Result<(), Failure> {
             kernel: ["clippy-kernel", "kernel"].into_iter().any(chosen),
             qemu: chosen("kernel"),
             checks: ["fmt", "clippy", "clippy-kernel"].into_iter().any(chosen),
+            browser: chosen("page"),
         },
         yes,
     )?;

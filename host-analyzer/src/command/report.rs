@@ -7,7 +7,7 @@ use crate::run::Run;
 use miette::miette;
 use std::path::PathBuf;
 
-/// Writes a run's report.html and figures/*.svg.
+/// Writes a run's report.html, and figures/*.svg and *.png beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo analyze report                                        # report.html in the last run's folder

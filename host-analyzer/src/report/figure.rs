@@ -4,9 +4,10 @@
 //! ([`INK`] and its neighbours), which is how the report follows a dark screen.
 
 use bringup::phase::Phase;
+use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
-use kuva::plot::{BarPlot, LinePlot, ScatterPlot};
+use kuva::plot::{BandPlot, BarPlot, LinePlot, ScatterPlot};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
@@ -16,6 +17,8 @@ use kuva::render::theme::Theme;
 pub const PAPER: &str = "#fefefe";
 /// Text and axes.
 pub const INK: &str = "#1c1d21";
+/// What stands back.
+const FAINT: &str = "#5b5f69";
 /// Lines of the grid.
 pub const GRID: &str = "#dcdde1";
 
@@ -43,18 +46,39 @@ pub const fn phase_colour(phase: Phase) -> &'static str {
 /// The colours of lines, in turn.
 const LINES: [&str; 6] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
+/// What a figure shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Where one AP's time goes.
+    Phases,
+    /// Totals against CPU count.
+    Totals,
+    /// A trial, AP by AP.
+    Timeline,
+}
+
 /// A finished figure.
 pub struct Figure {
+    /// What it shows.
+    pub kind: Kind,
     /// Its file's name under `figures/`.
     pub file: String,
     /// What it shows, as a heading.
     pub title: String,
     /// What it shows, for those who can't see it.
     pub description: String,
-    /// The same as a table.
-    pub numbers: Numbers,
+    /// The same as a table, where the page has no other.
+    pub numbers: Option<Numbers>,
     /// The SVG, with title and description inside.
     pub svg: String,
+    /// The same as PNG, for where SVG is not shown.
+    pub png: Vec<u8>,
+}
+
+/// What the plotting library makes of plots.
+pub struct Drawing {
+    svg: String,
+    png: Vec<u8>,
 }
 
 /// The numbers behind a figure.
@@ -88,10 +112,12 @@ pub struct Line {
     pub label: String,
     /// CPU count, and time in the axis's unit.
     pub points: Vec<(f64, f64)>,
+    /// The confidence interval of each point; empty where one has none.
+    pub band: Vec<(f64, f64)>,
 }
 
 /// Stacked bars, the first at the top.
-pub fn phase_bars(bars: &[Bar], unit: &str) -> String {
+pub fn phase_bars(bars: &[Bar], unit: &str) -> Drawing {
     let mut plot = bar_plot(0.72);
     let mut tips = Vec::new();
     for Bar { label, phases } in bars.iter().rev() {
@@ -112,7 +138,7 @@ pub fn phase_bars(bars: &[Bar], unit: &str) -> String {
 }
 
 /// One row for each AP, the first at the top.
-pub fn timeline(rows: &[Row], unit: &str) -> String {
+pub fn timeline(rows: &[Row], unit: &str) -> Drawing {
     let mut plot = bar_plot(0.8);
     let mut tips = Vec::new();
     for Row { label, span } in rows.iter().rev() {
@@ -147,12 +173,26 @@ pub fn timeline(rows: &[Row], unit: &str) -> String {
     )
 }
 
-/// Lines with a mark at each point.
-pub fn totals(lines: &[Line], unit: &str) -> String {
+/// Lines with a mark at each point and a band around them; the lower bounds as dotted lines.
+pub fn totals(lines: &[Line], bounds: &[Line], unit: &str) -> Drawing {
     let mut plots: Vec<Plot> = Vec::new();
     let mut legend = Vec::new();
-    for (index, Line { label, points }) in lines.iter().enumerate() {
+    for Line { label, points, .. } in bounds {
+        let line = LinePlot::new().with_data(points.iter().copied()).with_color(FAINT);
+        plots.push(line.with_dotted().with_stroke_width(2.0).into());
+        let dots = LegendEntry {
+            dasharray: Some("2 4".to_owned()),
+            ..entry(label, FAINT, LegendShape::Line)
+        };
+        legend.push(dots);
+    }
+    for (index, Line { label, points, band }) in lines.iter().enumerate() {
         let colour = LINES[index % LINES.len()];
+        if band.len() == points.len() {
+            let cpus = points.iter().map(|(cpus, _)| *cpus);
+            let (low, high): (Vec<f64>, Vec<f64>) = band.iter().copied().unzip();
+            plots.push(BandPlot::new(cpus, low, high).with_color(colour).into());
+        }
         let line = LinePlot::new().with_data(points.iter().copied()).with_color(colour);
         // A second round of the colours is dashed.
         let line = if index >= LINES.len() { line.with_dashed() } else { line };
@@ -183,7 +223,7 @@ fn stacked(phases: &[f64; 6]) -> impl Iterator<Item = (f64, &'static str)> {
     Phase::ALL.into_iter().zip(*phases).map(|(phase, length)| (length, phase_colour(phase)))
 }
 
-fn draw_rows(plot: BarPlot, labels: Vec<String>, axis: &str, row: f64) -> String {
+fn draw_rows(plot: BarPlot, labels: Vec<String>, axis: &str, row: f64) -> Drawing {
     let legend = Phase::ALL.iter().map(|phase| {
         let wait = if phase.is_work() { "" } else { " (waits)" };
         entry(&format!("{}{wait}", phase.name()), phase_colour(*phase), LegendShape::Rect)
@@ -225,18 +265,23 @@ fn layout(plots: &[Plot], legend: Vec<LegendEntry>) -> Layout {
         .with_body_size(12)
 }
 
-fn draw(plots: Vec<Plot>, layout: Layout) -> String {
-    SvgBackend::new().render_scene(&render_multiple(plots, layout))
+fn draw(plots: Vec<Plot>, layout: Layout) -> Drawing {
+    let scene = render_multiple(plots, layout);
+    Drawing {
+        svg: SvgBackend::new().render_scene(&scene),
+        // It fails only where a picture has no size.
+        png: RasterBackend::new().with_scale(2.0).render_scene(&scene).unwrap_or_default(),
+    }
 }
 
 impl Figure {
     /// Puts title and description into a drawing, and lets it scale.
     pub fn new(
+        kind: Kind,
         file: String,
         title: String,
         description: String,
-        numbers: Numbers,
-        drawing: &str,
+        Drawing { svg: drawing, png }: Drawing,
     ) -> Figure {
         let id = file.trim_end_matches(".svg");
         let (head, body) = drawing.split_once('>').unwrap_or(("<svg", ""));
@@ -264,7 +309,7 @@ impl Figure {
             escaped(&title),
             escaped(&description)
         );
-        Figure { file, title, description, numbers, svg }
+        Figure { kind, file, title, description, numbers: None, svg, png }
     }
 }
 

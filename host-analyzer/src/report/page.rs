@@ -1,12 +1,32 @@
 //! The page: what `templates/report.html` is filled with.
+//!
+//! All of it is in one file. Its Content-Security-Policy forbids every connection, and every script
+//! but the two that are named by their hashes; so even a flaw in the escaping runs nothing.
 
-use super::figure::{Figure, GRID, INK, PAPER, phase_colour};
+use super::data::Data;
+use super::figure::{Figure, GRID, INK, Kind, PAPER, phase_colour};
+use super::headline;
+use super::tables::{self, CellTable};
 use crate::manifest::Manifest;
-use crate::run::{Cell, Machine, Run};
+use crate::run::{FullTrial, Machine, Run};
 use crate::show::{Column, caption, columns};
-use crate::unit::{Unit, readable};
+use crate::unit::Unit;
 use askama::Template;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bringup::phase::Phase;
+use sha2::{Digest, Sha256};
+
+/// Apache ECharts; `vendor/echarts/README.md` says which.
+const ECHARTS: &str = include_str!("../../vendor/echarts/echarts.min.js");
+const SCRIPT: &str = include_str!("../../templates/report.js");
+const STYLE: &str = include_str!("../../templates/report.css");
+
+/// Static figures beyond so many bytes are linked and not shown.
+const MOST_DRAWN: usize = 1_200_000;
+
+/// More warnings than these are folded.
+const WARNINGS_SHOWN: usize = 6;
 
 /// The report. Everything that comes from a capture or a manifest is escaped by the template.
 #[derive(Template)]
@@ -14,15 +34,28 @@ use bringup::phase::Phase;
 pub struct Page<'a> {
     /// The finding, in one sentence.
     headline: String,
+    /// What limits it, where there is something to limit.
+    limit: Option<String>,
     /// The scenario's name, or the capture's.
     name: String,
     manifest: Option<&'a Manifest>,
     warnings: &'a [String],
-    figures: &'a [Figure],
+    data: &'a Data,
+    /// The same, for the script.
+    json: &'a str,
+    /// Cells whose timelines would have made the page too large.
+    without_timelines: usize,
+    phases: Section<'a>,
+    /// Whether there are several CPU counts.
+    curve: bool,
+    totals: Section<'a>,
+    over_aps: CellTable,
+    over_trials: CellTable,
+    timelines: Section<'a>,
     caption: String,
     columns: Vec<Column>,
-    /// How many rows the table has.
-    rows: usize,
+    /// Of each row of the table of all cells its cell: an index of [`Data::cells`].
+    rows: Vec<Option<usize>>,
     /// Options that are the same in every cell.
     common: Vec<(&'static str, String)>,
     /// Options that differ.
@@ -31,103 +64,96 @@ pub struct Page<'a> {
     machines: Vec<(&'a str, &'a Machine)>,
     /// Every engine: its name, its version, its CPU model.
     engines: Vec<(&'a str, &'a str, &'a str)>,
+    /// Where the run is.
+    place: String,
     paper: &'static str,
     ink: &'static str,
     grid: &'static str,
+    /// Each phase, its colour, and whether an AP waits in it.
+    legend: [(&'static str, &'static str, bool); Phase::ALL.len()],
     /// The colours of waiting, which are too bright on a dark screen.
     hold: &'static str,
     turn: &'static str,
+    style: &'static str,
+    echarts: &'static str,
+    script: &'static str,
+    /// Hashes of the two scripts, as the policy wants them.
+    hashes: [String; 2],
+}
+
+/// A table, and the static figures that show the same.
+struct Section<'a> {
+    table: CellTable,
+    figures: Vec<Shown<'a>>,
+}
+
+/// A static figure, and whether the page has room for it.
+struct Shown<'a> {
+    figure: &'a Figure,
+    drawn: bool,
 }
 
 impl<'a> Page<'a> {
-    /// The page of a run.
-    pub fn of(run: &'a Run, figures: &'a [Figure]) -> Page<'a> {
-        let varying = run.varying_options();
-        let common = run.common_options();
-        let mut machines: Vec<(&str, &Machine)> = Vec::new();
-        for boot in &run.boots {
-            let Some(machine) = &boot.machine else { continue };
-            let known = machines.iter().any(|(engine, other)| {
-                *engine == boot.engine
-                    && (&other.model, &other.hypervisor, &other.kernel)
-                        == (&machine.model, &machine.hypervisor, &machine.kernel)
+    /// The page of a run, given the trials that are shown AP by AP.
+    pub fn of(
+        run: &'a Run,
+        figures: &'a [Figure],
+        shown: &[Vec<FullTrial>],
+        data: &'a Data,
+        json: &'a str,
+    ) -> Page<'a> {
+        let mut bytes = 0;
+        let mut section = |kind, table| {
+            let figures = figures.iter().filter(|figure| figure.kind == kind).map(|figure| {
+                bytes += figure.svg.len();
+                Shown { figure, drawn: bytes <= MOST_DRAWN }
             });
-            if !known {
-                machines.push((&boot.engine, machine));
-            }
-        }
-        let mut engines = Vec::new();
-        for boot in run.manifest.iter().flat_map(|manifest| &manifest.boots) {
-            let engine = (&*boot.engine, &*boot.engine_version, &*boot.cpu_model);
-            if !engines.contains(&engine) {
-                engines.push(engine);
-            }
-        }
+            Section { table, figures: figures.collect() }
+        };
+        let mut shown_cells = 0..;
+        let rows = run.cells.iter().map(|cell| match cell.total() {
+            Some(_) if cell.smp > 1 => shown_cells.next(),
+            _ => None,
+        });
         Page {
-            headline: headline(run),
+            headline: headline::sentence(run),
+            limit: headline::limit(run, shown),
             name: match &run.manifest {
                 Some(manifest) => manifest.scenario.clone(),
                 None => run.path.display().to_string(),
             },
             manifest: run.manifest.as_ref(),
             warnings: &run.warnings,
-            figures,
+            data,
+            json,
+            without_timelines: data.without_timelines(),
+            phases: section(Kind::Phases, tables::phases(data)),
+            curve: data.axes.iter().any(|axis| axis.key == "CPUs"),
+            totals: section(Kind::Totals, tables::totals(data)),
+            over_aps: tables::spreads(data, |cell| &cell.over_aps),
+            over_trials: tables::spreads(data, |cell| &cell.over_trials),
+            timelines: section(Kind::Timeline, tables::paths(data)),
             caption: caption(run, Unit::Auto),
             columns: columns(run, Unit::Auto),
-            rows: run.cells.len(),
-            common,
-            varying: varying.join(", "),
-            machines,
-            engines,
+            rows: rows.collect(),
+            common: run.common_options(),
+            varying: run.varying_options().join(", "),
+            machines: machines(run),
+            engines: engines(run),
+            place: run.path.display().to_string(),
             paper: PAPER,
             ink: INK,
             grid: GRID,
+            legend: Phase::ALL.map(|phase| (phase.name(), phase_colour(phase), !phase.is_work())),
             hold: phase_colour(Phase::Hold),
             turn: phase_colour(Phase::Turn),
+            style: STYLE,
+            echarts: ECHARTS,
+            script: SCRIPT,
+            hashes: [ECHARTS, SCRIPT].map(|script| BASE64_STANDARD.encode(Sha256::digest(script))),
         }
     }
-}
 
-/// The finding in one sentence: which cell is the fastest at the largest CPU count, and by how
-/// much. Cells that lost an AP are no winners.
-fn headline(run: &Run) -> String {
-    let most = run.cells.iter().map(|cell| cell.smp).max();
-    let Some(smp) = most.filter(|smp| *smp > 1) else {
-        return "There was nothing to bring up".to_owned();
-    };
-    let mut finishers: Vec<(&Cell, u64)> = run
-        .cells
-        .iter()
-        .filter(|cell| cell.smp == smp && cell.lost() == 0)
-        .filter_map(|cell| Some((cell, cell.total()?.median)))
-        .collect();
-    // Clocks may differ between engines, so times are compared and not cycles.
-    let time = |(cell, total): &(&Cell, u64)| *total as f64 / cell.tsc_khz().unwrap_or(1) as f64;
-    finishers.sort_by(|one, other| time(one).total_cmp(&time(other)));
-    let (Some(best), Some(worst)) = (finishers.first(), finishers.last()) else {
-        return format!("No cell with {smp} CPUs brought all of them online");
-    };
-    let varying = run.varying_options();
-    let one_engine = run.cells.iter().all(|cell| cell.engine == best.0.engine);
-    let label = |cell: &Cell| {
-        let engine = if one_engine { String::new() } else { format!("{}, ", cell.engine) };
-        format!("{engine}{}", cell.options_label(&varying))
-    };
-    let told = |(cell, total): &(&Cell, u64)| readable(Unit::Auto, *total, cell.tsc_khz());
-    let mut text = format!("{smp} CPUs come online in {} with {}", told(best), label(best.0));
-    let against = match run.serial_of(best.0).and_then(|cell| Some((cell, cell.total()?.median))) {
-        Some(serial) if serial.1 != best.1 => Some(serial),
-        _ => Some(*worst).filter(|worst| worst.1 != best.1),
-    };
-    if let Some(against) = against {
-        let factor = time(&against) / time(best);
-        text +=
-            &format!(": {factor:.2} times as fast as {} ({})", label(against.0), told(&against));
-    }
-    text
-}
-
-impl Page<'_> {
     /// A word as a shell takes it.
     fn quoted(word: &str) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
@@ -137,4 +163,33 @@ impl Page<'_> {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     }
+}
+
+/// Every kind of machine of a run, with the engine that made it first.
+fn machines(run: &Run) -> Vec<(&str, &Machine)> {
+    let mut machines: Vec<(&str, &Machine)> = Vec::new();
+    for boot in &run.boots {
+        let Some(machine) = &boot.machine else { continue };
+        let known = machines.iter().any(|(engine, other)| {
+            *engine == boot.engine
+                && (&other.model, &other.hypervisor, &other.kernel)
+                    == (&machine.model, &machine.hypervisor, &machine.kernel)
+        });
+        if !known {
+            machines.push((&boot.engine, machine));
+        }
+    }
+    machines
+}
+
+/// Every engine of a run: its name, its version, its CPU model.
+fn engines(run: &Run) -> Vec<(&str, &str, &str)> {
+    let mut engines = Vec::new();
+    for boot in run.manifest.iter().flat_map(|manifest| &manifest.boots) {
+        let engine = (&*boot.engine, &*boot.engine_version, &*boot.cpu_model);
+        if !engines.contains(&engine) {
+            engines.push(engine);
+        }
+    }
+    engines
 }

@@ -4,8 +4,10 @@
 //! the phases and a timeline for each strategy at its largest CPU count. The totals of all groups
 //! are lines of one chart, or of one for each group where they are many.
 
-use super::figure::{self, Bar, Figure, Line, Numbers, Row};
-use crate::failure::Failure;
+use super::data::median_of;
+use super::figure::{self, Bar, Figure, Kind, Line, Numbers, Row};
+use crate::critical::lower_bound;
+use crate::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
 use crate::timeline;
 use crate::unit::{Scale, Unit};
@@ -18,29 +20,33 @@ use std::slice;
 /// More lines than this are not put in one chart.
 const MANY_LINES: usize = 8;
 
+/// A file's name has no more than so many characters of its group's name.
+const LONGEST_NAME: usize = 100;
+
 /// Every figure of a run, in the order of the page.
-pub fn of(run: &Run) -> Result<Vec<Figure>, Failure> {
-    let trials = run.median_trials()?;
+pub fn of(run: &Run, shown: &[Vec<FullTrial>]) -> Vec<Figure> {
+    let trials: Vec<Option<&FullTrial>> = shown.iter().map(|shown| median_of(shown)).collect();
     let groups = groups(run);
     let mut figures = Vec::new();
     // Where they are few enough to be told apart, all lines are in one chart.
     let together = groups.len() > 1 && count_lines(run, &groups) <= MANY_LINES;
     if together {
-        figures.extend(totals(run, "", "", &groups));
+        figures.extend(totals(run, &trials, "", "", &groups));
     }
     for group in &groups {
         figures.extend(phases(run, group));
         if !together {
-            figures.extend(totals(run, &group.behind(), &group.file, slice::from_ref(group)));
+            let alone = slice::from_ref(group);
+            figures.extend(totals(run, &trials, &group.behind(), &group.file, alone));
         }
         let most = group.cells.iter().map(|cell| run.cells[*cell].smp).max();
         for cell in group.cells.iter().filter(|cell| Some(run.cells[**cell].smp) == most) {
-            if let Some(trial) = &trials[*cell] {
+            if let Some(trial) = trials[*cell] {
                 figures.extend(trial_timeline(group, &run.cells[*cell], trial));
             }
         }
     }
-    Ok(figures)
+    figures
 }
 
 /// Cells that differ in strategy and CPU count alone.
@@ -122,19 +128,10 @@ fn phases(run: &Run, group: &Group) -> Option<Figure> {
     let title = format!("Where one AP's time goes{behind}");
     let description = format!(
         "Stacked bars of the six phases in {unit}: a bar for each strategy and CPU count, the mean \
-         over the APs of a trial, the median over the trials. The table holds the same numbers."
+         over the APs of a trial, the median over the trials."
     );
-    let numbers = Numbers {
-        header: header("cell", Phase::ALL.map(Phase::name), unit),
-        rows: (shown.iter().zip(&bars))
-            .map(|((cell, medians), bar)| {
-                let texts = medians.iter().map(|median| scale.text(*median, cell.tsc_khz()));
-                [bar.label.clone()].into_iter().chain(texts).collect()
-            })
-            .collect(),
-    };
     let drawing = figure::phase_bars(&bars, unit);
-    Some(Figure::new(group.file("phases"), title, description, numbers, &drawing))
+    Some(Figure::new(Kind::Phases, group.file("phases"), title, description, drawing))
 }
 
 fn count_lines(run: &Run, groups: &[Group]) -> usize {
@@ -145,27 +142,48 @@ fn count_lines(run: &Run, groups: &[Group]) -> usize {
     groups.iter().map(strategies).sum()
 }
 
-/// The totals of some groups: a line for each strategy of each.
-fn totals(run: &Run, behind: &str, file: &str, groups: &[Group]) -> Option<Figure> {
+/// The totals of some groups: a line for each strategy of each, and the lower bound of each.
+fn totals(
+    run: &Run,
+    trials: &[Option<&FullTrial>],
+    behind: &str,
+    file: &str,
+    groups: &[Group],
+) -> Option<Figure> {
     let mut shown: Vec<(String, &Cell, u64)> = Vec::new();
+    let mut bounds: Vec<(String, &Cell, u64)> = Vec::new();
     for group in groups {
-        for cell in group.cells.iter().map(|cell| &run.cells[*cell]) {
-            let strategy = cell.options.strategy.name();
-            let label = match groups.len() {
-                1 => strategy.to_owned(),
-                _ => format!("{strategy}{}", group.behind()),
-            };
-            shown.push((label, cell, cell.total()?.median));
+        let called = |name: &str| match groups.len() {
+            1 => name.to_owned(),
+            _ => format!("{name}{}", group.behind()),
+        };
+        for index in &group.cells {
+            let cell = &run.cells[*index];
+            shown.push((called(cell.options.strategy.name()), cell, cell.total()?.median));
+            if let Some(bound) = trials[*index].and_then(|trial| lower_bound(&trial.timelines)) {
+                bounds.push((called("lower bound"), cell, bound.0));
+            }
         }
     }
     let spans = shown.iter().map(|(_, cell, total)| (*total, cell.tsc_khz()));
     let scale = Scale::of(Unit::Auto, spans);
     let mut lines: Vec<Line> = Vec::new();
     for (label, cell, total) in &shown {
-        let point = (f64::from(cell.smp), scale.value(*total, cell.tsc_khz())?);
-        match lines.iter_mut().find(|line| line.label == *label) {
-            Some(line) => line.points.push(point),
-            None => lines.push(Line { label: label.clone(), points: vec![point] }),
+        let line = line_called(&mut lines, label);
+        let khz = cell.tsc_khz();
+        line.points.push((f64::from(cell.smp), scale.value(*total, khz)?));
+        let ends = |cycles: f64| scale.value(cycles as u64, khz);
+        let interval = cell.sample(Measure::Total).interval();
+        line.band.extend(interval.and_then(|told| Some((ends(told.low)?, ends(told.high)?))));
+    }
+    // What any of the strategies shows to be possible.
+    let mut floors: Vec<Line> = Vec::new();
+    for (label, cell, bound) in &bounds {
+        let line = line_called(&mut floors, label);
+        let (cpus, bound) = (f64::from(cell.smp), scale.value(*bound, cell.tsc_khz())?);
+        match line.points.iter_mut().find(|(at, _)| *at == cpus) {
+            Some((_, least)) => *least = least.min(bound),
+            None => line.points.push((cpus, bound)),
         }
     }
     if lines.is_empty() {
@@ -175,15 +193,20 @@ fn totals(run: &Run, behind: &str, file: &str, groups: &[Group]) -> Option<Figur
     let title = format!("Total against CPU count{behind}");
     let description = format!(
         "A line for each strategy: the median time in {unit} from the trial's zero until the last \
-         AP is known online, for each CPU count. The table holds the same numbers."
+         AP is known online, for each CPU count. The dotted lower bound is what it would take had \
+         nobody waited for anybody."
     );
-    let row = |(label, cell, total): &(String, &Cell, u64)| {
-        vec![format!("{} CPUs, {label}", cell.smp), scale.text(*total, cell.tsc_khz())]
-    };
-    let numbers =
-        Numbers { header: header("cell", ["total"], unit), rows: shown.iter().map(row).collect() };
-    let drawing = figure::totals(&lines, unit);
-    Some(Figure::new(format!("totals{file}.svg"), title, description, numbers, &drawing))
+    let drawing = figure::totals(&lines, &floors, unit);
+    Some(Figure::new(Kind::Totals, format!("totals{file}.svg"), title, description, drawing))
+}
+
+/// The line of that name, new where there was none.
+fn line_called<'a>(lines: &'a mut Vec<Line>, label: &str) -> &'a mut Line {
+    let at = lines.iter().position(|line| line.label == *label).unwrap_or_else(|| {
+        lines.push(Line { label: label.to_owned(), points: Vec::new(), band: Vec::new() });
+        lines.len() - 1
+    });
+    &mut lines[at]
 }
 
 fn trial_timeline(
@@ -238,7 +261,8 @@ fn trial_timeline(
     };
     let drawing = figure::timeline(&rows, unit);
     let file = group.file(&format!("timeline-{strategy}"));
-    Some(Figure::new(file, title, description, numbers, &drawing))
+    let figure = Figure::new(Kind::Timeline, file, title, description, drawing);
+    Some(Figure { numbers: Some(numbers), ..figure })
 }
 
 /// What tells a cell from the others of its group.
@@ -255,7 +279,7 @@ fn header<'a>(first: &str, names: impl IntoIterator<Item = &'a str>, unit: &str)
 /// A name of letters, digits and dashes that is in use by no group before.
 fn plain(name: &str, taken: &[Group]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let dashed: String = name.chars().map(plain).collect();
+    let dashed: String = name.chars().take(LONGEST_NAME).map(plain).collect();
     let stem: String =
         dashed.split('-').filter(|part| !part.is_empty()).map(|part| format!("-{part}")).collect();
     let free = |name: &String| taken.iter().all(|group| group.file != *name);

@@ -129,7 +129,7 @@ fn a_full_parallel_that_opens_the_gates_one_by_one_is_noticed() {
 
 /// True if the TSC sync of 64 CPUs is what `tsc_sync.rs` demands of it.
 fn syncs(kernel: &Path) -> bool {
-    let booted = boot_kernel(kernel, &Qemu::Icount, 64, tsc_sync::MANY).well();
+    let booted = boot_kernel(kernel, &Qemu::Icount.engine(), 64, tsc_sync::MANY).well();
     booted.trials().all(|(_, trial)| tsc_sync::is_one_window(&trial.aps))
 }
 

@@ -1,0 +1,296 @@
+//! The report's page in a browser: it draws what the run holds, answers mouse and keyboard, is
+//! accessible, and lets nothing of a capture run.
+
+mod browser;
+#[path = "../analyzer/simulated.rs"]
+#[allow(dead_code, reason = "the analyzer's tests use more of it")]
+mod simulated;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bringup::phase::Phase;
+use browser::Browser;
+use host_analyzer::report;
+use host_analyzer::run::Run;
+use serde_json::{Value, json};
+use simulated::{STRATEGIES, boot, capture, folder, manifest, run_folder, write_manifest};
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+const TAB: &str = "\u{e004}";
+const HOME: &str = "\u{e011}";
+const LEFT: &str = "\u{e012}";
+const RIGHT: &str = "\u{e014}";
+
+/// A report of the three strategies at these CPU counts; the folder goes away with the first part.
+fn reported(cpus: &[u16]) -> (tempfile::TempDir, PathBuf) {
+    let (keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, cpus);
+    let run = Run::open(&folder).unwrap();
+    report::write(&run, &folder).unwrap();
+    (keep, folder.join("report.html"))
+}
+
+/// What is in view of the timeline, in percent: from and to in time, then in APs.
+fn view(browser: &Browser) -> Vec<f64> {
+    let view = browser.run("return document.getElementById('timeline-chart').dataset.view;");
+    view.as_str().unwrap().split(' ').map(|percent| percent.parse().unwrap()).collect()
+}
+
+#[test]
+fn every_ap_has_a_rectangle_for_each_phase_that_is_not_empty() {
+    let (keep, page) = reported(&[4, 28]);
+    let run = Run::open(keep.path()).unwrap();
+    let browser = Browser::open(&page, 1280, false);
+    for (index, trial) in run.median_trials().unwrap().into_iter().enumerate() {
+        let phases = trial
+            .unwrap()
+            .timelines
+            .into_iter()
+            .flat_map(|ap| Phase::ALL.map(|phase| phase.of(&ap.stamps).unwrap().0));
+        let expected = phases.filter(|cycles| *cycles > 0).count();
+        let script = format!(
+            "const cell = document.getElementById('timeline-cell');
+             cell.value = '{index}';
+             cell.dispatchEvent(new Event('change'));
+             return Number(document.getElementById('timeline-chart').dataset.rects);"
+        );
+        assert_eq!(browser.run(&script), json!(expected), "cell {index}");
+        assert!(expected >= 3 * 4);
+    }
+    assert_eq!(browser.console(), [""; 0]);
+}
+
+#[test]
+fn the_filter_answers_mouse_and_keyboard() {
+    let (_keep, page) = reported(&[4, 28]);
+    let browser = Browser::open(&page, 1280, false);
+    let state = || {
+        browser.run(
+            "const rows = [...document.querySelectorAll('tr[data-cell]')];
+             return {
+               told: document.getElementById('shown').textContent,
+               rows: document.querySelectorAll('#cells ~ .wide tr[data-cell]:not([hidden])').length,
+               hidden: new Set(rows.filter((row) => row.hidden).map((row) => row.dataset.cell)).size,
+               offered: document.querySelectorAll('#timeline-cell option').length,
+             };",
+        )
+    };
+    assert_eq!(state(), json!({ "told": "6 of 6 cells", "rows": 6, "hidden": 0, "offered": 6 }));
+    browser.click("#filter label:has([data-axis='0'])");
+    assert_eq!(state(), json!({ "told": "3 of 6 cells", "rows": 3, "hidden": 3, "offered": 3 }));
+    browser.click("#all");
+    assert_eq!(state()["told"], "6 of 6 cells");
+
+    // From the top of the page the first stops are the filter's boxes.
+    browser.run("document.activeElement.blur(); scrollTo(0, 0); document.body.tabIndex = -1; document.body.focus();");
+    browser.press(&[TAB, TAB, " ", TAB, " "]);
+    assert_eq!(state(), json!({ "told": "2 of 6 cells", "rows": 2, "hidden": 4, "offered": 2 }));
+    assert_eq!(browser.run("return document.activeElement.matches(':focus-visible')"), true);
+    // Nothing shown is a state too.
+    browser.press(&[TAB, " ", TAB, " "]);
+    assert_eq!(state(), json!({ "told": "0 of 6 cells", "rows": 0, "hidden": 6, "offered": 0 }));
+    assert_eq!(browser.console(), [""; 0]);
+}
+
+#[test]
+fn the_timeline_answers_mouse_and_keyboard() {
+    let (_keep, page) = reported(&[64]);
+    let browser = Browser::open(&page, 1280, false);
+    let chart = "#timeline-chart";
+    let all = [0.0, 100.0, 0.0, 100.0];
+    assert_eq!(view(&browser), all);
+
+    browser.run("document.getElementById('timeline-chart').focus();");
+    browser.press(&["+", "+"]);
+    let zoomed = view(&browser);
+    assert!(zoomed[0] > 20.0 && zoomed[1] < 80.0 && zoomed[2] > 20.0, "{zoomed:?}");
+    browser.press(&[RIGHT]);
+    let right = view(&browser);
+    assert!(right[0] > zoomed[0] && right[1] > zoomed[1], "{right:?}");
+    assert!((right[1] - right[0] - (zoomed[1] - zoomed[0])).abs() < 0.1, "{right:?}");
+    browser.press(&[LEFT, "-"]);
+    let wider = view(&browser);
+    assert!(wider[1] - wider[0] > zoomed[1] - zoomed[0], "{wider:?}");
+    browser.press(&[HOME]);
+    assert_eq!(view(&browser), all);
+
+    browser.wheel_with_ctrl(chart, -240);
+    let zoomed = view(&browser);
+    assert!(zoomed[1] - zoomed[0] < 99.0, "{zoomed:?}");
+    browser.drag(chart, -200);
+    let dragged = view(&browser);
+    assert!(dragged[0] > zoomed[0] + 1.0, "{dragged:?} after {zoomed:?}");
+    browser.click("[data-move=all]");
+    assert_eq!(view(&browser), all);
+    browser.click("[data-move=in]");
+    assert!(view(&browser)[0] > 10.0);
+    assert_eq!(browser.console(), [""; 0]);
+}
+
+#[test]
+fn the_phases_are_shown_as_time_cycles_or_share() {
+    let (_keep, page) = reported(&[4]);
+    let browser = Browser::open(&page, 1280, false);
+    let axis = |unit: &str| {
+        browser.click(&format!("#unit label:has([value={unit}])"));
+        browser.run(
+            "const chart = echarts.getInstanceByDom(document.getElementById('phases-chart'));
+             const { xAxis, series } = chart.getOption();
+             return [xAxis[0].name, series.map((phase) => phase.data[0]).reduce((a, b) => a + b)];",
+        )
+    };
+    assert_eq!(axis("cycles"), json!(["time of one AP, mean [cycles]", 2_700_000]));
+    let share = axis("share");
+    assert_eq!(share[0], "time of one AP, mean [%]");
+    assert!((share[1].as_f64().unwrap() - 100.0).abs() < 1e-9, "{share}");
+    let time = axis("time");
+    assert_eq!(time[0], "time of one AP, mean [ms]");
+    assert!((time[1].as_f64().unwrap() - 2.7).abs() < 1e-9, "{time}");
+}
+
+#[test]
+fn the_page_is_accessible_at_both_widths_in_both_themes() {
+    let (_keep, page) = reported(&[2, 3]);
+    let browser = Browser::open(&page, 1280, false);
+    browser.run("for (const details of document.querySelectorAll('details')) details.open = true;");
+    browser.run(&format!("{}; window.axe = axe;", include_str!("axe/axe.min.js")));
+    for (width, dark) in [(1280, false), (1280, true), (400, true), (400, false)] {
+        browser.look(width, dark);
+        let found = browser.run_async(
+            "const done = arguments[0];
+             axe.run().then(({ violations, passes }) => done([
+               violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((node) => node.html + node.failureSummary) })),
+               passes.length,
+             ]));",
+        );
+        assert_eq!(found[0], json!([]), "{width}, dark: {dark}: {:#}", found[0]);
+        assert!(found[1].as_u64().unwrap() > 20);
+        // Wide tables scroll in their own box; the page itself never does.
+        let wide = browser.run("return document.documentElement.scrollWidth;");
+        assert_eq!(wide, json!(width));
+    }
+}
+
+#[test]
+fn on_paper_the_still_figures_and_every_table_are_shown() {
+    let (_keep, page) = reported(&[4]);
+    let browser = Browser::open(&page, 800, true);
+    browser.print_preview();
+    let shown = browser.run(
+        "const visible = (selector) => [...document.querySelectorAll(selector)].filter((element) => element.checkVisibility({ contentVisibilityAuto: true })).length;
+         return [visible('.still svg'), visible('canvas'), visible('details tr'), document.querySelectorAll('details tr').length];",
+    );
+    assert_eq!(shown[0], 5);
+    assert_eq!(shown[1], 0);
+    assert_eq!(shown[2], shown[3]);
+}
+
+/// Whether anything but the page's own scripts ran or got in.
+fn untouched(browser: &Browser) -> Value {
+    browser.run(
+        "return [document.scripts.length, document.querySelectorAll('img, iframe, object, embed, link, [onerror], [onload], [onclick]').length, window.hit ?? null];",
+    )
+}
+
+#[test]
+fn nothing_of_a_capture_or_a_manifest_runs() {
+    let (_keep, page) = reported(&[3]);
+    let clean = untouched(&Browser::open(&page, 1280, false));
+    assert_eq!(clean, json!([3, 0, null]));
+
+    let (_keep, folder) = folder();
+    let evil = "</script><script>window.hit=1;alert(1)</script><img src=x onerror=window.hit=2>\
+                <!--<script>]]>'\"`${window.hit=3}{{7*7}}";
+    let line = "repetitions=3 cell strategy=serial cell strategy=full-parallel";
+    let mut boots = vec![boot("a.bin", line, 3), boot("b.bin", line, 3)];
+    boots[0].engine = evil.to_owned();
+    boots[0].profiles = vec![Some(evil.to_owned()), None];
+    boots[1].command.push(evil.to_owned());
+    boots[1].engine_version = evil.to_owned();
+    boots[1].cpu_model = evil.to_owned();
+    let mut told = manifest(boots);
+    told.scenario = evil.to_owned();
+    told.scenario_text = evil.to_owned();
+    told.started = evil.to_owned();
+    told.host.cpu = evil.to_owned();
+    write_manifest(&folder, &told);
+    for name in ["a.bin", "b.bin"] {
+        fs::write(folder.join(name), tampered(&capture(line, 3), evil)).unwrap();
+    }
+    let run = Run::open(&folder).unwrap();
+    report::write(&run, &folder).unwrap();
+    let browser = Browser::open(&folder.join("report.html"), 1280, false);
+    // The tooltips and the tables that are made on demand show names too.
+    browser.run("for (const details of document.querySelectorAll('details')) details.open = true;");
+    browser.drag("#timeline-chart", 40);
+    browser.drag("#totals-chart", 40);
+    browser.drag("#phases-chart", 40);
+    assert_eq!(untouched(&browser), clean);
+    assert_eq!(browser.console(), [""; 0]);
+    let names = browser.run("return document.querySelector('#timeline-cell option').textContent;");
+    assert!(names.as_str().unwrap().contains("<script>window.hit=1"), "{names}");
+}
+
+/// A capture whose `Hello` says something else.
+fn tampered(capture: &[u8], says: &str) -> Vec<u8> {
+    use bringup::frame::{Body, Frame, Hello};
+    let mut bytes = Vec::new();
+    let first = capture.iter().position(|byte| *byte == 0).unwrap() + 1;
+    let mut raw = capture[..first - 1].to_vec();
+    let length = cobs::decode_in_place(&mut raw).unwrap();
+    let frame: Frame<'_> = postcard::from_bytes(&raw[..length - 4]).unwrap();
+    let Body::Hello(hello) = frame.body else { panic!("{frame:?}") };
+    // As much as a frame has room for.
+    let says = &says[..says.len().min(120)];
+    let hello = Hello { kernel: says, model: says, hypervisor: says, ..hello };
+    bytes.extend(simulated::encoded(&Frame { number: 0, body: Body::Hello(hello) }));
+    bytes.extend(&capture[first..]);
+    bytes
+}
+
+/// Writes docs/screenshots: `RUN=results/latest cargo test -p host-analyzer --features
+/// browser-tests --test page screenshots -- --ignored`.
+#[test]
+#[ignore = "writes into docs/, from a run that RUN names"]
+fn screenshots() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let run = PathBuf::from(std::env::var_os("RUN").expect("RUN names a run folder"));
+    let run = Run::open(&root.join(run)).unwrap();
+    let (_keep, folder) = folder();
+    report::write(&run, &folder).unwrap();
+    let target = root.join("docs/screenshots");
+    fs::create_dir_all(&target).unwrap();
+    for (width, dark) in [(1280, false), (1280, true), (400, false), (400, true)] {
+        let browser = Browser::open(&folder.join("report.html"), width, dark);
+        let theme = if dark { "dark" } else { "light" };
+        // What a reader sees first, and the timeline.
+        for (name, from, to) in [("report", "body", "#spread"), ("timeline", "#timeline", "#cells")]
+        {
+            let png = BASE64_STANDARD.decode(browser.picture(from, to)).unwrap();
+            fs::write(target.join(format!("{name}-{width}-{theme}.png")), fewer_colours(&png))
+                .unwrap();
+        }
+    }
+}
+
+/// The picture with a palette, which is a quarter of the size.
+fn fewer_colours(png: &[u8]) -> Vec<u8> {
+    let mut reader = png::Decoder::new(Cursor::new(png)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let about = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(about.color_type, png::ColorType::Rgb);
+    let rgba: Vec<u8> =
+        pixels.chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
+    let palette = color_quant::NeuQuant::new(10, 256, &rgba);
+    let indices: Vec<u8> =
+        rgba.chunks_exact(4).map(|pixel| palette.index_of(pixel) as u8).collect();
+    let mut made = Vec::new();
+    let mut encoder = png::Encoder::new(&mut made, about.width, about.height);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(palette.color_map_rgb());
+    encoder.set_compression(png::Compression::High);
+    encoder.write_header().unwrap().write_image_data(&indices).unwrap();
+    made
+}

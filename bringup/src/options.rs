@@ -86,7 +86,7 @@ pub struct Options {
     pub limit: Duration,
     /// `guard`: the longest time slice while INIT or SIPI is in flight, for `icount`; 0 is none.
     pub guard: Duration,
-    /// `stamps`: which stamps are taken.
+    /// `stamp-set`: which stamps are taken.
     pub stamps: StampSet,
     /// `fault`: what goes wrong on purpose.
     pub faults: Faults,
@@ -241,7 +241,7 @@ const TABLE: [Key; 23] = [
     key!("cost-online", Cost, costs[Step::Online as usize]),
     key!("limit", positive => POSITIVE, limit),
     key!("guard", Duration, guard),
-    key!("stamps", StampSet, stamps),
+    key!("stamp-set", StampSet, stamps),
     key!("fault", Faults, faults),
     key!("repetitions", repetitions => "a whole number from 1", repetitions),
 ];
@@ -349,7 +349,7 @@ impl Options {
             ),
             (
                 self.stamps == StampSet::Ends && costs,
-                "stamps=ends with cost-*",
+                "stamp-set=ends with cost-*",
                 "a cost is counted from a stamp",
             ),
             (
@@ -554,7 +554,7 @@ mod tests {
             ("cost-wake=1us,exclusive", "cost-wake exclusive is refused"),
             ("cost-callin=1us,core:1us,core:2us", "expected a duration, and after commas"),
             ("cost-callin=1us,exclusive,exclusive", "expected a duration, and after commas"),
-            ("stamps=ends cost-online=1us", "stamps=ends with cost-* is refused"),
+            ("stamp-set=ends cost-online=1us", "stamp-set=ends with cost-* is refused"),
             ("fault=never:0", "fault=never:0 is refused"),
             (
                 "strategy=full-parallel kick=broadcast fault=never:2",

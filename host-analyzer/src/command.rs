@@ -116,10 +116,14 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// The words of an example up to a comment, a pipe or a redirection.
+    /// The words of an example up to its line's end, a comment, a pipe or a redirection.
     fn words(example: &str) -> Vec<&str> {
+        let line = example.lines().next().unwrap_or_default();
         let word = |word: &&str| !["#", "|", ">", "&&"].contains(word);
-        example.split_whitespace().take_while(word).map(|word| word.trim_matches(')')).collect()
+        line.split_whitespace()
+            .take_while(word)
+            .map(|word| word.trim_matches([')', '\'']))
+            .collect()
     }
 
     #[test]

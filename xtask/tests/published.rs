@@ -184,3 +184,16 @@ fn mistakes_of_a_profile_are_told_with_its_own_place() {
         assert!(all.contains(told) && all.contains("mine.toml:"), "{told}: {all}");
     }
 }
+
+#[test]
+fn another_machines_shares_foretell_the_parallel_sipis_of_1920_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = root().join("scenarios/sapphire-rapids-1920.toml");
+    let output = matrix(&scenario, folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = Run::open(&folder.path().join("results/latest")).unwrap();
+    let machines = published::read(None).unwrap();
+    let verdict = Verdict::of(&run, &machines).unwrap();
+    let rows = verdict.rows.iter().map(|row| (row.figure.fit.name(), row.is_met()));
+    assert_eq!(rows.collect::<Vec<_>>(), [("calibrated", true), ("predicted", true)]);
+}

@@ -23,7 +23,9 @@ pub fn published_table(run: &Run, verdict: &Verdict<'_>) -> String {
         texts: rows.iter().map(text).collect(),
         number,
     };
-    let mut columns = vec![
+    // A simulated figure must not pass for a measured one.
+    let columns = vec![
+        column("engine", false, &|row| row.cell.engine.clone()),
         column("profile", false, &|row| row.machine.profile.clone()),
         column("CPUs", true, &|row| row.cell.smp.to_string()),
         column("strategy", false, &|row| row.figure.options.strategy.to_string()),
@@ -37,9 +39,6 @@ pub fn published_table(run: &Run, verdict: &Verdict<'_>) -> String {
         column("fit", false, &|row| row.figure.fit.name().to_owned()),
         column("verdict", false, &|row| verdict_of(row).to_owned()),
     ];
-    if run.cells.iter().any(|cell| cell.engine != rows[0].cell.engine) {
-        columns.insert(0, column("engine", false, &|row| row.cell.engine.clone()));
-    }
     let mut text = drawn(&columns, rows.len());
     text.push('\n');
     let mut machines: Vec<&Machine> = Vec::new();

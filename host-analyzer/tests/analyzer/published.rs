@@ -58,11 +58,11 @@ fn a_run_that_meets_the_figures_ends_with_0() {
     assert_eq!((code, told.as_str()), (0, ""), "{said}");
     let lines = squeezed(&said);
     for line in [
-        "profile CPUs strategy figure published measured ratio tolerance fit verdict",
-        "haswell-28 28 serial total 246691584 cycles 246691575 cycles 1.0000 1 % calibrated met",
-        "haswell-28 28 parallel-sipi kick-loop 34828752 cycles 34828758 cycles 1.0000 1 % calibrated met",
-        "haswell-28 28 parallel-sipi online-loop 124913032 cycles 124913043 cycles 1.0000 1 % calibrated met",
-        "haswell-28 28 parallel-sipi total 159741784 cycles 159741801 cycles 1.0000 1 % calibrated met",
+        "engine profile CPUs strategy figure published measured ratio tolerance fit verdict",
+        "icount haswell-28 28 serial total 246691584 cycles 246691575 cycles 1.0000 1 % calibrated met",
+        "icount haswell-28 28 parallel-sipi kick-loop 34828752 cycles 34828758 cycles 1.0000 1 % calibrated met",
+        "icount haswell-28 28 parallel-sipi online-loop 124913032 cycles 124913043 cycles 1.0000 1 % calibrated met",
+        "icount haswell-28 28 parallel-sipi total 159741784 cycles 159741801 cycles 1.0000 1 % calibrated met",
     ] {
         assert!(lines.iter().any(|known| known == line), "{line}: {said}");
     }
@@ -140,7 +140,7 @@ fn figures_in_ms_are_of_the_profiles_clock() {
     fs::write(&figures, file(205)).unwrap();
     let (code, said, told) = published(&options, &folder);
     assert_eq!(code, 0, "{said}{told}");
-    let line = "mine 3 serial total 205.0 ms 200.0 ms 0.9756 3 % predicted met";
+    let line = "icount mine 3 serial total 205.0 ms 200.0 ms 0.9756 3 % predicted met";
     assert!(squeezed(&said).iter().any(|known| known == line), "{said}");
     fs::write(&figures, file(207)).unwrap();
     assert_eq!(published(&options, &folder).0, 1);

@@ -15,25 +15,25 @@ use xtask::root;
 use xtask::run::execute;
 use xtask::scenario::Scenario;
 
-fn failed(failure: Failure) -> String {
+pub fn failed(failure: Failure) -> String {
     format!("{:?}", failure.report())
 }
 
 /// The text of a scenario of the repository.
-fn text(name: &str) -> String {
+pub fn text(name: &str) -> String {
     fs::read_to_string(root().join("scenarios").join(name)).unwrap()
 }
 
 /// Runs it.
 #[track_caller]
-fn ran(scenario: &Scenario, results: &Path) -> Run {
+pub fn ran(scenario: &Scenario, results: &Path) -> Run {
     let run = execute(scenario, results, Lines::Boots).map_err(failed).unwrap();
     run.verdict().map_err(failed).unwrap();
     run
 }
 
 /// A scenario beside those of the repository.
-fn scenario(text: &str) -> Scenario {
+pub fn scenario(text: &str) -> Scenario {
     let path = root().join("scenarios/s.toml");
     let profiles = Profiles::beside(&path, &root().join("scenarios"));
     Scenario::parse("s", &path, text, &profiles).unwrap()

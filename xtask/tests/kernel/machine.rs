@@ -333,8 +333,8 @@ fn a_stamp_costs_at_most_twelve_instructions() {
 }
 
 #[test]
-fn cpu_counts_from_1_to_255_boot() {
-    for smp in [1, 2, 3, 5, 16, 64, 255] {
+fn cpu_counts_from_1_to_64_boot() {
+    for smp in [1, 2, 3, 5, 16, 64] {
         let words = format!("{COSTS} tsc-sync=trusted {STRATEGIES}");
         let booted = boot(Qemu::Icount, smp, &words).well();
         assert_eq!(booted.trials().count(), 3 + 1, "{smp} CPUs");
@@ -394,6 +394,8 @@ fn nonsense_on_the_command_line_comes_back_by_name() {
         ("repetitions=-1", "`repetitions=-1`"),
         ("cost-callin=1ms,9-3:2ms", "`cost-callin=1ms,9-3:2ms`"),
         ("kick=broadcast", "strategy=serial with kick=broadcast is refused"),
+        ("tsc-sync=trusted tsc-trust=no", "nobody vouches for the clocks"),
+        ("tsc-sync=trusted tsc-trust=yes", "CPUID leaf 0x8000_0007 does not call"),
         ("fault=never:4", "it names a CPU that the machine does not have"),
         ("strategy=sériel", "`strategy=sériel`"),
     ] {

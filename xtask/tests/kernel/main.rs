@@ -1,5 +1,6 @@
 //! The tests that boot a kernel in QEMU; `cargo xtask test kernel` runs them.
 
+mod agreement;
 mod budgets;
 mod engines;
 mod harness;

@@ -1,0 +1,108 @@
+//! The kernel against the simulator on `icount`: totals within 1 %, the mean of each phase within 2 %.
+
+use crate::engines::{failed, ran, scenario, text};
+use crate::harness::LIMIT;
+use bringup::class::Class;
+use host_analyzer::run::Run;
+use host_analyzer::show;
+use host_analyzer::simulated::{self, Row};
+use xtask::engine::Qemu;
+use xtask::profile::Profiles;
+use xtask::root;
+use xtask::scenario::Scenario;
+
+/// A scenario of the repository at other CPU counts.
+fn at(cpus: &str, name: &str) -> Run {
+    let text = text(name);
+    let line = text.lines().find(|line| line.starts_with("cpus = ")).unwrap();
+    measured(&scenario(&text.replace(line, &format!("cpus = {cpus}"))))
+}
+
+fn measured(scenario: &Scenario) -> Run {
+    let results = tempfile::tempdir().unwrap();
+    ran(scenario, results.path())
+}
+
+/// The cells of a run, every one of which agrees.
+#[track_caller]
+fn agreeing(run: &Run) -> Vec<Row<'_>> {
+    let rows = simulated::rows(run).map_err(failed).unwrap();
+    let table = show::simulated_table(run, &rows);
+    assert!(rows.iter().all(Row::agrees), "{table}");
+    assert_eq!(rows.len(), run.cells.len());
+    rows
+}
+
+#[test]
+fn every_profile_strategy_and_sync_takes_what_the_simulator_says() {
+    let run = at("[2, 8, 28]", "agreement.toml");
+    assert_eq!(agreeing(&run).len(), 3 * 4 * 3 * 3);
+}
+
+#[test]
+fn the_largest_machine_takes_what_the_simulator_says() {
+    let scenarios = root().join("scenarios");
+    let profiles = Profiles::beside(&scenarios.join("s.toml"), &scenarios);
+    let cells = [
+        ("haswell-28", "serial", "pairwise"),
+        ("skylake-96", "parallel-sipi", "trusted"),
+        ("haswell-28", "full-parallel", "one-to-many"),
+    ];
+    let words = cells.map(|(name, strategy, sync)| {
+        let profile = profiles.read(name).unwrap();
+        format!("cell strategy={strategy} tsc-sync={sync} {}", profile.words())
+    });
+    let engine = Qemu::Icount.engine();
+    let all = Scenario::single(std::sync::Arc::new(engine), 255, &words.join(" "), LIMIT);
+    let run = measured(&all.map_err(failed).unwrap());
+    assert_eq!(agreeing(&run).len(), cells.len());
+}
+
+#[test]
+fn costs_by_class_and_exclusive_costs_take_what_the_simulator_says() {
+    let run = measured(&scenario(
+        r#"
+        engines = "two-packages"
+        cpus = 8
+        [engine.two-packages]
+        base = "icount"
+        topology = "sockets=2,cores=2,threads=2"
+        [options]
+        strategy = ["serial", "parallel-sipi", "full-parallel"]
+        tsc-sync = ["trusted", "one-to-many"]
+        tsc-window = "1ms"
+        cost-kick = "100us"
+        cost-wake = "1ms,3:4ms"
+        cost-trampoline = "50us"
+        cost-callin = ["200us,package:2ms,sibling:150us", "200us,package:2ms,sibling:150us,exclusive"]
+        cost-online = "80us,exclusive"
+        "#,
+    ));
+    use Class::{Core, Package, Sibling};
+    let machine = run.boots[0].machine.as_ref().unwrap();
+    let expected = [Package, Sibling, Core, Sibling, Package, Sibling, Core, Sibling];
+    assert_eq!(machine.classes(), expected);
+    assert_eq!(agreeing(&run).len(), 3 * 2 * 2);
+}
+
+#[test]
+fn costs_fitted_to_the_kernel_alone_at_8_cpus_foretell_28_within_ten_percent() {
+    let run = at("[8, 28]", "kernel-alone.toml");
+    let rows = simulated::fitted(&run, 8).map_err(failed).unwrap();
+    assert_eq!(rows.len(), 3 * 3);
+    assert!(rows.iter().all(Row::fits), "{}", show::fitted_table(&run, &rows));
+}
+
+#[test]
+fn the_stamps_of_28_cpus_weigh_one_percent_of_a_bare_bring_up() {
+    let run = measured(&scenario(
+        "engine = \"icount\"\ncpus = 28\n[options]\nstamp-set = [\"all\", \"ends\"]\ntsc-sync = \"trusted\"\n\
+         strategy = [\"serial\", \"parallel-sipi\", \"full-parallel\"]\n",
+    ));
+    let totals: Vec<u64> = run.cells.iter().map(|cell| cell.total().unwrap().median).collect();
+    let (all, ends) = totals.split_at(3);
+    for (all, ends) in all.iter().zip(ends) {
+        let weight = *all as f64 / *ends as f64 - 1.0;
+        assert!(weight > 0.0 && weight < 0.01, "{all} cycles with all stamps, {ends} with two");
+    }
+}

@@ -54,11 +54,15 @@ impl Trial<'_> {
     /// All in one window; those that it does not show clean stay unsettled.
     pub(super) fn sync_all(&self, set: Aps) {
         let ready = set.into_iter().filter(|ap| !self.is_lost(*ap));
-        if ready.clone().next().is_none() {
-            return;
+        let mut first_two = ready.clone();
+        match (first_two.next(), first_two.next()) {
+            (None, _) => return,
+            // A window for all is a window for one.
+            (Some(ap), None) => return self.sync_one(ap),
+            _ => {}
         }
         self.open_window(ready.clone());
-        // One message begins every AP's part; those that were lost take none, or are stopped soon.
+        // One message begins every AP's part.
         if self.options.wait == Wait::Halt {
             apic::send_wake(To::AllButSelf);
         }

@@ -64,7 +64,8 @@ const STAGES: [Stage; 8] = [
         Ok(command)
     }),
     ("kernel", || {
-        Ok(cargo(&["test", "-p", "xtask", "--features", "kernel-tests", "--test", "kernel"]))
+        // As one workspace, too.
+        Ok(cargo(&["test", "--workspace", "--features", "xtask/kernel-tests", "--test", "kernel"]))
     }),
 ];
 

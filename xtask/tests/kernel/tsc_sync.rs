@@ -140,7 +140,7 @@ fn on_real_threads_every_interval_holds_the_planted_skew_and_no_equal_clock_is_c
     let words = "strategy=full-parallel tsc-sync=one-to-many tsc-window=2ms tsc-limit=20ms \
                  tsc-resolution=190 skew=2:200,5:-200 repetitions=40";
     let booted = boot(Qemu::Tcg, 8, words).well();
-    let (mut all, mut certified) = (0, 0);
+    let (mut all, mut seen, mut certified) = (0, 0, 0);
     for ap in booted.trials().flat_map(|(_, trial)| &trial.aps) {
         all += 1;
         let skew = match ap.cpu.0 {
@@ -150,6 +150,7 @@ fn on_real_threads_every_interval_holds_the_planted_skew_and_no_equal_clock_is_c
         };
         let sync = sync_of(ap);
         let Some(first) = sync.first else { continue };
+        seen += 1;
         assert!(first.lo <= skew && skew <= first.hi, "{}: {sync:?}", ap.cpu);
         assert!(skew != 0 || sync.correction == 0, "{}: a false alarm: {sync:?}", ap.cpu);
         if first.width() <= 190 {
@@ -161,6 +162,6 @@ fn on_real_threads_every_interval_holds_the_planted_skew_and_no_equal_clock_is_c
             assert!(off <= first.width() / 2 + 1, "{}: {sync:?}", ap.cpu);
         }
     }
-    println!("{certified} of {all} APs certified within 20 ms");
-    assert!(certified > 0, "no AP was certified");
+    println!("{certified} of {all} APs certified within 20 ms, {seen} with an interval");
+    assert!(seen > all / 2, "{seen} of {all} APs have an interval");
 }

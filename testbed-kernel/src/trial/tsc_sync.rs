@@ -106,7 +106,7 @@ impl Trial<'_> {
                 }
             }
         }
-        let in_time = tsc().saturating_sub(begin + window);
+        let late = tsc().saturating_sub(begin + window);
         let limit = begin + self.times.longest_window;
         let unresolved = |ap: &CpuIndex| self.verdict_of(self.seen(*ap)) == Verdict::Unresolved;
         let mut extended = false;
@@ -117,7 +117,7 @@ impl Trial<'_> {
                 self.wait_until(limit.min(tsc() + self.times.rest));
             }
         }
-        let overrun = if window == 0 || extended { 0 } else { in_time };
+        let overrun = if window == 0 || extended { 0 } else { late };
         self.wait_until(begin + window);
         for ap in set {
             let Slot { down, book, .. } = slot(ap);

@@ -15,28 +15,14 @@ use crate::run::{Cell, Run};
 use crate::statistics::{CONFIDENCE, Interval, dominance, holm, rank_test, resampled};
 use crate::warnings::printable;
 use bringup::CpuIndex;
-use bringup::phase::{Phase, SubPhase};
 use miette::miette;
 use power::{Known, Power};
 
 pub(crate) use show::plain;
 pub use show::{html, json, markdown, table};
 
-/// What is compared of each cell.
-pub const MEASURES: [Measure; 12] = [
-    Measure::Total,
-    Measure::KickLoop,
-    Measure::OnlineLoop,
-    Measure::Phase(Phase::Sipi),
-    Measure::SubPhase(SubPhase::Kick),
-    Measure::SubPhase(SubPhase::Wake),
-    Measure::SubPhase(SubPhase::Trampoline),
-    Measure::Phase(Phase::Hold),
-    Measure::Phase(Phase::Callin),
-    Measure::Phase(Phase::Turn),
-    Measure::Phase(Phase::TscSync),
-    Measure::Phase(Phase::Online),
-];
+/// What is compared of each cell: all but the last measure, `work`, which is a sum of others.
+pub const MEASURES: &[Measure] = Measure::ALL.split_at(Measure::COUNT - 1).0;
 
 /// How many APs are named that moved most.
 const MOVED: usize = 3;

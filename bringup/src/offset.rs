@@ -1,15 +1,15 @@
 //! How far an AP's clock can be from the BSP's: an interval that delays widen but never falsify.
 //!
-//! Both sides do the same: publish a reading of their own clock, and when the other's is new, look
-//! how far behind one's own clock it is. A published reading was taken before the look at it, so
-//! with `o = clock of the AP − clock of the BSP`
+//! Both sides do the same, round after round: look at the other's published reading, read their own clock,
+//! publish that, and note how far behind it the other's was. A published reading was taken before the look
+//! that finds it, so with `o = clock of the AP − clock of the BSP`
 //!
 //! - the BSP sees `o ≥ up − now`, whatever happened in between;
 //! - the AP sees `o ≤ now − down`.
 //!
 //! A warp between the two is 0 outside `[lo, hi]`.
 
-use crate::sync::{ClockWord, Epoch};
+use crate::sync::{ClockWord, Epoch, Published};
 use serde::{Deserialize, Serialize};
 
 /// What one side of an exchange has seen.
@@ -24,38 +24,42 @@ pub struct Lag {
 
 /// One side of the exchange of clock readings between an AP and the BSP.
 ///
-/// Both loop over [`Exchange::look`] and [`Exchange::publish`]. What lies between a look and the
-/// next publication widens nothing; what lies between a publication and the look that follows does.
+/// Both go round after round, and stay away from the other's cache lines in between.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
     epoch: Epoch,
-    last: Option<i64>,
+    last: Published,
     lag: Lag,
 }
 
 impl Exchange {
     /// Begins an exchange. A reading of this epoch that is there already counts as fresh.
     pub const fn begin(epoch: Epoch) -> Exchange {
-        Exchange { epoch, last: None, lag: Lag { least: 0, samples: 0 } }
+        Exchange { epoch, last: Published::NOTHING, lag: Lag { least: i64::MAX, samples: 0 } }
     }
 
-    /// Looks for a fresh reading of the other's. `now` reads one's own clock, in cycles after the
-    /// trial's zero, ordered against all memory accesses around it.
+    /// A round: looks at the other's latest reading, reads one's own clock, and publishes that. Gives it.
+    ///
+    /// `now` reads the clock in cycles after the trial's zero, ordered against all memory accesses around it. It
+    /// is read even where there is nothing fresh, so nothing has to be decided between the look and the reading.
     #[inline(always)]
-    pub fn look(&mut self, theirs: &ClockWord, now: impl Fn() -> i64) {
-        let reading = theirs.get(self.epoch);
-        if let Some(fresh) = reading.filter(|_| reading != self.last) {
-            let lag = now() - fresh;
-            self.last = reading;
-            self.lag.least = if self.lag.samples == 0 { lag } else { self.lag.least.min(lag) };
+    pub fn round(
+        &mut self,
+        theirs: &ClockWord,
+        mine: &ClockWord,
+        now: impl FnOnce() -> i64,
+    ) -> i64 {
+        let theirs = theirs.get();
+        let now = now();
+        mine.put(self.epoch, now);
+        if theirs != self.last
+            && let Some(reading) = theirs.of(self.epoch)
+        {
+            self.last = theirs;
+            self.lag.least = self.lag.least.min(now - reading);
             self.lag.samples += 1;
         }
-    }
-
-    /// Publishes a reading of one's own clock in a word that nobody else writes.
-    #[inline(always)]
-    pub fn publish(&self, mine: &ClockWord, now: impl Fn() -> i64) {
-        mine.put(self.epoch, now());
+        now
     }
 
     /// What was seen so far.
@@ -134,6 +138,12 @@ impl OffsetInterval {
         }
     }
 
+    /// What both allow, with the samples of this one; `None` where they exclude each other.
+    pub fn within(&self, other: &OffsetInterval) -> Option<OffsetInterval> {
+        let (lo, hi) = (self.lo.max(other.lo), self.hi.min(other.hi));
+        (lo <= hi).then_some(OffsetInterval { lo, hi, ..*self })
+    }
+
     /// The same bounds for a clock that is that much further ahead.
     pub fn shifted(&self, by: i64) -> OffsetInterval {
         OffsetInterval { lo: self.lo + by, hi: self.hi + by, ..*self }
@@ -171,11 +181,9 @@ mod tests {
                     now
                 };
                 if bsp_steps {
-                    bsp.look(&up, read);
-                    bsp.publish(&down, read);
+                    bsp.round(&up, &down, read);
                 } else {
-                    ap.look(&down, || read() + offset);
-                    ap.publish(&up, || read() + offset);
+                    ap.round(&down, &up, || read() + offset);
                 }
             }
             if let Some(interval) = OffsetInterval::new(bsp.lag(), ap.lag()) {
@@ -201,6 +209,14 @@ mod tests {
         assert_eq!(verdict(1, 60), "warp");
         assert_eq!(verdict(-900, -1), "warp");
         assert_eq!(verdict(3, 2), "drift");
+    }
+
+    #[test]
+    fn a_second_look_narrows_what_a_first_has_shown() {
+        let at = |lo, hi| OffsetInterval { lo, hi, lo_samples: 1, hi_samples: 1 };
+        assert_eq!(at(5, 300).within(&at(-40, 40)), Some(at(5, 40)));
+        assert_eq!(at(-9, 9).within(&at(-40, 40)), Some(at(-9, 9)));
+        assert_eq!(at(41, 300).within(&at(-40, 40)), None);
     }
 
     #[test]

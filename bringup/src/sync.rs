@@ -7,10 +7,11 @@
 //! The atomics are swapped for `loom`'s under `cfg(loom)`, where the models at the end of this
 //! file explore every interleaving.
 
+use crate::offset::Lag;
 #[cfg(not(loom))]
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 /// Which trial of the boot a handshake belongs to: 1, 2, 3, …
 ///
@@ -101,6 +102,9 @@ impl Default for Word {
 ///
 /// The value is the reading relative to the trial's zero, in 48 bits (13 hours at 3 GHz, either way), under 16
 /// bits of the epoch: a reading of an earlier trial is never taken for one of this.
+///
+/// What is published is old by what it takes to get there, and to decode. So a reading becomes a word by an
+/// addition, both ends are inlined, and a word is decoded when the clock has been read that it is compared with.
 #[derive(Debug)]
 pub struct ClockWord(AtomicU64);
 
@@ -120,9 +124,9 @@ impl ClockWord {
     }
 
     /// Publishes a reading: cycles after the trial's zero.
+    #[inline(always)]
     pub fn put(&self, epoch: Epoch, cycles: i64) {
-        let cycles = cycles as u64 & ((1 << CLOCK_BITS) - 1);
-        self.0.store(u64::from(epoch.0) << CLOCK_BITS | cycles, Ordering::Release);
+        self.0.store(zero_of(epoch).wrapping_add_signed(cycles), Ordering::Release);
     }
 
     /// Forgets the reading, while nobody else looks.
@@ -130,18 +134,87 @@ impl ClockWord {
         self.0.store(0, Ordering::Relaxed);
     }
 
-    /// The latest reading of this epoch.
-    pub fn get(&self, epoch: Epoch) -> Option<i64> {
-        let word = self.0.load(Ordering::Acquire);
-        let shift = 64 - CLOCK_BITS;
-        (word != 0 && word >> CLOCK_BITS == u64::from(epoch.0 as u16))
-            .then_some((word << shift) as i64 >> shift)
+    /// The latest reading, of whatever epoch.
+    #[inline(always)]
+    pub fn get(&self) -> Published {
+        Published(self.0.load(Ordering::Acquire))
     }
+}
+
+/// What was found in a [`ClockWord`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published(u64);
+
+impl Published {
+    /// What a word holds that nothing was published in.
+    pub const NOTHING: Published = Published(0);
+
+    /// The reading, in cycles after the trial's zero, if it is of this epoch.
+    #[inline(always)]
+    pub fn of(self, epoch: Epoch) -> Option<i64> {
+        let of_epoch =
+            self != Published::NOTHING && self.0 >> CLOCK_BITS == u64::from(epoch.0 as u16);
+        of_epoch.then(|| self.0.wrapping_sub(zero_of(epoch)) as i64)
+    }
+}
+
+/// The word of the reading 0: the middle of the epoch's words.
+#[inline(always)]
+fn zero_of(epoch: Epoch) -> u64 {
+    u64::from(epoch.0) << CLOCK_BITS | 1 << (CLOCK_BITS - 1)
 }
 
 impl Default for ClockWord {
     fn default() -> ClockWord {
         ClockWord::new()
+    }
+}
+
+/// What an AP has seen of the BSP's clock; it alone writes it.
+///
+/// It is cleared before the first reading of a window is published, so whoever has seen one finds no lag of
+/// an earlier window here.
+#[derive(Debug)]
+pub struct LagWords {
+    least: AtomicI64,
+    samples: AtomicU32,
+}
+
+impl LagWords {
+    /// Nothing seen.
+    #[cfg(not(loom))]
+    pub const fn new() -> LagWords {
+        LagWords { least: AtomicI64::new(0), samples: AtomicU32::new(0) }
+    }
+
+    /// Nothing seen.
+    #[cfg(loom)]
+    pub fn new() -> LagWords {
+        LagWords { least: AtomicI64::new(0), samples: AtomicU32::new(0) }
+    }
+
+    /// Tells what was seen.
+    #[inline(always)]
+    pub fn put(&self, lag: Lag) {
+        self.least.store(lag.least, Ordering::Relaxed);
+        self.samples.store(lag.samples, Ordering::Release);
+    }
+
+    /// Forgets it.
+    pub fn clear(&self) {
+        self.samples.store(0, Ordering::Release);
+    }
+
+    /// What was told last. The count may be behind, so that it counts nothing that `least` has not seen.
+    pub fn get(&self) -> Lag {
+        let samples = self.samples.load(Ordering::Acquire);
+        Lag { least: self.least.load(Ordering::Relaxed), samples }
+    }
+}
+
+impl Default for LagWords {
+    fn default() -> LagWords {
+        LagWords::new()
     }
 }
 
@@ -169,11 +242,11 @@ mod tests {
     #[test]
     fn a_clock_word_keeps_small_negative_readings() {
         let word = ClockWord::new();
-        assert_eq!(word.get(Epoch(1)), None);
-        for cycles in [0, 1, -1, -300, 1 << 46, -(1 << 46)] {
+        assert_eq!(word.get().of(Epoch(1)), None);
+        for cycles in [0, 1, -1, -300, (1 << 47) - 1, -(1 << 47)] {
             word.put(Epoch(7), cycles);
-            assert_eq!(word.get(Epoch(7)), Some(cycles));
-            assert_eq!(word.get(Epoch(8)), None);
+            assert_eq!(word.get().of(Epoch(7)), Some(cycles));
+            assert_eq!(word.get().of(Epoch(8)), None);
         }
     }
 }
@@ -272,9 +345,30 @@ mod models {
                 other.put(Epoch(1), 5);
                 other.put(Epoch(2), 6);
             });
-            assert!(matches!(clock.get(Epoch(2)), None | Some(6)));
+            assert!(matches!(clock.get().of(Epoch(2)), None | Some(6)));
             writer.join().unwrap();
-            assert_eq!(clock.get(Epoch(2)), Some(6));
+            assert_eq!(clock.get().of(Epoch(2)), Some(6));
+        });
+    }
+
+    #[test]
+    fn the_lag_of_an_earlier_window_is_never_taken_for_one_of_this() {
+        loom::model(|| {
+            let shared = Arc::new((ClockWord::new(), LagWords::new()));
+            let (clock, lag) = &*shared;
+            lag.put(Lag { least: 5, samples: 3 });
+            let ap = Arc::clone(&shared);
+            let ap = thread::spawn(move || {
+                let (clock, lag) = &*ap;
+                lag.clear();
+                clock.put(Epoch(2), 6);
+                lag.put(Lag { least: 7, samples: 1 });
+            });
+            if clock.get().of(Epoch(2)).is_some() {
+                let seen = lag.get();
+                assert!(seen.samples == 0 || seen == Lag { least: 7, samples: 1 }, "{seen:?}");
+            }
+            ap.join().unwrap();
         });
     }
 }

@@ -103,34 +103,30 @@ impl Ap {
         self.stamp(Stamp::SyncEnd);
     }
 
-    /// Publishes its clock while the BSP visits, window after window, until it may go on.
+    /// Exchanges readings while the BSP does, window after window, until it may go on.
     fn show_clock(&self) {
         let Ap { orders, up, down, .. } = self;
-        let mut window = 0;
+        let (mut window, mut shift) = (0, 0);
         let mut exchange = Exchange::begin(orders.epoch);
-        let mut shift = 0;
-        let clock = |shift: i64| (tsc().wrapping_sub(orders.zero) as i64) + shift;
-        loop {
-            exchange.look(&down.clock, || clock(shift));
-            if down.word.allowed(orders.epoch) >= Allowed::Finish {
-                return;
-            }
-            if !down.visiting.load(Ordering::Acquire) {
+        while down.word.allowed(orders.epoch) < Allowed::Finish {
+            let visit = down.visit.load(Ordering::Acquire);
+            if visit == 0 {
                 self.rest();
                 continue;
             }
-            let now_in = down.window.load(Ordering::Acquire);
-            if now_in != window {
-                window = now_in;
+            if visit != window {
+                window = visit;
                 exchange = Exchange::begin(sync_epoch(orders.epoch, window));
+                up.lag.clear();
                 shift = down.adjustment.load(Ordering::Relaxed);
                 self.move_clock(down.move_by.load(Ordering::Relaxed));
             }
-            let lag = exchange.lag();
-            up.lag_least.store(lag.least, Ordering::Relaxed);
-            up.lag_samples.store(lag.samples, Ordering::Release);
-            exchange.publish(&up.clock, || clock(shift));
-            orders.poll_again();
+            let clock = || tsc().wrapping_sub(orders.zero) as i64 + shift;
+            while down.visit.load(Ordering::Relaxed) == visit {
+                let now = exchange.round(&down.clock, &up.clock, clock);
+                up.lag.put(exchange.lag());
+                orders.between_rounds(now);
+            }
         }
     }
 

@@ -201,10 +201,11 @@ const LANDING: u64 = 64;
 
 /// Executes about as many instructions as that.
 ///
-/// On `icount`, where an instruction is a cycle, a wait so ends at the same moment even if its
+/// On `icount`, where an instruction is a cycle, a wait that ends so ends at the same moment even if its
 /// wake-up came a few cycles late: QEMU's two threads race for a HLT that follows the setting
 /// of an alarm, and the STI and HLT may be counted after the alarm. Elsewhere it is a short spin.
-fn land(cycles: u32) {
+#[inline(always)]
+pub fn count_out(instructions: u32) {
     // SAFETY: counts a register down, nothing else. An odd cycle is a NOP that is not jumped over,
     // a pair of them a turn of the loop.
     unsafe {
@@ -219,7 +220,7 @@ fn land(cycles: u32) {
             "dec {left:e}",
             "jnz 3b",
             "4:",
-            left = inout(reg) cycles => _,
+            left = inout(reg) instructions => _,
             options(nomem, nostack),
         );
     }
@@ -233,7 +234,7 @@ pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
         let Some(left) = moment.checked_sub(now).filter(|left| *left > 0) else { return };
         let slice = slice(now);
         match how {
-            Spend::Halt if left <= 2 * LANDING => land(left as u32),
+            Spend::Halt if left <= 2 * LANDING => count_out(left as u32),
             Spend::Halt => {
                 set_alarm(left - LANDING, slice);
                 halt();

@@ -1,10 +1,11 @@
 //! What the BSP and one AP share: a slot per CPU, in cache lines that have one writer each.
 
+use crate::clock;
 use crate::cpu::MAX_CPUS;
 use bringup::offset::{Exchange, OffsetInterval};
 use bringup::options::{Options, Spend, StampSet, Step, TscPoll, TscSync, Wait};
 use bringup::stamp::Stamp;
-use bringup::sync::{ClockWord, Epoch, Word};
+use bringup::sync::{ClockWord, Epoch, LagWords, Word};
 use bringup::{ApicId, CpuIndex};
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -49,10 +50,8 @@ pub struct Up {
     pub word: Word,
     /// Its clock, during the sync.
     pub clock: ClockWord,
-    /// What it saw of the BSP's clock in this window; stored before each reading of its own.
-    pub lag_least: AtomicI64,
-    /// How many readings of the BSP's clock it saw.
-    pub lag_samples: AtomicU32,
+    /// What it saw of the BSP's clock in this window.
+    pub lag: LagWords,
     /// Its answer to the job.
     pub answer: AtomicU64,
     /// How often it came through the trampoline in this trial.
@@ -96,10 +95,8 @@ pub struct Down {
     pub word: Word,
     /// The BSP's clock, during the sync.
     pub clock: ClockWord,
-    /// True while the BSP looks for the AP's clock; else the AP may rest.
-    pub visiting: AtomicBool,
-    /// Which window of the sync this is for the AP: 1, 2, …
-    pub window: AtomicU32,
+    /// In which of the AP's windows the BSP exchanges readings with it right now: 1, 2, …; 0: in none, it may rest.
+    pub visit: AtomicU32,
     /// What the AP's clock is ahead on purpose, less what was taken off it, inside the sync.
     pub adjustment: AtomicI64,
     /// By how much the AP moves its counter itself before this window.
@@ -130,12 +127,18 @@ pub struct Book {
     pub synced: Cell<bool>,
     /// It has been through the sync and may go on.
     pub settled: Cell<bool>,
+    /// Which window of the sync this is for the AP: 1, 2, …; 0 before the first.
+    pub window: Cell<u32>,
     /// The BSP's side of the exchange in this window.
     pub exchange: Cell<Exchange>,
+    /// How many readings it is to have by the end of this part of the window.
+    pub due: Cell<u32>,
     /// What the last window saw.
     pub seen: Cell<Option<OffsetInterval>>,
     /// What the first window saw.
     pub first_seen: Cell<Option<OffsetInterval>>,
+    /// What all windows have shown, of the clock as it has been corrected since.
+    pub known: Cell<Option<OffsetInterval>>,
     /// By how much the AP's counter was moved.
     pub moved_by: Cell<i64>,
     /// It answered the job wrongly.
@@ -154,9 +157,12 @@ impl Book {
             lost: Cell::new(false),
             synced: Cell::new(false),
             settled: Cell::new(false),
+            window: Cell::new(0),
             exchange: Cell::new(Exchange::begin(Epoch(0))),
+            due: Cell::new(0),
             seen: Cell::new(None),
             first_seen: Cell::new(None),
+            known: Cell::new(None),
             moved_by: Cell::new(0),
             wrong: Cell::new(false),
             kick_overrun: Cell::new(0),
@@ -170,8 +176,10 @@ impl Book {
         self.lost.set(false);
         self.synced.set(false);
         self.settled.set(false);
+        self.window.set(0);
         self.seen.set(None);
         self.first_seen.set(None);
+        self.known.set(None);
         self.moved_by.set(0);
         self.wrong.set(false);
         self.kick_overrun.set(0);
@@ -201,8 +209,7 @@ impl Slot {
                 clock: ClockWord::new(),
                 answer: AtomicU64::new(0),
                 starts: AtomicU32::new(0),
-                lag_samples: AtomicU32::new(0),
-                lag_least: AtomicI64::new(0),
+                lag: LagWords::new(),
                 log: Log {
                     stamps: Readings::new(),
                     entry_raw: AtomicU64::new(0),
@@ -214,8 +221,7 @@ impl Slot {
             down: Down {
                 word: Word::new(),
                 clock: ClockWord::new(),
-                visiting: AtomicBool::new(false),
-                window: AtomicU32::new(0),
+                visit: AtomicU32::new(0),
                 adjustment: AtomicI64::new(0),
                 move_by: AtomicI64::new(0),
                 faults: AtomicU8::new(0),
@@ -240,9 +246,8 @@ impl Slot {
         up.log.has_tsc_adjust.store(false, Ordering::Relaxed);
         up.answer.store(0, Ordering::Relaxed);
         up.starts.store(0, Ordering::Relaxed);
-        up.lag_samples.store(0, Ordering::Relaxed);
-        down.visiting.store(false, Ordering::Relaxed);
-        down.window.store(0, Ordering::Relaxed);
+        up.lag.clear();
+        down.visit.store(0, Ordering::Relaxed);
         down.move_by.store(0, Ordering::Relaxed);
         book.clear();
     }
@@ -291,11 +296,15 @@ impl Orders {
         Orders { epoch, zero: 0, bsp, tsc_sync, wait, spend, tsc_poll, stamps }
     }
 
-    /// Between two looks for the other's clock reading.
+    /// Between two rounds of the exchange of clock readings; `now` is this CPU's latest.
+    ///
+    /// Busy, it stays away from the other's cache lines, and for an uneven while: so the other's next reading goes
+    /// into a line that it still owns, and the two don't fall into a step in which they meet at a bad moment.
     #[inline(always)]
-    pub fn poll_again(&self) {
-        if self.tsc_poll == TscPoll::Pause {
-            core::hint::spin_loop();
+    pub fn between_rounds(&self, now: i64) {
+        match self.tsc_poll {
+            TscPoll::Pause => core::hint::spin_loop(),
+            TscPoll::Busy => clock::count_out(now as u32 >> 3 & 127),
         }
     }
 }

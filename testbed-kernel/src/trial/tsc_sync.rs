@@ -16,17 +16,19 @@ use crate::apic::{self, To};
 use crate::clock::tsc;
 use crate::slot::{MAX_WINDOWS, Slot, slot, sync_epoch};
 use bringup::frame::Sync;
-use bringup::offset::{Exchange, Lag, OffsetInterval, Verdict};
+use bringup::offset::{Exchange, OffsetInterval, Verdict};
 use bringup::options::Wait;
 use bringup::strategy::Aps;
 use bringup::sync::Allowed;
 use bringup::{CpuIndex, Duration};
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{Relaxed, Release};
 
 /// Visits to an AP in one TSC window, evenly spread.
 const VISITS: u64 = 3;
 /// Fresh readings that the BSP wants of an AP in a visit.
 const READINGS: u32 = 6;
+/// How many times as many it takes of an AP that is not known closely enough.
+const GOES: u32 = 16;
 /// How long the BSP looks for an AP's answer before it rests.
 pub(super) const LOOK: Duration = Duration::Nanos(200_000);
 /// How long it rests before it looks again.
@@ -44,7 +46,7 @@ impl Trial<'_> {
             }
             self.open_window(core::iter::once(ap));
             self.watch(core::iter::once(ap));
-            if self.verdict(ap) != Verdict::Warp || down.window.load(Relaxed) >= MAX_WINDOWS {
+            if self.verdict(ap) != Verdict::Warp || book.window.get() >= MAX_WINDOWS {
                 break;
             }
         }
@@ -78,8 +80,8 @@ impl Trial<'_> {
     fn open_window(&self, set: impl Iterator<Item = CpuIndex>) {
         for ap in set {
             let Slot { down, book, .. } = slot(ap);
-            let nth = down.window.load(Relaxed) + 1;
-            down.window.store(nth, Release);
+            let nth = book.window.get() + 1;
+            book.window.set(nth);
             book.exchange.set(Exchange::begin(sync_epoch(self.orders.epoch, nth)));
             down.word.allow(self.orders.epoch, Allowed::Sync);
         }
@@ -93,10 +95,12 @@ impl Trial<'_> {
         let moment = |visit: u64| begin + window / VISITS * visit;
         for visit in 0..VISITS {
             self.wait_until(moment(visit));
-            let enough = READINGS * (visit as u32 + 1);
+            for Slot { book, .. } in set.clone().map(slot) {
+                book.due.set(book.exchange.get().lag().samples + READINGS);
+            }
             let wanting = |ap: &CpuIndex| {
-                slot(*ap).book.exchange.get().lag().samples < enough
-                    || self.verdict_of(self.seen(*ap)) == Verdict::Unresolved
+                let book = &slot(*ap).book;
+                book.exchange.get().lag().samples < book.due.get() || self.is_vague(*ap)
             };
             while tsc() < moment(visit + 1) && set.clone().any(|ap| wanting(&ap)) {
                 set.clone().filter(wanting).for_each(|ap| self.visit(ap));
@@ -108,22 +112,22 @@ impl Trial<'_> {
         }
         let late = tsc().saturating_sub(begin + window);
         let limit = begin + self.times.longest_window;
-        let unresolved = |ap: &CpuIndex| self.verdict_of(self.seen(*ap)) == Verdict::Unresolved;
+        let vague = |ap: &CpuIndex| self.is_vague(*ap);
         let mut extended = false;
-        while tsc() < limit && set.clone().any(|ap| unresolved(&ap)) {
+        while tsc() < limit && set.clone().any(|ap| vague(&ap)) {
             extended = true;
-            set.clone().filter(unresolved).for_each(|ap| self.visit(ap));
-            if set.clone().any(|ap| unresolved(&ap)) {
+            set.clone().filter(vague).for_each(|ap| self.visit(ap));
+            if set.clone().any(|ap| vague(&ap)) {
                 self.wait_until(limit.min(tsc() + self.times.rest));
             }
         }
         let overrun = if window == 0 || extended { 0 } else { late };
         self.wait_until(begin + window);
         for ap in set {
-            let Slot { down, book, .. } = slot(ap);
+            let book = &slot(ap).book;
             book.window_overrun.set(overrun);
             book.seen.set(self.seen(ap));
-            if down.window.load(Relaxed) == 1 {
+            if book.window.get() == 1 {
                 book.first_seen.set(self.seen(ap));
             }
         }
@@ -132,32 +136,38 @@ impl Trial<'_> {
     /// What is known of an AP's clock in this window so far.
     fn seen(&self, ap: CpuIndex) -> Option<OffsetInterval> {
         let Slot { up, book, .. } = slot(ap);
-        // Without a reading of the AP's in this window, its lag may be of an earlier one.
-        // Counted before it is read: the count is of readings that `least` has seen.
-        let samples = up.lag_samples.load(Acquire);
-        let ap_lag = Lag { least: up.lag_least.load(Relaxed), samples };
-        OffsetInterval::new(book.exchange.get().lag(), ap_lag)
+        // The BSP's first: without a reading of the AP's in this window, the AP's lag may be of an earlier one.
+        let bsp_lag = book.exchange.get().lag();
+        OffsetInterval::new(bsp_lag, up.lag.get())
     }
 
-    /// Looks for a few readings of an AP's clock, and lets it see the BSP's.
+    /// Exchanges a few readings with an AP; more, where they don't tell enough.
     fn visit(&self, ap: CpuIndex) {
         let Slot { up, down, book } = slot(ap);
         let clock = || tsc().wrapping_sub(self.orders.zero) as i64;
-        let mut exchange = book.exchange.get();
-        let enough = exchange.lag().samples + READINGS;
-        let limit = tsc() + self.times.look;
-        down.visiting.store(true, Release);
+        let limit = clock() + self.times.look as i64;
+        down.visit.store(book.window.get(), Release);
         self.wake(ap);
-        loop {
-            exchange.publish(&down.clock, clock);
-            self.orders.poll_again();
-            exchange.look(&up.clock, clock);
-            if exchange.lag().samples >= enough || tsc() >= limit {
+        for _ in 0..GOES {
+            let mut exchange = book.exchange.get();
+            let enough = exchange.lag().samples + READINGS;
+            let mut now = exchange.round(&up.clock, &down.clock, clock);
+            while exchange.lag().samples < enough && now < limit {
+                self.orders.between_rounds(now);
+                now = exchange.round(&up.clock, &down.clock, clock);
+            }
+            book.exchange.set(exchange);
+            if now >= limit || !self.is_vague(ap) {
                 break;
             }
         }
-        down.visiting.store(false, Release);
-        book.exchange.set(exchange);
+        down.visit.store(0, Release);
+    }
+
+    /// False once the AP's offset is known closely enough, be it 0 or not.
+    fn is_vague(&self, ap: CpuIndex) -> bool {
+        let resolution = self.times.resolution as i64;
+        self.seen(ap).is_none_or(|seen| seen.width() > resolution)
     }
 
     fn verdict_of(&self, seen: Option<OffsetInterval>) -> Verdict {
@@ -168,11 +178,14 @@ impl Trial<'_> {
         self.verdict_of(slot(ap).book.seen.get())
     }
 
-    /// Takes a warp off the AP's clock, as far as it was seen: off the counter where it can be
-    /// moved, else off what the sync reads of it. A skew that was planted is not in the counter.
+    /// Takes a warp off the AP's clock, by the middle of what all windows allow: off the counter where it
+    /// can be moved, else off what the sync reads of it. A skew that was planted is not in the counter.
     fn correct(&self, ap: CpuIndex) {
         let Slot { up, down, book } = slot(ap);
-        let correction = book.seen.get().map_or(0, |seen| seen.correction());
+        let Some(seen) = book.seen.get() else { return };
+        let known = book.known.get().and_then(|known| seen.within(&known)).unwrap_or(seen);
+        let correction = known.correction();
+        book.known.set(Some(known.shifted(-correction)));
         if up.log.has_tsc_adjust.load(Relaxed) && self.options.skews.of(ap) == 0 {
             down.move_by.store(-correction, Relaxed);
             book.moved_by.set(book.moved_by.get() - correction);
@@ -191,7 +204,7 @@ impl Trial<'_> {
     /// What the sync has come to, for the frames.
     pub(super) fn sync_of(&self, ap: CpuIndex) -> Option<Sync> {
         let Slot { down, book, .. } = slot(ap);
-        let windows = down.window.load(Relaxed);
+        let windows = book.window.get();
         (windows > 0).then(|| Sync {
             verdict: self.verdict(ap),
             windows: windows as u8,

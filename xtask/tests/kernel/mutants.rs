@@ -135,7 +135,7 @@ fn syncs(kernel: &Path) -> bool {
 
 #[test]
 fn a_sync_that_sleeps_through_its_window_is_noticed() {
-    let visit = "        down.visiting.store(true, Release);\n";
+    let visit = "        down.visit.store(book.window.get(), Release);\n";
     let none = format!("        if limit > 0 {{\n            return;\n        }}\n{visit}");
     let kernel = mutant("no-visit", "testbed-kernel/src/trial/tsc_sync.rs", visit, &none);
     assert!(!syncs(&kernel));

@@ -83,6 +83,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Verdict; 4] =
+        [Verdict::Clean, Verdict::Warp, Verdict::Unresolved, Verdict::Drift];
+
     /// The word for it, in kebab case.
     pub const fn name(self) -> &'static str {
         match self {

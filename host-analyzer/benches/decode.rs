@@ -8,7 +8,7 @@ use bringup::frame::{ApTimeline, Body, Frame};
 use bringup::offset::{OffsetInterval, Verdict};
 use bringup::stamp::Stamp;
 use bringup::wire::{CRC, MAX_FRAME, encode};
-use host_analyzer::run::{Run, TRIALS_KEPT};
+use host_analyzer::run::{KEPT, Run};
 use peak_alloc::PeakAlloc;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ const RUNS: usize = 5;
 const MACHINES: [(usize, u32); 2] = [
     (28, 500),
     // From the first length on there are more trials than a cell keeps.
-    (2, TRIALS_KEPT as u32),
+    (2, KEPT as u32),
 ];
 
 fn main() {
@@ -57,7 +57,7 @@ fn main() {
     }
     println!(
         "The ratio is the whole run's speed by that of COBS + CRC; it should be 0.33 at least.\n\
-         Of each cell {TRIALS_KEPT} trials are kept: until there are so many, memory grows."
+         Of each cell {KEPT} trials are kept: until there are so many, memory grows."
     );
 }
 

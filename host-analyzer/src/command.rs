@@ -9,6 +9,7 @@ mod published;
 mod report;
 mod show;
 mod simulated;
+mod tsc_sync;
 
 use crate::failure::{Failure, finish};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -32,6 +33,7 @@ enum Command {
     Show(show::Show),
     Published(published::Published),
     Simulated(simulated::Simulated),
+    TscSync(tsc_sync::TscSync),
     Report(report::Report),
     Compare(compare::Compare),
     Check(check::Check),
@@ -81,6 +83,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Show(show) => show.run(),
         Command::Published(published) => published.run(),
         Command::Simulated(simulated) => simulated.run(),
+        Command::TscSync(tsc_sync) => tsc_sync.run(),
         Command::Report(report) => report.run(),
         Command::Compare(compare) => compare.run(),
         Command::Check(check) => check.run(),

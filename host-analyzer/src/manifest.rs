@@ -99,6 +99,9 @@ pub struct Engine {
     /// What follows the CPU count in QEMU's `-smp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topology: Option<String>,
+    /// False where QEMU's vCPU threads are left to the host's scheduler, even if clocks are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<bool>,
     /// Options that it needs, as words in front of all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own_words: Option<String>,

@@ -4,8 +4,10 @@
 //! the few trials that are shown one by one are read in a second pass ([`Run::median_trials`]).
 
 mod aps;
+mod clocks;
 mod gather;
 mod replay;
+mod reservoir;
 mod trials;
 
 use crate::capture::{self, Summary};
@@ -31,8 +33,10 @@ use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 pub use aps::{Ap, Aps};
+pub use clocks::Clocks;
 pub use replay::WholeTrial;
-pub use trials::{TRIALS_KEPT, Trials};
+pub use reservoir::{KEPT, Reservoir};
+pub use trials::Trials;
 
 /// What the engine of a bare capture is called.
 pub const UNKNOWN_ENGINE: &str = "unknown";
@@ -149,9 +153,8 @@ pub struct Cell {
     pub cold: Trials,
     /// What the phases of each AP add up to over the trials without cold ones.
     pub aps: Aps,
-    /// Clocks of online APs, of the trials without cold ones, of which the TSC sync learned too
-    /// little, or that drift: what their stamps say of the BSP's time is not certain.
-    pub unresolved: u64,
+    /// What the TSC sync has found out about the APs' clocks.
+    pub clocks: Clocks,
     /// Trials of which a frame is missing; they are not used.
     pub incomplete: u64,
     /// APs that did not come online, and how often, in all trials, cold ones counted.

@@ -1,10 +1,11 @@
-//! `show`: a run as a table, as JSON, as the e-mail's lines; `published` as a table and as JSON.
+//! `show`: a run as a table, as JSON, as the e-mail's lines; what other commands find, as tables and as JSON.
 
 mod cpu_lines;
 mod json;
 mod published;
 mod simulated;
 mod table;
+mod tsc_sync;
 
 pub use crate::unit::Unit;
 pub use cpu_lines::cpu_lines;
@@ -13,3 +14,4 @@ pub use published::{published_json, published_table};
 pub use simulated::{fitted_table, simulated_json, simulated_table};
 pub use table::table;
 pub(crate) use table::{Column, caption, columns, drawn};
+pub use tsc_sync::{tsc_sync_json, tsc_sync_table};

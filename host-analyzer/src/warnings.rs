@@ -168,12 +168,12 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
             counted(cell.trials.count(), "trial")
         ));
     }
-    if cell.unresolved > 0 {
-        let of = counted(cell.aps.online(), "comparison");
+    let uncertain = cell.clocks.uncertain();
+    if uncertain > 0 {
+        let of = counted(cell.clocks.compared(), "comparison");
         warn(format!(
-            "the TSC sync could not tell how far the clock is off in {} of {of}: where AP and BSP \
-             stamps meet, the numbers may be off by as much",
-            cell.unresolved
+            "the TSC sync could not tell how far the clock is off in {uncertain} of {of}: where \
+             AP and BSP stamps meet, the numbers may be off by as much"
         ));
     }
     let noisy = cell.exact == Some(false) && cell.smp > 1;

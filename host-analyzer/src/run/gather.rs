@@ -7,7 +7,6 @@ use crate::failure::Failure;
 use crate::manifest;
 use crate::timeline::{on_bsp_clock, phases};
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
-use bringup::offset::Verdict;
 use bringup::options::{Options, StampSet};
 use bringup::plan::Plan;
 use miette::{Report, miette};
@@ -208,7 +207,7 @@ impl<'a> Reader<'a> {
                 trials: Default::default(),
                 cold: Default::default(),
                 aps: Default::default(),
-                unresolved: 0,
+                clocks: Default::default(),
                 incomplete: 0,
                 lost_aps: Default::default(),
                 disorders: Default::default(),
@@ -320,13 +319,16 @@ impl Cell {
                     part_sums.iter_mut().zip(parts).for_each(|(sum, c)| *sum += u128::from(c.0));
                     if !begin.cold {
                         self.aps.add(timeline.cpu, &phases, &parts);
-                        self.unresolved += u64::from(is_unresolved(timeline));
                     }
                 }
                 Err(disorder) => {
                     self.disorders.entry(timeline.cpu).or_insert((0, disorder)).0 += 1;
                 }
             }
+        }
+        if !begin.cold {
+            let online = timelines.iter().filter(|timeline| timeline.end == ApEnd::Online);
+            self.clocks.add(online, &self.options.skews);
         }
         let mean = |sum: u128| ((sum + online / 2) / online) as u64;
         let trial = Trial {
@@ -342,11 +344,6 @@ impl Cell {
         };
         if begin.cold { self.cold.push(trial) } else { self.trials.push(trial) }
     }
-}
-
-/// True where the TSC sync compared the AP's clock and can't tell how far it is off.
-fn is_unresolved(timeline: &ApTimeline) -> bool {
-    timeline.sync.is_some_and(|sync| matches!(sync.verdict, Verdict::Unresolved | Verdict::Drift))
 }
 
 /// Reads a capture again for the timelines of a few trials.

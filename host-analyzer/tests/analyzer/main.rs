@@ -12,4 +12,5 @@ mod reports;
 mod runs;
 mod simulated;
 mod terminal;
+mod tsc_sync;
 mod wire_format;

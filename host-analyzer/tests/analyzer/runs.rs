@@ -37,7 +37,7 @@ fn refused(path: &Path) -> String {
 }
 
 /// A boot whose frames were changed before they were sent.
-fn changed(line: &str, cpus: usize, mut change: impl FnMut(&mut Body<'_>)) -> Vec<u8> {
+pub fn changed(line: &str, cpus: usize, mut change: impl FnMut(&mut Body<'_>)) -> Vec<u8> {
     let mut bytes = Vec::new();
     bringup::sim::boot(line, cpus, KHZ, |frame| {
         let mut frame = frame.clone();

@@ -268,7 +268,10 @@ impl Engine for Emulator {
             io::ErrorKind::NotFound => self.missing(),
             _ => Failure::Environment(miette!("can't start `{program}`: {error}")),
         })?;
-        started.pinned = !self.exact() && compares_clocks(start) && pin(started.id(), start.smp);
+        started.pinned = !self.exact()
+            && self.definition.pin != Some(false)
+            && compares_clocks(start)
+            && pin(started.id(), start.smp);
         Ok(Box::new(started))
     }
 }

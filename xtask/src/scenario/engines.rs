@@ -13,8 +13,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The keys of an engine with a `base`.
-const BASE_KEYS: [&str; 7] =
-    ["base", "qemu", "machine", "cpu", "topology", "extra-args", "own-words"];
+const BASE_KEYS: [&str; 8] =
+    ["base", "qemu", "machine", "cpu", "topology", "pin", "extra-args", "own-words"];
 
 /// The keys of an engine with a `command`.
 const COMMAND_KEYS: [&str; 7] = [
@@ -184,6 +184,7 @@ impl Check<'_, '_> {
                     }
                     own.topology = Some(text);
                 }
+                "pin" => own.pin = Some(self.yes(&path, value)),
                 "extra-args" => own.extra_args = self.words(&path, value),
                 "command" => own.command = self.command(&path, value),
                 "version-command" => own.version_command = self.version_command(&path, value),
@@ -193,6 +194,10 @@ impl Check<'_, '_> {
                 "own-words" => own.own_words = Some(self.own_words(&path, value)),
                 _ => own.longest_command_line = Some(self.longest(&path, value)),
             }
+        }
+        if let (Some(Qemu::Icount), Some((key, _))) = (base, table.get_key_value("pin")) {
+            let message = "icount runs all CPUs on one thread of the host: there is nothing to pin";
+            self.mistake(key.span(), &format!("{path}.pin"), message, Some("take it out"));
         }
         let folder = self.folder;
         match base {
@@ -458,6 +463,11 @@ mod tests {
             (&base("exact = true"), "s.toml:5:1: engine.e.exact: there is no such key"),
             (&base("exact = true"), "exact where `icount` is the base"),
             (&base("success-status = 1"), "belongs to an engine with a `command`"),
+            (&base("pin = 1"), "s.toml:5:7: engine.e.pin: expected true or false"),
+            (
+                &base("pin = true").replace("tcg", "icount"),
+                "s.toml:5:1: engine.e.pin: icount runs all CPUs on one thread",
+            ),
             (&base("qemu = 7"), "s.toml:5:8: engine.e.qemu: expected a text"),
             (
                 &base("extra-args = \"-m 1G\""),

@@ -133,14 +133,13 @@ fn an_ap_sleeps_through_most_of_the_window() {
     assert_eq!(readings(&short), readings(&long));
 }
 
-/// How many of the APs are certified depends on how quick the host's cores are with each other, and is
-/// told, not demanded; what is certified must be true.
-#[test]
-fn on_real_threads_every_interval_holds_the_planted_skew_and_no_equal_clock_is_called_a_warp() {
-    let words = "strategy=full-parallel tsc-sync=one-to-many tsc-window=2ms tsc-limit=20ms \
-                 tsc-resolution=190 skew=2:200,5:-200 repetitions=40";
-    let booted = boot(Qemu::Tcg, 8, words).well();
-    let (mut all, mut seen, mut certified) = (0, 0, 0);
+/// Trials on 8 vCPU threads of the host, the BSP's on a core of its own; two clocks are off.
+const THREADS: &str = "strategy=full-parallel tsc-sync=one-to-many tsc-window=2ms tsc-limit=200ms \
+                       tsc-resolution=199 skew=2:200,5:-200 repetitions=199";
+
+/// Asserts that what a boot of [`THREADS`] tells of the clocks is true; gives the certified APs and all.
+fn assert_true(booted: &Booted) -> (usize, usize) {
+    let (mut certified, mut all) = (0, 0);
     for ap in booted.trials().flat_map(|(_, trial)| &trial.aps) {
         all += 1;
         let skew = match ap.cpu.0 {
@@ -149,19 +148,34 @@ fn on_real_threads_every_interval_holds_the_planted_skew_and_no_equal_clock_is_c
             _ => 0,
         };
         let sync = sync_of(ap);
-        let Some(first) = sync.first else { continue };
-        seen += 1;
+        let Some(first) = sync.first else {
+            assert_eq!(sync.verdict, Verdict::Unresolved, "{}: {sync:?}", ap.cpu);
+            continue;
+        };
         assert!(first.lo <= skew && skew <= first.hi, "{}: {sync:?}", ap.cpu);
         assert!(skew != 0 || sync.correction == 0, "{}: a false alarm: {sync:?}", ap.cpu);
-        if first.width() <= 190 {
+        if sync.verdict == Verdict::Clean {
             certified += 1;
-            assert_eq!(first.contains_zero(), skew == 0, "{}: {sync:?}", ap.cpu);
-        }
-        if skew != 0 && sync.windows == 2 && sync.verdict == Verdict::Clean {
+            // Half a width, rounded; of a skew that was not found it would be all.
             let off = (sync.correction - skew).abs();
-            assert!(off <= first.width() / 2 + 1, "{}: {sync:?}", ap.cpu);
+            assert!(off <= (first.width() + 1) / 2, "{}: {sync:?}", ap.cpu);
         }
     }
-    println!("{certified} of {all} APs certified within 20 ms, {seen} with an interval");
-    assert!(seen > all / 2, "{seen} of {all} APs have an interval");
+    (certified, all)
+}
+
+/// How close two threads come is up to the host: it has three boots to show that it can be done.
+#[test]
+fn on_real_threads_95_of_100_aps_are_certified_and_every_skew_is_found() {
+    let mut shares = Vec::new();
+    for _ in 0..3 {
+        let (certified, all) = assert_true(&boot(Qemu::Tcg, 8, THREADS).well());
+        assert_eq!(all, 200 * 7);
+        println!("{certified} of {all} APs are certified");
+        shares.push(certified as f64 / all as f64);
+        if certified * 100 >= all * 95 {
+            return;
+        }
+    }
+    panic!("certified are {shares:?} of the APs");
 }

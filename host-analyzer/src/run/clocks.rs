@@ -1,0 +1,98 @@
+//! What the TSC sync of a cell has found out about the APs' clocks.
+
+use super::reservoir::Reservoir;
+use bringup::frame::{ApTimeline, Sync};
+use bringup::offset::Verdict;
+use bringup::options::Skews;
+use bringup::stamp::Stamp;
+
+/// The comparisons of online APs over the trials of a cell, cold ones apart.
+#[derive(Clone, Debug, Default)]
+pub struct Clocks {
+    /// How many came to each verdict, in the order of [`Verdict::ALL`].
+    verdicts: [u64; Verdict::ALL.len()],
+    /// Widths of the final intervals, in cycles.
+    pub widths: Reservoir<u64>,
+    /// The greatest of all of them.
+    pub widest: u64,
+    /// The fewest readings that a side saw for a final interval.
+    pub fewest_readings: Option<u32>,
+    /// The most windows that one AP took.
+    pub most_windows: u8,
+    /// From the first AP's `sync_begin` to the last one's `sync_end` in each trial, in cycles.
+    pub spans: Reservoir<u64>,
+    /// The longest of all of them.
+    pub longest_span: u64,
+    /// Clocks that a skew was planted in.
+    pub planted: u64,
+    /// Those of them that were found to be off.
+    pub found: u64,
+    /// By how much the correction of one of these missed its skew at most, in cycles.
+    pub worst_miss: u64,
+    /// Other clocks that were found to be off.
+    pub others_off: u64,
+}
+
+impl Clocks {
+    /// How many comparisons there were.
+    pub fn compared(&self) -> u64 {
+        self.verdicts.iter().sum()
+    }
+
+    /// How many came to this verdict.
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.verdicts[verdict as usize]
+    }
+
+    /// How many can't tell how far the clock is off, because too little was learned or it drifts.
+    pub fn uncertain(&self) -> u64 {
+        self.count(Verdict::Unresolved) + self.count(Verdict::Drift)
+    }
+
+    /// Takes the online APs of a trial, their stamps on one clock.
+    pub(super) fn add<'a>(
+        &mut self,
+        timelines: impl Iterator<Item = &'a ApTimeline>,
+        skews: &Skews,
+    ) {
+        let mut span: Option<(i64, i64)> = None;
+        for timeline in timelines {
+            let Some(sync) = timeline.sync else { continue };
+            self.add_one(timeline, &sync, skews.of(timeline.cpu));
+            let stamps = [Stamp::SyncBegin, Stamp::SyncEnd].map(|stamp| timeline.stamps.get(stamp));
+            if let [Some(begin), Some(end)] = stamps {
+                let (first, last) = span.unwrap_or((begin, end));
+                span = Some((first.min(begin), last.max(end)));
+            }
+        }
+        if let Some((first, last)) = span {
+            let cycles = last.abs_diff(first);
+            self.longest_span = self.longest_span.max(cycles);
+            self.spans.push(cycles);
+        }
+    }
+
+    fn add_one(&mut self, timeline: &ApTimeline, sync: &Sync, skew: i64) {
+        self.verdicts[sync.verdict as usize] += 1;
+        self.most_windows = self.most_windows.max(sync.windows);
+        if let Some(offset) = timeline.offset {
+            let width = offset.width().max(0).unsigned_abs();
+            self.widest = self.widest.max(width);
+            self.widths.push(width);
+            let readings = offset.lo_samples.min(offset.hi_samples);
+            self.fewest_readings =
+                Some(self.fewest_readings.map_or(readings, |fewest| fewest.min(readings)));
+        }
+        let off = sync.first.is_some_and(|first| !first.contains_zero());
+        match skew {
+            0 => self.others_off += u64::from(off),
+            _ => {
+                self.planted += 1;
+                self.found += u64::from(off);
+                if off {
+                    self.worst_miss = self.worst_miss.max(sync.correction.abs_diff(skew));
+                }
+            }
+        }
+    }
+}

@@ -44,8 +44,10 @@ impl Trial<'_> {
             if self.verdict(ap) == Verdict::Warp {
                 self.correct(ap);
             }
+            let begin = tsc();
             self.open_window(core::iter::once(ap));
-            self.watch(core::iter::once(ap));
+            let end = self.watch(core::iter::once(ap), begin);
+            self.wait_until(end);
             if self.verdict(ap) != Verdict::Warp || book.window.get() >= MAX_WINDOWS {
                 break;
             }
@@ -63,16 +65,26 @@ impl Trial<'_> {
             (Some(ap), None) => return self.sync_one(ap),
             _ => {}
         }
+        let begin = tsc();
         self.open_window(ready.clone());
-        // One message begins every AP's part.
+        // One message begins every AP's part, and one ends that of all clean ones.
+        self.wake_all();
+        let end = self.watch(ready.clone(), begin);
+        let clean = ready.filter(|ap| self.verdict(*ap) == Verdict::Clean);
+        for ap in clean.clone() {
+            slot(ap).book.settled.set(true);
+            self.grant(ap, end.max(tsc()));
+        }
+        self.wait_until(end);
+        for ap in clean {
+            slot(ap).down.word.allow(self.orders.epoch, Allowed::Finish);
+        }
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         if self.options.wait == Wait::Halt {
             apic::send_wake(To::AllButSelf);
-        }
-        self.watch(ready.clone());
-        for ap in ready {
-            if self.verdict(ap) == Verdict::Clean {
-                self.settle(ap);
-            }
         }
     }
 
@@ -88,9 +100,8 @@ impl Trial<'_> {
     }
 
     /// Watches the clocks of a set for one window, each AP `VISITS` times, evenly spread; leaves
-    /// what was seen in the book.
-    fn watch(&self, set: impl Iterator<Item = CpuIndex> + Clone) {
-        let begin = tsc();
+    /// what was seen in the book. Gives the window's end, which the caller is to await.
+    fn watch(&self, set: impl Iterator<Item = CpuIndex> + Clone, begin: u64) -> u64 {
         let window = self.times.window;
         let moment = |visit: u64| begin + window / VISITS * visit;
         for visit in 0..VISITS {
@@ -98,31 +109,15 @@ impl Trial<'_> {
             for Slot { book, .. } in set.clone().map(slot) {
                 book.due.set(book.exchange.get().lag().samples + READINGS);
             }
-            let wanting = |ap: &CpuIndex| {
-                let book = &slot(*ap).book;
-                book.exchange.get().lag().samples < book.due.get() || self.is_vague(*ap)
-            };
-            while tsc() < moment(visit + 1) && set.clone().any(|ap| wanting(&ap)) {
-                set.clone().filter(wanting).for_each(|ap| self.visit(ap));
-                if set.clone().any(|ap| wanting(&ap)) {
-                    // An AP that is slow to answer may need this core of the host to run on.
-                    self.wait_until(moment(visit + 1).min(tsc() + self.times.rest));
-                }
-            }
+            self.visit_while(set.clone(), moment(visit + 1), |ap| {
+                let book = &slot(ap).book;
+                book.exchange.get().lag().samples < book.due.get() || self.is_vague(ap)
+            });
         }
         let late = tsc().saturating_sub(begin + window);
         let limit = begin + self.times.longest_window;
-        let vague = |ap: &CpuIndex| self.is_vague(*ap);
-        let mut extended = false;
-        while tsc() < limit && set.clone().any(|ap| vague(&ap)) {
-            extended = true;
-            set.clone().filter(vague).for_each(|ap| self.visit(ap));
-            if set.clone().any(|ap| vague(&ap)) {
-                self.wait_until(limit.min(tsc() + self.times.rest));
-            }
-        }
+        let extended = self.visit_while(set.clone(), limit, |ap| self.is_vague(ap));
         let overrun = if window == 0 || extended { 0 } else { late };
-        self.wait_until(begin + window);
         for ap in set {
             let book = &slot(ap).book;
             book.window_overrun.set(overrun);
@@ -131,6 +126,32 @@ impl Trial<'_> {
                 book.first_seen.set(self.seen(ap));
             }
         }
+        begin + window
+    }
+
+    /// Visits those APs of a set that want it, again and again until the time is over; true if it visited
+    /// any.
+    fn visit_while(
+        &self,
+        set: impl Iterator<Item = CpuIndex> + Clone,
+        end: u64,
+        wants: impl Fn(CpuIndex) -> bool,
+    ) -> bool {
+        let mut any = false;
+        while tsc() < end {
+            let mut again = false;
+            for ap in set.clone().filter(|ap| wants(*ap)) {
+                any = true;
+                self.visit(ap);
+                again |= wants(ap);
+            }
+            if !again {
+                break;
+            }
+            // An AP that is slow to answer may need this core of the host to run on.
+            self.wait_until(end.min(tsc() + self.times.rest));
+        }
+        any
     }
 
     /// What is known of an AP's clock in this window so far.

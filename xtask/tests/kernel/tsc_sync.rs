@@ -120,7 +120,8 @@ fn an_ap_sleeps_through_most_of_the_window() {
     for (booted, window) in [(&short, 2 * WINDOW), (&long, 2000 * WINDOW)] {
         for (_, trial) in booted.trials() {
             let sync = Phase::TscSync.of(&trial.aps[0].stamps).unwrap().0 as i64;
-            assert!((window..window + WINDOW / 10).contains(&sync), "{sync} cycles");
+            // The window is the BSP's; the APs come to it and leave it one after the other.
+            assert!((sync - window).abs() < WINDOW / 100, "{sync} cycles");
             trial.aps.iter().for_each(assert_certified);
         }
     }

@@ -81,6 +81,8 @@ pub struct Options {
     pub skews: Skews,
     /// `cost-*`, indexed by [`Step`].
     pub costs: [Cost; Step::COUNT],
+    /// `tsc-khz`: frequency of the machine whose cycles these are, in kHz; 0 is the engine's own TSC.
+    pub tsc_khz: u32,
     /// `limit`: how long an AP may take from its kick, and anew from each gate that the BSP opens
     /// for it, before it is lost.
     pub limit: Duration,
@@ -111,6 +113,7 @@ impl Default for Options {
             tsc_poll: TscPoll::Busy,
             skews: Skews::default(),
             costs: [Cost::FREE; Step::COUNT],
+            tsc_khz: 0,
             limit: Duration::from_millis(10_000),
             guard: Duration::ZERO,
             stamps: StampSet::All,
@@ -209,7 +212,7 @@ macro_rules! key {
 }
 
 /// Every option, in the order in which [`Options`] renders them.
-const TABLE: [Key; 23] = [
+const TABLE: [Key; 24] = [
     key!("strategy", Strategy, strategy),
     key!("kick", Kick, kick),
     key!("tsc-sync", TscSync, tsc_sync),
@@ -239,6 +242,7 @@ const TABLE: [Key; 23] = [
     key!("cost-trampoline", Cost, costs[Step::Trampoline as usize]),
     key!("cost-callin", Cost, costs[Step::Callin as usize]),
     key!("cost-online", Cost, costs[Step::Online as usize]),
+    key!("tsc-khz", khz => "whole kHz, up to 4294967295", tsc_khz),
     key!("limit", positive => POSITIVE, limit),
     key!("guard", Duration, guard),
     key!("stamp-set", StampSet, stamps),
@@ -266,6 +270,10 @@ fn sipis(text: &str) -> Option<u8> {
     text.parse().ok().filter(|count| (1..=2).contains(count))
 }
 
+fn khz(text: &str) -> Option<u32> {
+    text.parse().ok()
+}
+
 fn repetitions(text: &str) -> Option<u32> {
     text.parse().ok().filter(|count| *count > 0)
 }
@@ -281,6 +289,11 @@ impl Options {
         }
         names
     };
+
+    /// The frequency, in kHz, by which times become cycles on an engine whose TSC has that of `own`.
+    pub fn clock(&self, own: u64) -> u64 {
+        if self.tsc_khz == 0 { own } else { self.tsc_khz.into() }
+    }
 
     /// What a step costs.
     pub fn cost(&self, step: Step) -> &Cost {
@@ -476,36 +489,42 @@ mod tests {
             [cost(), cost(), cost(), cost(), cost()],
             (faults, skews),
             1u8..=2,
-            1u32..,
+            (1u32.., any::<u32>()),
         )
             .prop_map(
-                |(words, durations, costs, (faults, skews), sipi_count, repetitions)| Options {
-                    strategy: Strategy::ALL[words.0],
-                    kick: Kick::ALL[words.1],
-                    tsc_sync: TscSync::ALL[words.2],
-                    wait: Wait::ALL[words.3],
-                    spend: Spend::ALL[words.4],
-                    init_delay: Duration::Nanos(durations.0),
-                    tsc_window: durations.1,
-                    limit: Duration::Nanos(durations.2.max(1)),
-                    guard: durations.3,
-                    tsc_resolution: Duration::Nanos(durations.4.max(1)),
-                    tsc_limit: durations.5,
-                    tsc_trust: TscTrust::ALL[words.5],
-                    tsc_poll: TscPoll::ALL[words.6],
-                    stamps: StampSet::ALL[words.7],
-                    skews: Skews(
-                        skews.into_iter().map(|(cpu, cycles)| (CpuIndex(cpu), cycles)).collect(),
-                    ),
-                    costs,
-                    faults: Faults(
-                        faults
-                            .into_iter()
-                            .map(|(fault, cpu)| (Fault::ALL[fault], CpuIndex(cpu)))
-                            .collect(),
-                    ),
-                    sipi_count,
-                    repetitions,
+                |(words, durations, costs, (faults, skews), sipi_count, (repetitions, tsc_khz))| {
+                    Options {
+                        strategy: Strategy::ALL[words.0],
+                        kick: Kick::ALL[words.1],
+                        tsc_sync: TscSync::ALL[words.2],
+                        wait: Wait::ALL[words.3],
+                        spend: Spend::ALL[words.4],
+                        init_delay: Duration::Nanos(durations.0),
+                        tsc_window: durations.1,
+                        limit: Duration::Nanos(durations.2.max(1)),
+                        guard: durations.3,
+                        tsc_resolution: Duration::Nanos(durations.4.max(1)),
+                        tsc_limit: durations.5,
+                        tsc_trust: TscTrust::ALL[words.5],
+                        tsc_poll: TscPoll::ALL[words.6],
+                        stamps: StampSet::ALL[words.7],
+                        skews: Skews(
+                            skews
+                                .into_iter()
+                                .map(|(cpu, cycles)| (CpuIndex(cpu), cycles))
+                                .collect(),
+                        ),
+                        costs,
+                        faults: Faults(
+                            faults
+                                .into_iter()
+                                .map(|(fault, cpu)| (Fault::ALL[fault], CpuIndex(cpu)))
+                                .collect(),
+                        ),
+                        sipi_count,
+                        repetitions,
+                        tsc_khz,
+                    }
                 },
             )
     }

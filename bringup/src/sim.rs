@@ -28,7 +28,7 @@ pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> (TrialEnd
     let mut bsp = Simulated {
         options,
         classes,
-        tsc_khz,
+        tsc_khz: options.clock(tsc_khz),
         now: 0,
         served: CpuIndex::BSP,
         aps: vec![Ap::default(); classes.len()],
@@ -514,6 +514,14 @@ mod tests {
         let words = "strategy=serial init-delay=10000 sipi-count=2 cost-kick=0 cost-wake=0 \
                      cost-callin=0 cost-online=0 tsc-window=0";
         assert_eq!(total(words, 3), 2 * (10_000_000 + 200_000));
+    }
+
+    #[test]
+    fn times_are_of_the_clock_of_the_machine_that_is_named() {
+        let words = "strategy=serial init-delay=10000";
+        let (own, named) = (total(words, 2), total(&format!("{words} tsc-khz=2000000"), 2));
+        // 10 ms are twice as many cycles; what is given in cycles stays.
+        assert_eq!(named - own, 10_000_000);
     }
 
     fn any_options() -> impl Strategy<Value = Options> {

@@ -219,7 +219,7 @@ impl<'a> Judge<'a> {
             }
             _ => return Ok(None),
         };
-        let khz = self.khz(cell);
+        let khz = cell.tsc_khz().filter(|khz| *khz > 0);
         let absolute = |most: f64| {
             Some(Judged {
                 measured: cell.sample(measure).median()?,
@@ -393,14 +393,6 @@ impl<'a> Judge<'a> {
 
     fn label(&self, cell: &Cell) -> String {
         printable(&cell.label(&self.varying))
-    }
-
-    /// The clock that a cell's cycles are of: its profile's, else its own.
-    fn khz(&self, cell: &Cell) -> Option<u64> {
-        let profiles = self.run.manifest.iter().flat_map(|manifest| &manifest.profiles);
-        let mut profiles = profiles.filter(|profile| Some(&profile.name) == cell.profile.as_ref());
-        let profile = profiles.next().map(|profile| profile.tsc_khz);
-        profile.or_else(|| cell.tsc_khz()).filter(|khz| *khz > 0)
     }
 
     fn wrong(&self, budget: &Budget, what: &str, help: &str) -> Failure {

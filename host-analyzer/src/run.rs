@@ -145,7 +145,7 @@ pub struct Cell {
     pub options: Options,
     /// Whether equal kernels and options give equal captures; `None` for a bare capture.
     pub exact: Option<bool>,
-    /// Frequency of the TSC in kHz, of every boot that told it.
+    /// Frequency of the guest's TSC in kHz, of every boot that told it.
     pub frequencies: Vec<u64>,
     /// The trials, without cold ones.
     pub trials: Trials,
@@ -423,9 +423,11 @@ impl Cell {
         if self.exact == Some(true) { None } else { self.sample(measure).interval() }
     }
 
-    /// Frequency of the TSC in kHz: the median of what the boots told.
+    /// Frequency in kHz of the clock that the cycles are of: that of the machine which the options name, else
+    /// the guest's own TSC, by the median of what the boots told.
     pub fn tsc_khz(&self) -> Option<u64> {
-        Spread::of(self.frequencies.iter().copied()).map(|spread| spread.median)
+        let told = || Spread::of(self.frequencies.iter().copied()).map(|spread| spread.median);
+        Some(self.options.tsc_khz.into()).filter(|khz| *khz > 0).or_else(told)
     }
 
     /// APs that did not come online, over all trials, cold ones counted.

@@ -76,7 +76,8 @@ struct Trial<'a> {
     kicked: u16,
 }
 
-/// The trial's spans of time, in cycles of the BSP's TSC.
+/// The trial's spans of time, in cycles of the BSP's TSC: those of the machine that it stands for, and those
+/// that the engine itself needs.
 struct Times {
     limit: u64,
     guard: Option<u64>,
@@ -91,19 +92,20 @@ struct Times {
 }
 
 impl Times {
-    fn new(options: &Options, tsc_khz: u64) -> Times {
-        let cycles = |duration: Duration| duration.cycles(tsc_khz).0;
+    fn new(options: &Options, own_khz: u64) -> Times {
+        let own = |duration: Duration| duration.cycles(own_khz).0;
+        let cycles = |duration: Duration| duration.cycles(options.clock(own_khz)).0;
         Times {
             limit: cycles(options.limit),
-            guard: Some(cycles(options.guard)).filter(|guard| *guard > 0),
+            guard: Some(own(options.guard)).filter(|guard| *guard > 0),
             init_delay: cycles(options.init_delay),
             sipi_gap: cycles(SIPI_GAP),
-            parking: cycles(kick::PARKING),
+            parking: own(kick::PARKING),
             window: cycles(options.tsc_window),
             longest_window: cycles(options.tsc_window).max(cycles(options.tsc_limit)),
             resolution: cycles(options.tsc_resolution),
-            look: cycles(tsc_sync::LOOK),
-            rest: cycles(tsc_sync::REST),
+            look: own(tsc_sync::LOOK),
+            rest: own(tsc_sync::REST),
         }
     }
 }
@@ -134,7 +136,7 @@ impl Trial<'_> {
             slot.clear();
             for step in Step::ALL {
                 let cost = options.cost(*step).of(ap, machine.classes[ap.at()]);
-                let cycles = cost.map_or(0, |cost| cost.cycles(clock.tsc_khz).0);
+                let cycles = cost.map_or(0, |cost| cost.cycles(options.clock(clock.tsc_khz)).0);
                 slot.down.costs.set(*step as usize, cycles);
             }
             slot.down.exclusive.store(exclusive, Relaxed);

@@ -66,7 +66,7 @@ pub struct Profile {
     pub text: String,
     /// Frequency of the machine's TSC, in kHz.
     pub tsc_khz: u64,
-    /// The options that it sets, each with its value.
+    /// The costs that it sets, each with its value.
     costs: Vec<(&'static str, String)>,
 }
 
@@ -85,7 +85,12 @@ impl Profile {
                     known @ ("source" | "machine" | "derivation") => {
                         document.text(known, value);
                     }
-                    "tsc-khz" => profile.tsc_khz = document.number("tsc-khz", value, 1),
+                    "tsc-khz" => {
+                        profile.tsc_khz = document.number("tsc-khz", value, 1);
+                        if u32::try_from(profile.tsc_khz).is_err() {
+                            document.unexpected("tsc-khz", value, "kHz, up to 4294967295");
+                        }
+                    }
                     COSTS => {
                         if let Some(table) = document.table(COSTS, value) {
                             profile.costs = costs(document, value, table);
@@ -100,13 +105,14 @@ impl Profile {
     }
 
     /// The options that it sets, each with its value.
-    pub fn options(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.costs.iter().map(|(option, value)| (*option, value.as_str()))
+    pub fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let clock = ("tsc-khz", self.tsc_khz.to_string());
+        std::iter::once(clock).chain(self.costs.iter().cloned())
     }
 
     /// True if it sets this option.
     pub fn sets(&self, option: &str) -> bool {
-        self.costs.iter().any(|(set, _)| *set == option)
+        self.options().any(|(set, _)| set == option)
     }
 
     /// Its options as words for a command line.
@@ -119,7 +125,7 @@ impl Profile {
     pub fn apply(&self, options: &mut Options) {
         for (option, value) in self.options() {
             // Each value was accepted when the file was read.
-            let _ = options.set(option, value);
+            let _ = options.set(option, &value);
         }
     }
 

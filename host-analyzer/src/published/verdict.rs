@@ -86,9 +86,9 @@ impl<'a> Verdict<'a> {
                     && cell.smp == machine.aps.saturating_add(1)
             });
             let cells: Vec<&Cell> = cells.collect();
-            let tsc_khz = tsc_khz(run, &machine.profile);
             for figure in &machine.figures {
                 for cell in cells.iter().filter(|cell| covers(&cell.options, &figure.options)) {
+                    let tsc_khz = cell.tsc_khz();
                     let published = match figure.value {
                         Published::Cycles(cycles) => Some(cycles),
                         Published::Ms(ms) => tsc_khz.map(|khz| ms as f64 * khz as f64),
@@ -97,15 +97,14 @@ impl<'a> Verdict<'a> {
                     rows.push(Row { machine, figure, cell, tsc_khz, published, measured });
                 }
             }
-            known.push((cells, tsc_khz));
+            known.extend(cells);
         }
-        for (cells, tsc_khz) in known {
-            for cell in cells {
-                if !rows.iter().any(|row| std::ptr::eq(row.cell, cell)) {
-                    let total = cell.total().map(|total| total.median);
-                    let parallel = parallel(&cell.options, tsc_khz.unwrap_or(1));
-                    beyond.push(Beyond { cell, tsc_khz, total, parallel });
-                }
+        for cell in known {
+            if !rows.iter().any(|row| std::ptr::eq(row.cell, cell)) {
+                let tsc_khz = cell.tsc_khz();
+                let total = cell.total().map(|total| total.median);
+                let parallel = parallel(&cell.options, tsc_khz.unwrap_or(1));
+                beyond.push(Beyond { cell, tsc_khz, total, parallel });
             }
         }
         if rows.is_empty() {
@@ -143,6 +142,7 @@ fn covers(cell: &Options, figure: &Options) -> bool {
         "wait",
         "spend",
         "tsc-window",
+        "tsc-khz",
         "tsc-resolution",
         "tsc-limit",
         "tsc-trust",
@@ -155,11 +155,6 @@ fn covers(cell: &Options, figure: &Options) -> bool {
         .iter()
         .filter(|key| !free.contains(key) && !key.starts_with("cost-"))
         .all(|key| value(cell, key) == value(figure, key))
-}
-
-fn tsc_khz(run: &Run, profile: &str) -> Option<u64> {
-    let profiles = &run.manifest.as_ref()?.profiles;
-    profiles.iter().find(|known| known.name == profile).map(|known| known.tsc_khz)
 }
 
 /// The costs that a cell's options let the APs spend at the same time, in cycles.

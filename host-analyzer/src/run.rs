@@ -5,12 +5,13 @@
 
 mod aps;
 mod clocks;
+mod follow;
 mod gather;
 mod replay;
 mod reservoir;
 mod trials;
 
-use crate::capture::{self, Summary};
+use crate::capture::Summary;
 use crate::failure::Failure;
 use crate::manifest::{self, Manifest};
 use crate::measure::Measure;
@@ -24,12 +25,11 @@ use bringup::frame::{ApTimeline, ApicMode, TscSource};
 use bringup::options::{Kick, Options, Strategy};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
-use gather::{Gatherer, Replay};
+use gather::Gatherer;
 use miette::{Report, miette};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 pub use aps::{Ap, Aps};
@@ -358,34 +358,6 @@ impl Run {
         let wanted: Vec<Vec<Trial>> =
             self.cells.iter().map(|cell| cell.median_trial().into_iter().collect()).collect();
         Ok(self.with_timelines(&wanted)?.into_iter().map(|mut found| found.pop()).collect())
-    }
-
-    /// Some trials of every cell with their timelines, in the order of [`Run::cells`]; of each cell
-    /// as many as wanted, in that order, none of them twice. Reads the captures again.
-    pub fn with_timelines(&self, wanted: &[Vec<Trial>]) -> Result<Vec<Vec<FullTrial>>, Failure> {
-        let mut found: Vec<Vec<FullTrial>> = vec![Vec::new(); wanted.len()];
-        for (index, boot) in (0..).zip(&self.boots) {
-            let of_boot: Vec<(usize, Trial)> = (0..)
-                .zip(wanted)
-                .flat_map(|(cell, trials)| trials.iter().map(move |trial| (cell, *trial)))
-                .filter(|(_, trial)| trial.boot == index)
-                .collect();
-            if of_boot.is_empty() {
-                continue;
-            }
-            let mut replay = Replay::new(&of_boot);
-            capture::read(&boot.capture, |frame| {
-                replay.take(frame);
-                ControlFlow::Continue(())
-            })?;
-            for ((cell, trial), timelines) in of_boot.iter().zip(replay.finish()) {
-                found[*cell].push(FullTrial { trial: *trial, timelines });
-            }
-        }
-        for (found, wanted) in found.iter_mut().zip(wanted) {
-            found.sort_by_key(|found| wanted.iter().position(|trial| *trial == found.trial));
-        }
-        Ok(found)
     }
 }
 

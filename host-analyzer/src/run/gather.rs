@@ -1,11 +1,12 @@
 //! From frames to cells: follows a boot frame by frame and keeps what [`Run`](super::Run) needs.
 
 use super::aps::parts;
+use super::follow::Follower;
 use super::{Boot, BootCell, Cell, LostAp, LostEnd, Machine, Overrun, Trial, UNKNOWN_ENGINE};
 use crate::capture::{self, Summary};
 use crate::failure::Failure;
 use crate::manifest;
-use crate::timeline::{on_bsp_clock, phases};
+use crate::timeline::phases;
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
 use bringup::options::{Options, StampSet};
 use bringup::plan::Plan;
@@ -64,19 +65,8 @@ struct Reader<'a> {
     smp: Option<u16>,
     logs: Vec<String>,
     seen: Vec<BootCell>,
-    trial: Option<OpenTrial>,
-    /// Taken back from each trial for the next.
-    spare: Vec<ApTimeline>,
+    follower: Follower,
     refused: Option<Report>,
-}
-
-/// A trial whose end has not come.
-struct OpenTrial {
-    /// The number that the next frame must have; `None` after a gap: then this can be the begin
-    /// of one trial and the end of another.
-    next: Option<u32>,
-    begin: TrialBegin,
-    timelines: Vec<ApTimeline>,
 }
 
 impl<'a> Reader<'a> {
@@ -90,8 +80,7 @@ impl<'a> Reader<'a> {
             smp: None,
             logs: Vec::new(),
             seen: Vec::new(),
-            trial: None,
-            spare: Vec::new(),
+            follower: Follower::default(),
             refused: None,
         }
     }
@@ -101,10 +90,6 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), Report> {
-        if let Some(trial) = &mut self.trial {
-            let contiguous = trial.next == Some(frame.number);
-            trial.next = frame.number.checked_add(1).filter(|_| contiguous);
-        }
         match &frame.body {
             Body::Hello(hello) => {
                 self.machine = Some(machine(hello));
@@ -112,19 +97,23 @@ impl<'a> Reader<'a> {
             }
             Body::Cpu(cpu) => self.cpus.push(*cpu),
             Body::CellBegin(begin) => self.open_cell(begin)?,
-            Body::TrialBegin(begin) => {
-                self.reach_cell(begin.cell)?;
-                let mut timelines = std::mem::take(&mut self.spare);
-                timelines.clear();
-                self.trial =
-                    Some(OpenTrial { next: frame.number.checked_add(1), begin: *begin, timelines });
-            }
+            Body::TrialBegin(begin) => self.reach_cell(begin.cell)?,
             Body::ApTimeline(timeline) => self.take_timeline(timeline),
-            Body::TrialEnd(end) => self.close_trial(end)?,
             Body::Log(log) if self.logs.len() < LOGS_KEPT => {
                 self.logs.push(format!("{}: {}", log.cpu, log.text));
             }
+            Body::TrialEnd(_) => {
+                self.smp()?;
+            }
             Body::Log(_) | Body::Error(_) | Body::Goodbye(_) => {}
+        }
+        if let Some((begin, end)) = self.follower.take(frame, self.smp.unwrap_or_default())
+            && let Some(seen) = self.seen.last_mut()
+        {
+            seen.whole += 1;
+            if let Some(cell) = seen.cell {
+                self.cells[cell].add((self.boot, begin, &end), self.follower.timelines());
+            }
         }
         Ok(())
     }
@@ -238,26 +227,6 @@ impl<'a> Reader<'a> {
                 *cell.double_starts.entry(timeline.cpu).or_default() += 1;
             }
         }
-        if let Some(trial) = &mut self.trial {
-            trial.timelines.push(on_bsp_clock(timeline));
-        }
-    }
-
-    fn close_trial(&mut self, end: &TrialEnd) -> Result<(), Report> {
-        let smp = self.smp()?;
-        let Some(OpenTrial { next, begin, timelines }) = self.trial.take() else {
-            return Ok(());
-        };
-        let whole = next.is_some() && timelines.len() == usize::from(smp.saturating_sub(1));
-        if whole && let Some(seen) = self.seen.last_mut() {
-            seen.whole += 1;
-            if let Some(cell) = seen.cell {
-                let trial = (self.boot, begin, end);
-                self.cells[cell].add(trial, &timelines);
-            }
-        }
-        self.spare = timelines;
-        Ok(())
     }
 
     fn finish(mut self, path: PathBuf, summary: Summary) -> Result<Boot, Failure> {
@@ -343,44 +312,6 @@ impl Cell {
             overruns,
         };
         if begin.cold { self.cold.push(trial) } else { self.trials.push(trial) }
-    }
-}
-
-/// Reads a capture again for the timelines of a few trials.
-pub struct Replay<'a> {
-    wanted: &'a [(usize, Trial)],
-    found: Vec<Vec<ApTimeline>>,
-    open: Option<usize>,
-}
-
-impl<'a> Replay<'a> {
-    /// For these trials, each of this capture.
-    pub fn new(wanted: &'a [(usize, Trial)]) -> Replay<'a> {
-        Replay { wanted, found: vec![Vec::new(); wanted.len()], open: None }
-    }
-
-    /// Takes the next frame.
-    pub fn take(&mut self, frame: &Frame<'_>) {
-        match &frame.body {
-            Body::TrialBegin(begin) => {
-                self.open = self.wanted.iter().position(|(_, trial)| {
-                    !begin.cold && (trial.cell, trial.number) == (begin.cell, begin.trial)
-                });
-            }
-            Body::ApTimeline(timeline) => {
-                if let Some(open) = self.open {
-                    self.found[open].push(on_bsp_clock(timeline));
-                }
-            }
-            Body::TrialEnd(_) => self.open = None,
-            _ => {}
-        }
-    }
-
-    /// The timelines of each wanted trial, in order of the CPUs.
-    pub fn finish(mut self) -> Vec<Vec<ApTimeline>> {
-        self.found.iter_mut().for_each(|found| found.sort_by_key(|timeline| timeline.cpu));
-        self.found
     }
 }
 

@@ -1,12 +1,12 @@
-//! A run's trials one after the other, with their timelines: another pass over its captures.
+//! A run's trials with their timelines: another pass over its captures.
 //!
 //! One trial is in memory at a time, however many a capture holds.
 
-use super::{Boot, Cell, Run};
+use super::follow::Follower;
+use super::{Boot, Cell, FullTrial, Run, Trial};
 use crate::capture;
 use crate::failure::Failure;
-use crate::timeline::on_bsp_clock;
-use bringup::frame::{ApTimeline, Body, Frame, TrialBegin, TrialEnd};
+use bringup::frame::{ApTimeline, TrialBegin, TrialEnd};
 use std::ops::ControlFlow;
 
 /// A trial that arrived whole, as it comes by.
@@ -37,72 +37,71 @@ impl Run {
         &self,
         mut each: impl FnMut(&WholeTrial<'_>) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
-        let mut flow = ControlFlow::Continue(());
-        for (boot_index, boot) in self.boots.iter().enumerate() {
-            let mut follower = Follower::new(boot.smp);
-            capture::read(&boot.capture, |frame| {
-                let Some((begin, end)) = follower.take(frame) else {
-                    return ControlFlow::Continue(());
-                };
-                let known = boot.cells.iter().find(|known| known.index == begin.cell);
-                if let Some(cell_index) = known.and_then(|known| known.cell) {
-                    flow = each(&WholeTrial {
-                        boot_index,
-                        boot,
-                        cell_index,
-                        cell: &self.cells[cell_index],
-                        begin,
-                        end,
-                        timelines: &follower.timelines,
-                    });
-                }
-                flow
-            })?;
-            if flow.is_break() {
+        for boot_index in 0..self.boots.len() {
+            if self.each_trial_of(boot_index, &mut each)?.is_break() {
                 break;
             }
         }
         Ok(())
     }
-}
 
-/// Follows a boot's frames from trial to trial.
-struct Follower {
-    aps: usize,
-    /// The trial that is open, and the number that its next frame must have.
-    open: Option<(TrialBegin, u32)>,
-    timelines: Vec<ApTimeline>,
-}
-
-impl Follower {
-    fn new(smp: u16) -> Follower {
-        Follower { aps: usize::from(smp.saturating_sub(1)), open: None, timelines: Vec::new() }
+    /// Some trials of every cell with their timelines, in the order of [`Run::cells`]; of each cell
+    /// as many as wanted, in that order, none of them twice. Reads the captures again.
+    pub fn with_timelines(&self, wanted: &[Vec<Trial>]) -> Result<Vec<Vec<FullTrial>>, Failure> {
+        let mut found: Vec<Vec<FullTrial>> = vec![Vec::new(); wanted.len()];
+        for boot_index in 0..self.boots.len() {
+            let of_boot = |trial: &&Trial| trial.boot as usize == boot_index;
+            let mut left = wanted.iter().flatten().filter(of_boot).count();
+            if left == 0 {
+                continue;
+            }
+            let _ = self.each_trial_of(boot_index, &mut |whole| {
+                let is_it = |trial: &&Trial| {
+                    !whole.begin.cold
+                        && (trial.cell, trial.number) == (whole.begin.cell, whole.begin.trial)
+                };
+                let mut of_cell = wanted[whole.cell_index].iter().filter(of_boot);
+                if let Some(trial) = of_cell.find(is_it) {
+                    let timelines = whole.timelines.to_vec();
+                    found[whole.cell_index].push(FullTrial { trial: *trial, timelines });
+                    left -= 1;
+                }
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+        }
+        for (found, wanted) in found.iter_mut().zip(wanted) {
+            found.sort_by_key(|found| wanted.iter().position(|trial| *trial == found.trial));
+        }
+        Ok(found)
     }
 
-    /// Takes the next frame; answers where it closes a trial of which no frame is missing.
-    fn take(&mut self, frame: &Frame<'_>) -> Option<(TrialBegin, TrialEnd)> {
-        let next = frame.number.checked_add(1)?;
-        if let Body::TrialBegin(begin) = &frame.body {
-            self.timelines.clear();
-            self.open = Some((*begin, next));
-            return None;
-        }
-        let (begin, expected) = self.open.take()?;
-        if frame.number != expected {
-            return None;
-        }
-        match &frame.body {
-            Body::TrialEnd(end) => {
-                self.timelines.sort_by_key(|timeline| timeline.cpu);
-                (self.timelines.len() == self.aps).then_some((begin, *end))
+    /// The trials of one boot; tells whether `each` has broken off.
+    fn each_trial_of(
+        &self,
+        boot_index: usize,
+        each: &mut impl FnMut(&WholeTrial<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let boot = &self.boots[boot_index];
+        let mut follower = Follower::default();
+        let mut flow = ControlFlow::Continue(());
+        capture::read(&boot.capture, |frame| {
+            let Some((begin, end)) = follower.take(frame, boot.smp) else {
+                return ControlFlow::Continue(());
+            };
+            let known = boot.cells.iter().find(|known| known.index == begin.cell);
+            if let Some(cell_index) = known.and_then(|known| known.cell) {
+                flow = each(&WholeTrial {
+                    boot_index,
+                    boot,
+                    cell_index,
+                    cell: &self.cells[cell_index],
+                    begin,
+                    end,
+                    timelines: follower.timelines(),
+                });
             }
-            body => {
-                if let Body::ApTimeline(timeline) = body {
-                    self.timelines.push(on_bsp_clock(timeline));
-                }
-                self.open = Some((begin, next));
-                None
-            }
-        }
+            flow
+        })?;
+        Ok(flow)
     }
 }

@@ -1,0 +1,44 @@
+//! Follows a boot's frames from trial to trial, and tells which trials arrived whole.
+
+use crate::timeline::on_bsp_clock;
+use bringup::frame::{ApTimeline, Body, Frame, TrialBegin, TrialEnd};
+
+/// What has come of the trial that is open.
+#[derive(Default)]
+pub(super) struct Follower {
+    /// How it began, and the number that its next frame must have. None is open after a gap: that can hold
+    /// the end of one trial and the begin of another.
+    open: Option<(TrialBegin, u32)>,
+    timelines: Vec<ApTimeline>,
+}
+
+impl Follower {
+    /// Takes the next frame of a machine of `smp` CPUs; answers where it closes a trial of which no frame is missing.
+    pub fn take(&mut self, frame: &Frame<'_>, smp: u16) -> Option<(TrialBegin, TrialEnd)> {
+        let next = frame.number.checked_add(1)?;
+        if let Body::TrialBegin(begin) = &frame.body {
+            self.timelines.clear();
+            self.open = Some((*begin, next));
+            return None;
+        }
+        let (begin, _) = self.open.take().filter(|(_, expected)| frame.number == *expected)?;
+        match &frame.body {
+            Body::TrialEnd(end) => {
+                self.timelines.sort_by_key(|timeline| timeline.cpu);
+                (self.timelines.len() + 1 == usize::from(smp.max(1))).then_some((begin, *end))
+            }
+            body => {
+                if let Body::ApTimeline(timeline) = body {
+                    self.timelines.push(on_bsp_clock(timeline));
+                }
+                self.open = Some((begin, next));
+                None
+            }
+        }
+    }
+
+    /// The APs of the trial that was closed, in the order of their indices, all stamps on the BSP's clock.
+    pub fn timelines(&self) -> &[ApTimeline] {
+        &self.timelines
+    }
+}

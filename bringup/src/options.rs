@@ -81,8 +81,8 @@ pub struct Options {
     pub skews: Skews,
     /// `cost-*`, indexed by [`Step`].
     pub costs: [Cost; Step::COUNT],
-    /// `tsc-khz`: frequency of the machine whose cycles these are, in kHz; 0 is the engine's own TSC.
-    pub tsc_khz: u32,
+    /// `clock-khz`: frequency of the machine whose cycles these are, in kHz; 0 is the engine's own TSC.
+    pub clock_khz: u32,
     /// `limit`: how long an AP may take from its kick, and anew from each gate that the BSP opens
     /// for it, before it is lost.
     pub limit: Duration,
@@ -113,7 +113,7 @@ impl Default for Options {
             tsc_poll: TscPoll::Busy,
             skews: Skews::default(),
             costs: [Cost::FREE; Step::COUNT],
-            tsc_khz: 0,
+            clock_khz: 0,
             limit: Duration::from_millis(10_000),
             guard: Duration::ZERO,
             stamps: StampSet::All,
@@ -242,7 +242,7 @@ const TABLE: [Key; 24] = [
     key!("cost-trampoline", Cost, costs[Step::Trampoline as usize]),
     key!("cost-callin", Cost, costs[Step::Callin as usize]),
     key!("cost-online", Cost, costs[Step::Online as usize]),
-    key!("tsc-khz", khz => "whole kHz, up to 4294967295", tsc_khz),
+    key!("clock-khz", khz => "whole kHz, up to 4294967295", clock_khz),
     key!("limit", positive => POSITIVE, limit),
     key!("guard", Duration, guard),
     key!("stamp-set", StampSet, stamps),
@@ -292,7 +292,7 @@ impl Options {
 
     /// The frequency, in kHz, by which times become cycles on an engine whose TSC has that of `own`.
     pub fn clock(&self, own: u64) -> u64 {
-        if self.tsc_khz == 0 { own } else { self.tsc_khz.into() }
+        if self.clock_khz == 0 { own } else { self.clock_khz.into() }
     }
 
     /// What a step costs.
@@ -492,7 +492,14 @@ mod tests {
             (1u32.., any::<u32>()),
         )
             .prop_map(
-                |(words, durations, costs, (faults, skews), sipi_count, (repetitions, tsc_khz))| {
+                |(
+                    words,
+                    durations,
+                    costs,
+                    (faults, skews),
+                    sipi_count,
+                    (repetitions, clock_khz),
+                )| {
                     Options {
                         strategy: Strategy::ALL[words.0],
                         kick: Kick::ALL[words.1],
@@ -523,7 +530,7 @@ mod tests {
                         ),
                         sipi_count,
                         repetitions,
-                        tsc_khz,
+                        clock_khz,
                     }
                 },
             )

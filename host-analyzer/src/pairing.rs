@@ -86,7 +86,7 @@ impl Alike {
 
 /// True for the options that a profile sets: what a step takes, on which machine.
 pub fn is_cost(key: &str) -> bool {
-    key.starts_with("cost-") || key == "tsc-window" || key == "tsc-khz"
+    key.starts_with("cost-") || key == "tsc-window" || key == "clock-khz"
 }
 
 /// The options in which two cells differ, each with both values.

@@ -399,7 +399,7 @@ impl Cell {
     /// the guest's own TSC, by the median of what the boots told.
     pub fn tsc_khz(&self) -> Option<u64> {
         let told = || Spread::of(self.frequencies.iter().copied()).map(|spread| spread.median);
-        Some(self.options.tsc_khz.into()).filter(|khz| *khz > 0).or_else(told)
+        Some(self.options.clock_khz.into()).filter(|khz| *khz > 0).or_else(told)
     }
 
     /// APs that did not come online, over all trials, cold ones counted.

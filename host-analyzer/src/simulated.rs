@@ -23,8 +23,8 @@ pub const FITTED_TOLERANCE: f64 = 0.1;
 /// How far the mean of a phase may be from the simulated one, as a part of it.
 pub const PHASE_TOLERANCE: f64 = 0.02;
 
-/// What a phase may hold beside its cost, in cycles: the kernel's own work where no deadline swallows
-/// it, a wake-up and a look at a gate. It decides for phases that the simulator gives little or nothing.
+/// By how many cycles a phase may be off to which the simulator gives less than that: the kernel's own work
+/// where no deadline swallows it, a wake-up and a look at a gate.
 pub const OWN_WORK: u64 = 500;
 
 /// A cell, and what the simulator says of it.
@@ -77,7 +77,7 @@ impl Figure {
     }
 
     fn tolerance(&self, part: f64, cycles: u64) -> f64 {
-        (self.simulated as f64 * part).max(cycles as f64)
+        if self.simulated < cycles { cycles as f64 } else { self.simulated as f64 * part }
     }
 
     fn is_within(&self, part: f64, cycles: u64) -> bool {

@@ -106,7 +106,7 @@ impl Profile {
 
     /// The options that it sets, each with its value.
     pub fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let clock = ("tsc-khz", self.tsc_khz.to_string());
+        let clock = ("clock-khz", self.tsc_khz.to_string());
         std::iter::once(clock).chain(self.costs.iter().cloned())
     }
 

@@ -167,7 +167,8 @@ fn trial(columns: &mut Columns) {
     columns.put("trial", |of| Fact::Natural(of.trial.begin.trial.into()));
     columns.put("cold", |of| Fact::Flag(of.trial.begin.cold));
     columns.put("tsc_khz", |of| {
-        of.trial.boot.machine.as_ref().map_or(Fact::Missing, |of| Fact::Natural(of.tsc_khz))
+        let told = of.trial.boot.machine.as_ref().map(|machine| machine.tsc_khz);
+        told.map_or(Fact::Missing, |own| Fact::Natural(of.trial.cell.options.clock(own)))
     });
     columns.put("zero", |of| Fact::Natural(of.trial.begin.zero));
     columns.put("total", |of| Fact::Natural(of.trial.end.total.0));

@@ -142,7 +142,7 @@ fn covers(cell: &Options, figure: &Options) -> bool {
         "wait",
         "spend",
         "tsc-window",
-        "tsc-khz",
+        "clock-khz",
         "tsc-resolution",
         "tsc-limit",
         "tsc-trust",

@@ -30,7 +30,7 @@ pub fn simulated_table(run: &Run, rows: &[Row<'_>]) -> String {
     let agree = rows.iter().filter(|row| row.agrees()).count();
     format!(
         "In cycles: medians over the trials; each phase is the mean over the APs.\n\n{}\n{agree} of {} cells \
-         agree: the total within {} %, each phase within {} % or {OWN_WORK} cycles of the kernel's own work\n",
+         agree: the total within {} %, each phase within {} %, or\n{OWN_WORK} cycles where it is simulated to take less: the kernel's own work\n",
         drawn(&columns, rows.len()),
         rows.len(),
         100.0 * TOTAL_TOLERANCE,

@@ -138,7 +138,7 @@ fn ratios_and_growth_are_judged_against_the_right_cell() {
 #[test]
 fn a_budget_in_microseconds_is_of_the_profiles_clock() {
     let (_keep, folder) = folder();
-    let words = "cost-wake=1000000 tsc-sync=trusted tsc-trust=yes tsc-khz=2000000";
+    let words = "cost-wake=1000000 tsc-sync=trusted tsc-trust=yes clock-khz=2000000";
     let mut told = run_folder(&folder.join("run"), words, &[2]);
     let profile = host_analyzer::manifest::Profile {
         name: "fast".to_owned(),

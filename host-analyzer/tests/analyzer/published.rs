@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const COSTS: &str = "tsc-khz=2593926 cost-kick=1289954 cost-wake=3170362 cost-trampoline=50000 cost-callin=3526409 \
+const COSTS: &str = "clock-khz=2593926 cost-kick=1289954 cost-wake=3170362 cost-trampoline=50000 cost-callin=3526409 \
                      tsc-window=1000000 cost-online=100000";
 
 /// A run of a profile's cells, each boot with its CPU count.
@@ -124,7 +124,7 @@ fn figures_in_ms_are_of_the_profiles_clock() {
     let (_keep, folder) = folder();
     profiled(
         &folder,
-        "strategy=serial tsc-sync=trusted tsc-trust=yes tsc-khz=2593926 cost-wake=259392600",
+        "strategy=serial tsc-sync=trusted tsc-trust=yes clock-khz=2593926 cost-wake=259392600",
         Some("mine"),
         3,
     );

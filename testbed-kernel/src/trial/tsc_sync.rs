@@ -8,8 +8,8 @@
 //! That makes one window enough for all APs. The BSP visits each in turn, a few readings at a
 //! time, several times over the window; an AP sleeps while it is not visited, and a dead one blocks
 //! nobody, for the BSP gives the turns. An AP whose interval is narrow and holds 0 is *clean*
-//! and goes on. A *warp* is taken off by the middle of its interval and watched for another window,
-//! alone; so is an AP of which too little is known.
+//! and goes on. A *warp* is taken off and watched for another window, alone; so is an AP of which too
+//! little is known.
 
 use super::Trial;
 use crate::apic::{self, To};
@@ -121,9 +121,10 @@ impl Trial<'_> {
         for ap in set {
             let book = &slot(ap).book;
             book.window_overrun.set(overrun);
-            book.seen.set(self.seen(ap));
+            let seen = self.seen(ap);
+            book.seen.set(seen);
             if book.window.get() == 1 {
-                book.first_seen.set(self.seen(ap));
+                book.first_seen.set(seen);
             }
         }
         begin + window

@@ -14,4 +14,5 @@ pub use published::{published_json, published_table};
 pub use simulated::{fitted_table, simulated_json, simulated_table};
 pub use table::table;
 pub(crate) use table::{Column, caption, columns, drawn};
+pub(crate) use tsc_sync::{Found, found};
 pub use tsc_sync::{tsc_sync_json, tsc_sync_table};

@@ -9,7 +9,7 @@ use super::headline;
 use super::tables::{self, CellTable};
 use crate::manifest::Manifest;
 use crate::run::{FullTrial, Machine, Run};
-use crate::show::{Column, caption, columns};
+use crate::show::{Column, caption, columns, found};
 use crate::unit::Unit;
 use askama::Template;
 use base64::Engine;
@@ -52,6 +52,9 @@ pub struct Page<'a> {
     over_aps: CellTable,
     over_trials: CellTable,
     timelines: Section<'a>,
+    /// What the TSC sync has found, a row for each cell whose clocks were compared.
+    tsc_sync: CellTable,
+    tsc_sync_caption: String,
     caption: String,
     columns: Vec<Column>,
     /// Of each row of the table of all cells its cell: an index of [`Data::cells`].
@@ -115,6 +118,8 @@ impl<'a> Page<'a> {
             Some(_) if cell.smp > 1 => shown_cells.next(),
             _ => None,
         });
+        let rows: Vec<Option<usize>> = rows.collect();
+        let found = found(run, Unit::Auto);
         Page {
             headline: headline::sentence(run),
             limit: headline::limit(run, shown),
@@ -133,9 +138,11 @@ impl<'a> Page<'a> {
             over_aps: tables::spreads(data, |cell| &cell.over_aps),
             over_trials: tables::spreads(data, |cell| &cell.over_trials),
             timelines: section(Kind::Timeline, tables::paths(data)),
+            tsc_sync: tables::tsc_sync(&found, &rows),
+            tsc_sync_caption: found.caption,
             caption: caption(run, Unit::Auto),
             columns: columns(run, Unit::Auto),
-            rows: rows.collect(),
+            rows,
             common: run.common_options(),
             varying: run.varying_options().join(", "),
             machines: machines(run),

@@ -2,6 +2,7 @@
 
 use super::data::{CellData, Data};
 use super::figure::Numbers;
+use crate::show::Found;
 use crate::unit::{Scale, Unit};
 use bringup::phase::Phase;
 
@@ -96,6 +97,15 @@ fn table(
         }
     }
     table
+}
+
+/// What the TSC sync has found; `shown` has the page's cell of each cell of the run.
+pub fn tsc_sync(found: &Found, shown: &[Option<usize>]) -> CellTable {
+    let texts = |row: usize| found.columns.iter().map(|column| column.texts[row].clone()).collect();
+    let rows = found.cells.iter().enumerate().filter_map(|(row, cell)| Some((row, shown[*cell]?)));
+    let (rows, cells) = rows.map(|(row, cell)| (texts(row), cell)).unzip();
+    let header = found.columns.iter().map(|column| column.header.clone()).collect();
+    CellTable { numbers: Numbers { header, rows }, cells }
 }
 
 /// What the critical path of each median trial is made of.

@@ -15,11 +15,32 @@ const NONE: &str = "–";
 
 /// A row for each cell whose clocks were compared. Ends with a newline.
 pub fn tsc_sync_table(run: &Run, unit: Unit) -> String {
-    let cells: Vec<&Cell> = compared(run).collect();
+    let Found { caption, columns, cells } = found(run, unit);
     if cells.is_empty() {
         return "no clocks were compared: with tsc-sync=trusted, with one CPU and in `sim` there are none to compare\n"
             .to_owned();
     }
+    let mut text = format!("{caption}\n\n{}", drawn(&columns, cells.len()));
+    for warning in &run.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    text
+}
+
+/// What the sync has found, in the terminal as in the report.
+pub(crate) struct Found {
+    /// What the numbers are.
+    pub caption: String,
+    /// The columns, the cells' labels first.
+    pub columns: Vec<Column>,
+    /// The cell of each row: an index of [`Run::cells`].
+    pub cells: Vec<usize>,
+}
+
+/// What the sync has found in the cells whose clocks were compared.
+pub(crate) fn found(run: &Run, unit: Unit) -> Found {
+    let places: Vec<usize> = compared(run).map(|(place, _)| place).collect();
+    let cells: Vec<&Cell> = compared(run).map(|(_, cell)| cell).collect();
     let spans = cells.iter().map(|cell| (cell.clocks.longest_span, cell.tsc_khz()));
     let scale = Scale::of(unit, spans);
     let column = |header: &str, number, text: &dyn Fn(&Cell) -> String| Column {
@@ -58,21 +79,18 @@ pub fn tsc_sync_table(run: &Run, unit: Unit) -> String {
         }));
     }
     columns.push(column("others off", true, &|cell| cell.clocks.others_off.to_string()));
-    let mut text = format!(
-        "Widths of the certified intervals in cycles, times in {}: medians, then the greatest of all; the fewest \
-         readings that a side saw of the other's clock; the most windows of an AP.\n\n{}",
+    let caption = format!(
+        "Widths of the certified intervals are in cycles, the whole sync, from the first sync_begin to the last \
+         sync_end of a trial, in {}: the median, then the greatest. Readings are the fewest that a side saw of the \
+         other's clock, windows the most that an AP took.",
         scale.name(),
-        drawn(&columns, cells.len()),
     );
-    for warning in &run.warnings {
-        text += &format!("warning: {warning}\n");
-    }
-    text
+    Found { caption, columns, cells: places }
 }
 
 /// The same as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`, all in cycles.
 pub fn tsc_sync_json(run: &Run) -> Value {
-    let cells = compared(run).map(|cell| {
+    let cells = compared(run).map(|(_, cell)| {
         let clocks = &cell.clocks;
         let verdicts: Map<String, Value> = Verdict::ALL
             .map(|verdict| (verdict.name().to_owned(), clocks.count(verdict).into()))
@@ -99,8 +117,8 @@ pub fn tsc_sync_json(run: &Run) -> Value {
     json!({ "schema": SCHEMA, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
 }
 
-fn compared(run: &Run) -> impl Iterator<Item = &Cell> {
-    run.cells.iter().filter(|cell| cell.clocks.compared() > 0)
+fn compared(run: &Run) -> impl Iterator<Item = (usize, &Cell)> {
+    run.cells.iter().enumerate().filter(|(_, cell)| cell.clocks.compared() > 0)
 }
 
 fn median(values: &[u64]) -> Option<u64> {

@@ -4,11 +4,13 @@ use crate::runs::changed;
 use crate::simulated::folder;
 use bringup::frame::{Body, Sync};
 use bringup::offset::{OffsetInterval, Verdict};
+use host_analyzer::report;
 use host_analyzer::run::Run;
 use host_analyzer::show::{tsc_sync_json, tsc_sync_table};
 use host_analyzer::unit::Unit;
 use serde_json::json;
 use std::fs;
+use tempfile::TempDir;
 
 fn interval(lo: i64, hi: i64, samples: u32) -> OffsetInterval {
     OffsetInterval { lo, hi, lo_samples: samples, hi_samples: samples + 1 }
@@ -16,7 +18,7 @@ fn interval(lo: i64, hi: i64, samples: u32) -> OffsetInterval {
 
 /// A trial of five CPUs, the skews of CPU 1 and 2 planted: 1 is found and corrected to 5 cycles, 2 is not
 /// found, 3 stays unresolved, and 4 is found to be off, which nobody has planted.
-fn run() -> Run {
+fn run() -> (Run, TempDir) {
     let words = "strategy=full-parallel tsc-sync=one-to-many tsc-window=1000 skew=1:200,2:50";
     let bytes = changed(words, 5, |body| {
         let Body::ApTimeline(timeline) = body else { return };
@@ -32,15 +34,15 @@ fn run() -> Run {
         timeline.sync = Some(sync);
         timeline.offset = Some(interval(-30, i64::from(timeline.cpu.0) * 20, samples));
     });
-    let (_keep, folder) = folder();
+    let (keep, folder) = folder();
     let path = folder.join("sync.bin");
     fs::write(&path, bytes).unwrap();
-    Run::open(&path).unwrap_or_else(|failure| panic!("{:?}", failure.report()))
+    (Run::open(&path).unwrap_or_else(|failure| panic!("{:?}", failure.report())), keep)
 }
 
 #[test]
 fn verdicts_widths_windows_and_planted_skews_are_counted() {
-    let told = tsc_sync_json(&run());
+    let told = tsc_sync_json(&run().0);
     let cell = &told["cells"][0];
     assert_eq!(cell["compared"], 4);
     assert_eq!(cell["verdicts"], json!({ "clean": 3, "warp": 0, "unresolved": 1, "drift": 0 }));
@@ -53,7 +55,7 @@ fn verdicts_widths_windows_and_planted_skews_are_counted() {
 
 #[test]
 fn the_table_tells_shares_and_leaves_out_verdicts_that_never_came() {
-    let text = tsc_sync_table(&run(), Unit::Cycles);
+    let text = tsc_sync_table(&run().0, Unit::Cycles);
     let rows: Vec<&str> = text.lines().collect();
     assert!(rows[2].contains("unresolved") && !rows[2].contains("drift"), "{text}");
     let numbers: Vec<&str> =
@@ -65,6 +67,19 @@ fn the_table_tells_shares_and_leaves_out_verdicts_that_never_came() {
 }
 
 #[test]
+fn the_report_has_the_same_table() {
+    let (_keep, folder) = folder();
+    let (run, _capture) = run();
+    report::write(&run, &folder).unwrap();
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let (_, section) = page.split_once("What the TSC sync found").unwrap();
+    let (table, _) = section.split_once("</table>").unwrap();
+    for text in ["75.0 %", "25.0 %", "1 of 2", "the whole sync"] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+}
+
+#[test]
 fn without_a_comparison_there_is_no_table() {
     let bytes = changed("strategy=serial tsc-sync=trusted tsc-trust=yes", 3, |_| ());
     let (_keep, folder) = folder();
@@ -73,4 +88,7 @@ fn without_a_comparison_there_is_no_table() {
     let run = Run::open(&path).unwrap_or_else(|failure| panic!("{:?}", failure.report()));
     assert!(tsc_sync_table(&run, Unit::Auto).starts_with("no clocks were compared"));
     assert_eq!(tsc_sync_json(&run)["cells"], json!([]));
+    report::write(&run, &folder).unwrap();
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(!page.contains("What the TSC sync found"));
 }

@@ -18,7 +18,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Runs one trial on a machine of `cpus` CPUs, each a core of one package, whose clocks tick at
-/// `tsc_khz` kHz.
+/// `tsc_khz` kHz where the options name no other.
 pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> (TrialEnd, Vec<ApTimeline>) {
     trial_on(options, &vec![Class::Core; cpus], tsc_khz)
 }

@@ -141,6 +141,8 @@ pub struct Cell {
     pub smp: u16,
     /// The profile that its costs were expanded from; `None` where they were not.
     pub profile: Option<String>,
+    /// Frequency of that profile's TSC in kHz.
+    pub profile_khz: Option<u64>,
     /// Every option.
     pub options: Options,
     /// Whether equal kernels and options give equal captures; `None` for a bare capture.
@@ -254,7 +256,14 @@ impl Run {
             }
             None => gatherer.read(path.to_owned(), None)?,
         }
-        let (boots, cells) = gatherer.finish();
+        let (boots, mut cells) = gatherer.finish();
+        for profile in manifest.iter().flat_map(|manifest| &manifest.profiles) {
+            for cell in &mut cells {
+                if cell.profile.as_ref() == Some(&profile.name) {
+                    cell.profile_khz = Some(profile.tsc_khz);
+                }
+            }
+        }
         let mut run = Run { path: path.to_owned(), manifest, boots, cells, warnings: Vec::new() };
         run.warnings = crate::warnings::of(&run);
         Ok(run)
@@ -396,10 +405,16 @@ impl Cell {
     }
 
     /// Frequency in kHz of the clock that the cycles are of: that of the machine which the options name, else
-    /// the guest's own TSC, by the median of what the boots told.
+    /// the guest's own TSC.
     pub fn tsc_khz(&self) -> Option<u64> {
-        let told = || Spread::of(self.frequencies.iter().copied()).map(|spread| spread.median);
-        Some(self.options.clock_khz.into()).filter(|khz| *khz > 0).or_else(told)
+        let named = Some(self.options.clock_khz.into()).filter(|khz| *khz > 0);
+        // A kernel that did not know the option was given cycles of the profile's clock all the same.
+        named.or(self.profile_khz).or_else(|| self.own_khz())
+    }
+
+    /// Frequency in kHz of the guest's own TSC: the median of what the boots told.
+    pub fn own_khz(&self) -> Option<u64> {
+        Spread::of(self.frequencies.iter().copied()).map(|spread| spread.median)
     }
 
     /// APs that did not come online, over all trials, cold ones counted.

@@ -102,7 +102,7 @@ pub fn rows(run: &Run) -> Result<Vec<Row<'_>>, Failure> {
 }
 
 fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<Row<'a>> {
-    let (end, aps) = sim::trial_on(&cell.options, &classes(run, cell)?, cell.tsc_khz()?);
+    let (end, aps) = sim::trial_on(&cell.options, &classes(run, cell)?, cell.own_khz()?);
     let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
     let phases = means(&aps).and_then(|means| {
         let mut figures = [total; 6];
@@ -138,7 +138,7 @@ fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<Row<'a>> {
     });
     let base = like.find(|other| other.smp == smp && cell.smp != smp)?;
     let options = fit::fitted(base, &classes(run, base)?)?;
-    let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.tsc_khz()?);
+    let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.own_khz()?);
     let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
     Some(Row { cell, total, phases: None })
 }

@@ -198,8 +198,8 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
         ));
     }
     let (least, most) = (cell.frequencies.iter().min(), cell.frequencies.iter().max());
-    if let (Some(least), Some(most), Some(khz)) = (least, most, khz)
-        && (most - least) as f64 > khz as f64 * FREQUENCY_TOLERANCE
+    if let (Some(least), Some(most)) = (least, most)
+        && (most - least) as f64 > *least as f64 * FREQUENCY_TOLERANCE
     {
         warn(format!("its boots found clocks from {least} to {most} kHz"));
     }

@@ -13,6 +13,8 @@
   const LINES = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  /** More boxes than these in each of six charts are too much to look at. */
+  const MOST_BOXES = 12;
   const FONT = getComputedStyle(document.body).fontFamily;
 
   // ---- Elements and numbers
@@ -320,7 +322,10 @@
   function drawSpread() {
     const over = document.querySelector("#over input:checked").value;
     const smp = Math.max(...shown.map((cell) => cell.smp));
-    const cells = shown.filter((cell) => cell.smp === smp && cell[`over_${over}`]).slice(0, 12);
+    const all = shown.filter((cell) => cell.smp === smp && cell[`over_${over}`]);
+    const cells = all.slice(0, MOST_BOXES);
+    byId("spread-view").textContent = cells.length < all.length
+      ? `The first ${cells.length} of ${all.length} cells; the filter above chooses, the tables below hold all.` : "";
     const narrow = isNarrow();
     const columns = narrow ? 1 : 3;
     const rows = data.phases.length / columns;

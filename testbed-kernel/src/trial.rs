@@ -198,7 +198,7 @@ impl Trial<'_> {
             stamps,
             entry_raw: relative(log.entry_raw.load(Relaxed)),
             // The stamps' clock is the sync's, less what was added to it there.
-            offset: book.seen.get().map(|seen| seen.shifted(-down.adjustment.load(Relaxed))),
+            offset: book.known.get().map(|known| known.shifted(-down.adjustment.load(Relaxed))),
             sync: self.sync_of(ap),
             tsc_adjust: log.has_tsc_adjust.load(Relaxed).then(|| log.tsc_adjust.load(Relaxed)),
             overruns,

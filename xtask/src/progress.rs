@@ -23,6 +23,8 @@ pub struct Progress {
     lines: Lines,
     label: String,
     tsc_khz: u64,
+    /// That of the clock which the cell's cycles are of.
+    khz: u64,
     strategy: String,
     trial: String,
     aps: u32,
@@ -54,6 +56,7 @@ impl Progress {
             lines,
             label: String::new(),
             tsc_khz: 0,
+            khz: 0,
             strategy: String::new(),
             trial: String::new(),
             aps: 0,
@@ -81,8 +84,10 @@ impl Progress {
         match &frame.body {
             Body::Hello(hello) => self.tsc_khz = hello.tsc_khz,
             Body::CellBegin(begin) => {
-                let word = begin.options.split(' ').find_map(|word| word.strip_prefix("strategy="));
-                self.strategy = word.unwrap_or("cell").to_owned();
+                let value = |key| begin.options.split(' ').find_map(|word| word.strip_prefix(key));
+                self.strategy = value("strategy=").unwrap_or("cell").to_owned();
+                let named = value("clock-khz=").and_then(|khz| khz.parse().ok());
+                self.khz = named.filter(|khz| *khz > 0).unwrap_or(self.tsc_khz);
             }
             Body::TrialBegin(begin) => {
                 let cold = if begin.cold { " (cold)" } else { "" };
@@ -111,7 +116,7 @@ impl Progress {
         if self.aps == 0 {
             return "no AP to bring up".to_owned();
         }
-        let ms = end.total.0 as f64 / self.tsc_khz.max(1) as f64;
+        let ms = end.total.0 as f64 / self.khz.max(1) as f64;
         let wrong = match self.wrong {
             0 => String::new(),
             wrong => format!(", {wrong} with a wrong answer"),

@@ -11,18 +11,18 @@ use bringup::stamp::Stamp;
 pub struct Clocks {
     /// How many came to each verdict, in the order of [`Verdict::ALL`].
     verdicts: [u64; Verdict::ALL.len()],
-    /// Widths of the final intervals, in cycles.
+    /// Widths of the intervals of clean clocks, in cycles.
     pub widths: Reservoir<u64>,
     /// The greatest of all of them.
     pub widest: u64,
-    /// The fewest readings that a side saw for a final interval.
+    /// The fewest readings that a side saw for one of these.
     pub fewest_readings: Option<u32>,
     /// The most windows that one AP took.
     pub most_windows: u8,
-    /// From the first AP's `sync_begin` to the last one's `sync_end` in each trial, in cycles.
-    pub spans: Reservoir<u64>,
+    /// For how long some AP was in the sync in each trial, in cycles.
+    pub times: Reservoir<u64>,
     /// The longest of all of them.
-    pub longest_span: u64,
+    pub longest_time: u64,
     /// Clocks that a skew was planted in.
     pub planted: u64,
     /// Those of them that were found to be off.
@@ -55,27 +55,26 @@ impl Clocks {
         timelines: impl Iterator<Item = &'a ApTimeline>,
         skews: &Skews,
     ) {
-        let mut span: Option<(i64, i64)> = None;
+        let mut spans: Vec<(i64, i64)> = Vec::new();
         for timeline in timelines {
             let Some(sync) = timeline.sync else { continue };
             self.add_one(timeline, &sync, skews.of(timeline.cpu));
             let stamps = [Stamp::SyncBegin, Stamp::SyncEnd].map(|stamp| timeline.stamps.get(stamp));
             if let [Some(begin), Some(end)] = stamps {
-                let (first, last) = span.unwrap_or((begin, end));
-                span = Some((first.min(begin), last.max(end)));
+                spans.push((begin, end));
             }
         }
-        if let Some((first, last)) = span {
-            let cycles = last.abs_diff(first);
-            self.longest_span = self.longest_span.max(cycles);
-            self.spans.push(cycles);
+        if !spans.is_empty() {
+            let cycles = covered(spans);
+            self.longest_time = self.longest_time.max(cycles);
+            self.times.push(cycles);
         }
     }
 
     fn add_one(&mut self, timeline: &ApTimeline, sync: &Sync, skew: i64) {
         self.verdicts[sync.verdict as usize] += 1;
         self.most_windows = self.most_windows.max(sync.windows);
-        if let Some(offset) = timeline.offset {
+        if let Some(offset) = timeline.offset.filter(|_| sync.verdict == Verdict::Clean) {
             let width = offset.width().max(0).unsigned_abs();
             self.widest = self.widest.max(width);
             self.widths.push(width);
@@ -83,7 +82,7 @@ impl Clocks {
             self.fewest_readings =
                 Some(self.fewest_readings.map_or(readings, |fewest| fewest.min(readings)));
         }
-        let off = sync.first.is_some_and(|first| !first.contains_zero());
+        let off = sync.correction != 0 || sync.verdict == Verdict::Warp;
         match skew {
             0 => self.others_off += u64::from(off),
             _ => {
@@ -94,5 +93,29 @@ impl Clocks {
                 }
             }
         }
+    }
+}
+
+/// How much of the time lies in one of these spans, or in several.
+fn covered(mut spans: Vec<(i64, i64)>) -> u64 {
+    spans.sort_unstable();
+    let mut cycles = 0;
+    let mut until = i64::MIN;
+    for (begin, end) in spans {
+        cycles += end.saturating_sub(begin.max(until)).max(0).unsigned_abs();
+        until = until.max(end);
+    }
+    cycles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covered;
+
+    #[test]
+    fn time_that_several_spans_share_counts_once() {
+        assert_eq!(covered(vec![(0, 10), (20, 25)]), 15);
+        assert_eq!(covered(vec![(5, 12), (0, 10), (2, 3)]), 12);
+        assert_eq!(covered(vec![(7, 3)]), 0);
     }
 }

@@ -190,6 +190,7 @@ impl<'a> Reader<'a> {
                 engine,
                 smp,
                 profile,
+                profile_khz: None,
                 options,
                 exact: self.told.map(|told| told.exact),
                 frequencies: Vec::new(),

@@ -16,11 +16,11 @@ const NONE: &str = "–";
 /// A row for each cell whose clocks were compared. Ends with a newline.
 pub fn tsc_sync_table(run: &Run, unit: Unit) -> String {
     let Found { caption, columns, cells } = found(run, unit);
-    if cells.is_empty() {
-        return "no clocks were compared: with tsc-sync=trusted, with one CPU and in `sim` there are none to compare\n"
-            .to_owned();
-    }
-    let mut text = format!("{caption}\n\n{}", drawn(&columns, cells.len()));
+    let mut text = match cells.len() {
+        0 => "no clock of an online AP was compared: with tsc-sync=trusted and in `sim` none is\n"
+            .to_owned(),
+        rows => format!("{caption}\n\n{}", drawn(&columns, rows)),
+    };
     for warning in &run.warnings {
         text += &format!("warning: {warning}\n");
     }
@@ -41,8 +41,8 @@ pub(crate) struct Found {
 pub(crate) fn found(run: &Run, unit: Unit) -> Found {
     let places: Vec<usize> = compared(run).map(|(place, _)| place).collect();
     let cells: Vec<&Cell> = compared(run).map(|(_, cell)| cell).collect();
-    let spans = cells.iter().map(|cell| (cell.clocks.longest_span, cell.tsc_khz()));
-    let scale = Scale::of(unit, spans);
+    let times = cells.iter().map(|cell| (cell.clocks.longest_time, cell.tsc_khz()));
+    let scale = Scale::of(unit, times);
     let column = |header: &str, number, text: &dyn Fn(&Cell) -> String| Column {
         header: header.to_owned(),
         texts: cells.iter().map(|cell| text(cell)).collect(),
@@ -66,7 +66,7 @@ pub(crate) fn found(run: &Run, unit: Unit) -> Found {
         column("widest", true, &|cell| or_none(widest(cell))),
         column("readings", true, &|cell| or_none(cell.clocks.fewest_readings)),
         column("windows", true, &|cell| cell.clocks.most_windows.to_string()),
-        column("whole sync", true, &|cell| time(cell, median(&cell.clocks.spans))),
+        column("whole sync", true, &|cell| time(cell, median(&cell.clocks.times))),
         column("longest", true, &|cell| time(cell, longest(cell))),
     ]);
     if cells.iter().any(|cell| cell.clocks.planted > 0) {
@@ -80,9 +80,10 @@ pub(crate) fn found(run: &Run, unit: Unit) -> Found {
     }
     columns.push(column("others off", true, &|cell| cell.clocks.others_off.to_string()));
     let caption = format!(
-        "Widths of the certified intervals are in cycles, the whole sync, from the first sync_begin to the last \
-         sync_end of a trial, in {}: the median, then the greatest. Readings are the fewest that a side saw of the \
-         other's clock, windows the most that an AP took.",
+        "Widths of the clean clocks' intervals are in cycles; the whole sync, for how long some AP was in it, \
+         in {}: the median, then the greatest. Readings are the fewest that a side saw of the other's clock, \
+         windows the most that an AP took. Where skews were planted, off by is what a correction missed its skew \
+         by at most; others off are clocks found to be off where none was.",
         scale.name(),
     );
     Found { caption, columns, cells: places }
@@ -107,7 +108,7 @@ pub fn tsc_sync_json(run: &Run) -> Value {
             "width": { "median": median(&clocks.widths), "max": widest(cell) },
             "fewest_readings": clocks.fewest_readings,
             "most_windows": clocks.most_windows,
-            "span": { "median": median(&clocks.spans), "max": longest(cell) },
+            "time": { "median": median(&clocks.times), "max": longest(cell) },
             "planted": clocks.planted,
             "found": clocks.found,
             "off_by": (clocks.found > 0).then_some(clocks.worst_miss),
@@ -130,7 +131,7 @@ fn widest(cell: &Cell) -> Option<u64> {
 }
 
 fn longest(cell: &Cell) -> Option<u64> {
-    (cell.clocks.spans.count() > 0).then_some(cell.clocks.longest_span)
+    (cell.clocks.times.count() > 0).then_some(cell.clocks.longest_time)
 }
 
 /// A verdict's share of the comparisons: `98.2 %`. What is not all does not read like it, nor what is

@@ -14,7 +14,7 @@ use bringup::sim;
 /// left of the total between the two is shared out to the callins that are on its path: all of them where
 /// APs come one after the other, one in full-parallel.
 pub fn fitted(cell: &Cell, classes: &[Class]) -> Option<Options> {
-    let khz = cell.tsc_khz()?;
+    let khz = cell.own_khz()?;
     let aps = u64::from(cell.smp).checked_sub(1).filter(|aps| *aps > 0)?;
     let median = |measure: Measure| cell.spread(measure).map(|spread| spread.median);
     let kick = match (cell.options.strategy, cell.options.kick) {

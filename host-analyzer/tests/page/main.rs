@@ -25,8 +25,12 @@ const RIGHT: &str = "\u{e014}";
 
 /// A report of the three strategies at these CPU counts; the folder goes away with the first part.
 fn reported(cpus: &[u16]) -> (tempfile::TempDir, PathBuf) {
+    reported_of(STRATEGIES, cpus)
+}
+
+fn reported_of(words: &str, cpus: &[u16]) -> (tempfile::TempDir, PathBuf) {
     let (keep, folder) = folder();
-    run_folder(&folder, STRATEGIES, cpus);
+    run_folder(&folder, words, cpus);
     let run = Run::open(&folder).unwrap();
     report::write(&run, &folder).unwrap();
     (keep, folder.join("report.html"))
@@ -148,6 +152,20 @@ fn the_phases_are_shown_as_time_cycles_or_share() {
     let time = axis("time");
     assert_eq!(time[0], "time of one AP, mean [ms]");
     assert!((time[1].as_f64().unwrap() - 2.7).abs() < 1e-9, "{time}");
+}
+
+#[test]
+fn cells_that_have_no_box_are_told_of() {
+    let told = |cells: u32| {
+        let words: Vec<String> =
+            (1..=cells).map(|cell| format!("cell cost-callin={cell}000")).collect();
+        let (_keep, page) = reported_of(&words.join(" "), &[3]);
+        let browser = Browser::open(&page, 1280, false);
+        assert_eq!(browser.console(), [""; 0]);
+        browser.run("return document.getElementById('spread-view').textContent;")
+    };
+    assert_eq!(told(12), "");
+    assert!(told(14).as_str().unwrap().starts_with("The first 12 of 14 cells;"));
 }
 
 #[test]

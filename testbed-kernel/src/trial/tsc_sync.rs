@@ -29,9 +29,9 @@ const VISITS: u64 = 3;
 const READINGS: u32 = 6;
 /// How many times as many it takes of an AP that is not known closely enough.
 const GOES: u32 = 16;
-/// How long the BSP looks for an AP's answer before it rests.
+/// How long a visit takes at most.
 pub(super) const LOOK: Duration = Duration::Nanos(200_000);
-/// How long it rests before it looks again.
+/// How long the BSP rests before it visits again.
 pub(super) const REST: Duration = Duration::Nanos(100_000);
 
 impl Trial<'_> {
@@ -109,14 +109,25 @@ impl Trial<'_> {
             for Slot { book, .. } in set.clone().map(slot) {
                 book.due.set(book.exchange.get().lag().samples + READINGS);
             }
-            self.visit_while(set.clone(), moment(visit + 1), |ap| {
-                let book = &slot(ap).book;
-                book.exchange.get().lag().samples < book.due.get() || self.is_vague(ap)
-            });
+            let wants = |ap: &CpuIndex| {
+                let book = &slot(*ap).book;
+                book.exchange.get().lag().samples < book.due.get() || self.is_vague(*ap)
+            };
+            // However short the window is, each is visited once.
+            let end = moment(visit + 1);
+            let mut more = window > 0 && (visit == 0 || tsc() < end);
+            while more {
+                more = self.visit_those(set.clone(), wants) && self.rest_before(end);
+            }
         }
         let late = tsc().saturating_sub(begin + window);
         let limit = begin + self.times.longest_window;
-        let extended = self.visit_while(set.clone(), limit, |ap| self.is_vague(ap));
+        let vague = |ap: &CpuIndex| self.is_vague(*ap);
+        let extended = tsc() < limit && set.clone().any(|ap| vague(&ap));
+        let mut more = extended;
+        while more {
+            more = self.visit_those(set.clone(), vague) && self.rest_before(limit);
+        }
         let overrun = if window == 0 || extended { 0 } else { late };
         for ap in set {
             let book = &slot(ap).book;
@@ -126,33 +137,33 @@ impl Trial<'_> {
             if book.window.get() == 1 {
                 book.first_seen.set(seen);
             }
+            if let Some(seen) = seen {
+                let both = book.known.get().and_then(|known| seen.within(&known));
+                book.known.set(both.or(Some(seen)));
+            }
         }
         begin + window
     }
 
-    /// Visits those APs of a set that want it, again and again until the time is over; true if it visited
-    /// any.
-    fn visit_while(
+    /// Visits those APs of a set that want it; true if one of them still does.
+    fn visit_those(
         &self,
-        set: impl Iterator<Item = CpuIndex> + Clone,
-        end: u64,
-        wants: impl Fn(CpuIndex) -> bool,
+        set: impl Iterator<Item = CpuIndex>,
+        wants: impl Fn(&CpuIndex) -> bool,
     ) -> bool {
-        let mut any = false;
-        while tsc() < end {
-            let mut again = false;
-            for ap in set.clone().filter(|ap| wants(*ap)) {
-                any = true;
-                self.visit(ap);
-                again |= wants(ap);
-            }
-            if !again {
-                break;
-            }
-            // An AP that is slow to answer may need this core of the host to run on.
-            self.wait_until(end.min(tsc() + self.times.rest));
+        let mut more = false;
+        for ap in set.filter(&wants) {
+            self.visit(ap);
+            more |= wants(&ap);
         }
-        any
+        more
+    }
+
+    /// Rests, for an AP that is slow to answer may need this core of the host to run on; false if the time
+    /// is over then.
+    fn rest_before(&self, end: u64) -> bool {
+        self.wait_until(end.min(tsc() + self.times.rest));
+        tsc() < end
     }
 
     /// What is known of an AP's clock in this window so far.
@@ -204,8 +215,7 @@ impl Trial<'_> {
     /// can be moved, else off what the sync reads of it. A skew that was planted is not in the counter.
     fn correct(&self, ap: CpuIndex) {
         let Slot { up, down, book } = slot(ap);
-        let Some(seen) = book.seen.get() else { return };
-        let known = book.known.get().and_then(|known| seen.within(&known)).unwrap_or(seen);
+        let Some(known) = book.known.get() else { return };
         let correction = known.correction();
         book.known.set(Some(known.shifted(-correction)));
         if up.log.has_tsc_adjust.load(Relaxed) && self.options.skews.of(ap) == 0 {

@@ -59,6 +59,20 @@ fn a_second_qemu_runs_with_its_own_arguments_and_is_as_exact_as_its_base() {
 }
 
 #[test]
+fn an_engine_that_does_not_pin_says_so() {
+    let text = text("tsc-sync-threads.toml")
+        .replace("boots = 6", "boots = 1")
+        .replace("repetitions = 35", "repetitions = 3");
+    let folder = tempfile::tempdir().unwrap();
+    let run = ran(&scenario(&text), folder.path());
+    let pinned = |boot: &host_analyzer::manifest::Boot| (boot.engine.clone(), boot.pinned);
+    let boots: Vec<_> = run.manifest.unwrap().boots.iter().map(pinned).collect();
+    // On a host with one core there is nothing to pin to.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(boots, [("tcg".to_owned(), cores > 1), ("tcg-unpinned".to_owned(), false)]);
+}
+
+#[test]
 fn a_shell_script_boots_the_kernel_in_turn_with_a_built_in_engine() {
     let folder = tempfile::tempdir().unwrap();
     let run = ran(&scenario(&text("own-command.toml")), folder.path());

@@ -257,12 +257,10 @@ impl Run {
             None => gatherer.read(path.to_owned(), None)?,
         }
         let (boots, mut cells) = gatherer.finish();
-        for profile in manifest.iter().flat_map(|manifest| &manifest.profiles) {
-            for cell in &mut cells {
-                if cell.profile.as_ref() == Some(&profile.name) {
-                    cell.profile_khz = Some(profile.tsc_khz);
-                }
-            }
+        for cell in &mut cells {
+            let mut profiles = manifest.iter().flat_map(|manifest| &manifest.profiles);
+            let its = profiles.find(|profile| cell.profile.as_ref() == Some(&profile.name));
+            cell.profile_khz = its.map(|profile| profile.tsc_khz);
         }
         let mut run = Run { path: path.to_owned(), manifest, boots, cells, warnings: Vec::new() };
         run.warnings = crate::warnings::of(&run);
@@ -407,9 +405,14 @@ impl Cell {
     /// Frequency in kHz of the clock that the cycles are of: that of the machine which the options name, else
     /// the guest's own TSC.
     pub fn tsc_khz(&self) -> Option<u64> {
-        let named = Some(self.options.clock_khz.into()).filter(|khz| *khz > 0);
-        // A kernel that did not know the option was given cycles of the profile's clock all the same.
-        named.or(self.profile_khz).or_else(|| self.own_khz())
+        self.clock_over(self.own_khz())
+    }
+
+    /// The same where the guest's own TSC has this frequency.
+    pub fn clock_over(&self, own: Option<u64>) -> Option<u64> {
+        // A kernel that did not know `clock-khz` was given cycles of the profile's clock all the same.
+        let own = self.profile_khz.or(own).unwrap_or(0);
+        Some(self.options.clock(own)).filter(|khz| *khz > 0)
     }
 
     /// Frequency in kHz of the guest's own TSC: the median of what the boots told.

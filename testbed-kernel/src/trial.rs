@@ -131,12 +131,13 @@ impl Trial<'_> {
         queue::clear();
         let exclusive = Step::ALL.iter().filter(|step| options.cost(**step).is_exclusive());
         let exclusive = exclusive.map(|step| 1 << *step as u8).sum();
+        let khz = options.clock(clock.tsc_khz);
         for ap in trial.aps() {
             let slot = slot(ap);
             slot.clear();
             for step in Step::ALL {
                 let cost = options.cost(*step).of(ap, machine.classes[ap.at()]);
-                let cycles = cost.map_or(0, |cost| cost.cycles(options.clock(clock.tsc_khz)).0);
+                let cycles = cost.map_or(0, |cost| cost.cycles(khz).0);
                 slot.down.costs.set(*step as usize, cycles);
             }
             slot.down.exclusive.store(exclusive, Relaxed);

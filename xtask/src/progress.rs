@@ -1,6 +1,7 @@
 //! What the user sees while boots run: a bar with the time left, or lines without a terminal.
 
 use bringup::frame::{ApEnd, Body, Frame, TrialEnd};
+use bringup::options::Options;
 use bringup::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -23,9 +24,8 @@ pub struct Progress {
     lines: Lines,
     label: String,
     tsc_khz: u64,
-    /// That of the clock which the cell's cycles are of.
-    khz: u64,
-    strategy: String,
+    /// The cell's.
+    options: Options,
     trial: String,
     aps: u32,
     wrong: u32,
@@ -56,8 +56,7 @@ impl Progress {
             lines,
             label: String::new(),
             tsc_khz: 0,
-            khz: 0,
-            strategy: String::new(),
+            options: Options::default(),
             trial: String::new(),
             aps: 0,
             wrong: 0,
@@ -84,14 +83,15 @@ impl Progress {
         match &frame.body {
             Body::Hello(hello) => self.tsc_khz = hello.tsc_khz,
             Body::CellBegin(begin) => {
-                let value = |key| begin.options.split(' ').find_map(|word| word.strip_prefix(key));
-                self.strategy = value("strategy=").unwrap_or("cell").to_owned();
-                let named = value("clock-khz=").and_then(|khz| khz.parse().ok());
-                self.khz = named.filter(|khz| *khz > 0).unwrap_or(self.tsc_khz);
+                self.options = Options::default();
+                for word in begin.options.split_ascii_whitespace() {
+                    // The analyzer refuses what it can't read; here it is about a line on the terminal.
+                    let _ = self.options.set_word(word);
+                }
             }
             Body::TrialBegin(begin) => {
                 let cold = if begin.cold { " (cold)" } else { "" };
-                self.trial = format!("{} trial {}{cold}", self.strategy, begin.trial);
+                self.trial = format!("{} trial {}{cold}", self.options.strategy, begin.trial);
                 (self.aps, self.wrong) = (0, 0);
             }
             Body::ApTimeline(timeline) => {
@@ -116,7 +116,8 @@ impl Progress {
         if self.aps == 0 {
             return "no AP to bring up".to_owned();
         }
-        let ms = end.total.0 as f64 / self.khz.max(1) as f64;
+        let khz = self.options.clock(self.tsc_khz).max(1);
+        let ms = end.total.0 as f64 / khz as f64;
         let wrong = match self.wrong {
             0 => String::new(),
             wrong => format!(", {wrong} with a wrong answer"),

@@ -167,9 +167,8 @@ fn trial(columns: &mut Columns) {
     columns.put("trial", |of| Fact::Natural(of.trial.begin.trial.into()));
     columns.put("cold", |of| Fact::Flag(of.trial.begin.cold));
     columns.put("tsc_khz", |of| {
-        let own = of.trial.boot.machine.as_ref().map_or(0, |machine| machine.tsc_khz);
-        let khz = Some(of.trial.cell.options.clock(own)).filter(|khz| *khz > 0);
-        khz.map_or(Fact::Missing, Fact::Natural)
+        let own = of.trial.boot.machine.as_ref().map(|machine| machine.tsc_khz);
+        of.trial.cell.clock_over(own).map_or(Fact::Missing, Fact::Natural)
     });
     columns.put("zero", |of| Fact::Natural(of.trial.begin.zero));
     columns.put("total", |of| Fact::Natural(of.trial.end.total.0));

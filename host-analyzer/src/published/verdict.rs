@@ -25,8 +25,6 @@ pub struct Row<'a> {
     pub figure: &'a Figure,
     /// The cell.
     pub cell: &'a Cell,
-    /// Frequency of the profile's TSC, in kHz; `None` where the run does not tell it.
-    pub tsc_khz: Option<u64>,
     /// The published value in cycles of the profile; `None` where it is told in ms and the
     /// frequency is unknown.
     pub published: Option<f64>,
@@ -39,8 +37,6 @@ pub struct Row<'a> {
 pub struct Beyond<'a> {
     /// The cell.
     pub cell: &'a Cell,
-    /// Frequency of the profile's TSC, in kHz.
-    pub tsc_khz: Option<u64>,
     /// The median of its totals, in cycles of the profile.
     pub total: Option<u64>,
     /// The costs that it takes the APs to spend at the same time, each with its cycles.
@@ -88,23 +84,21 @@ impl<'a> Verdict<'a> {
             let cells: Vec<&Cell> = cells.collect();
             for figure in &machine.figures {
                 for cell in cells.iter().filter(|cell| covers(&cell.options, &figure.options)) {
-                    let tsc_khz = cell.tsc_khz();
                     let published = match figure.value {
                         Published::Cycles(cycles) => Some(cycles),
-                        Published::Ms(ms) => tsc_khz.map(|khz| ms as f64 * khz as f64),
+                        Published::Ms(ms) => cell.tsc_khz().map(|khz| ms as f64 * khz as f64),
                     };
                     let measured = cell.spread(figure.measure).map(|spread| spread.median);
-                    rows.push(Row { machine, figure, cell, tsc_khz, published, measured });
+                    rows.push(Row { machine, figure, cell, published, measured });
                 }
             }
             known.extend(cells);
         }
         for cell in known {
             if !rows.iter().any(|row| std::ptr::eq(row.cell, cell)) {
-                let tsc_khz = cell.tsc_khz();
                 let total = cell.total().map(|total| total.median);
-                let parallel = parallel(&cell.options, tsc_khz.unwrap_or(1));
-                beyond.push(Beyond { cell, tsc_khz, total, parallel });
+                let parallel = parallel(&cell.options, cell.tsc_khz().unwrap_or(1));
+                beyond.push(Beyond { cell, total, parallel });
             }
         }
         if rows.is_empty() {

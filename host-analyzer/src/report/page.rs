@@ -8,7 +8,7 @@ use super::figure::{Figure, GRID, INK, Kind, PAPER, phase_colour};
 use super::headline;
 use super::tables::{self, CellTable};
 use crate::manifest::Manifest;
-use crate::run::{FullTrial, Machine, Run};
+use crate::run::{Cell, FullTrial, Machine, Run};
 use crate::show::{Column, caption, columns, found};
 use crate::unit::Unit;
 use askama::Template;
@@ -114,11 +114,11 @@ impl<'a> Page<'a> {
             Section { table, figures: figures.collect() }
         };
         let mut shown_cells = 0..;
-        let rows = run.cells.iter().map(|cell| match cell.total() {
+        let place = |cell: &Cell| match cell.total() {
             Some(_) if cell.smp > 1 => shown_cells.next(),
             _ => None,
-        });
-        let rows: Vec<Option<usize>> = rows.collect();
+        };
+        let rows: Vec<Option<usize>> = run.cells.iter().map(place).collect();
         let found = found(run, Unit::Auto);
         Page {
             headline: headline::sentence(run),

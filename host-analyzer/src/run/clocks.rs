@@ -14,7 +14,7 @@ pub struct Clocks {
     /// Widths of the intervals of clean clocks, in cycles.
     pub widths: Reservoir<u64>,
     /// The greatest of all of them.
-    pub widest: u64,
+    pub widest: Option<u64>,
     /// The fewest readings that a side saw for one of these.
     pub fewest_readings: Option<u32>,
     /// The most windows that one AP took.
@@ -22,13 +22,13 @@ pub struct Clocks {
     /// For how long some AP was in the sync in each trial, in cycles.
     pub times: Reservoir<u64>,
     /// The longest of all of them.
-    pub longest_time: u64,
+    pub longest_time: Option<u64>,
     /// Clocks that a skew was planted in.
     pub planted: u64,
     /// Those of them that were found to be off.
     pub found: u64,
     /// By how much the correction of one of these missed its skew at most, in cycles.
-    pub worst_miss: u64,
+    pub worst_miss: Option<u64>,
     /// Other clocks that were found to be off.
     pub others_off: u64,
 }
@@ -66,7 +66,7 @@ impl Clocks {
         }
         if !spans.is_empty() {
             let cycles = covered(spans);
-            self.longest_time = self.longest_time.max(cycles);
+            self.longest_time = self.longest_time.max(Some(cycles));
             self.times.push(cycles);
         }
     }
@@ -75,8 +75,8 @@ impl Clocks {
         self.verdicts[sync.verdict as usize] += 1;
         self.most_windows = self.most_windows.max(sync.windows);
         if let Some(offset) = timeline.offset.filter(|_| sync.verdict == Verdict::Clean) {
-            let width = offset.width().max(0).unsigned_abs();
-            self.widest = self.widest.max(width);
+            let width = offset.hi.abs_diff(offset.lo);
+            self.widest = self.widest.max(Some(width));
             self.widths.push(width);
             let readings = offset.lo_samples.min(offset.hi_samples);
             self.fewest_readings =
@@ -89,7 +89,7 @@ impl Clocks {
                 self.planted += 1;
                 self.found += u64::from(off);
                 if off {
-                    self.worst_miss = self.worst_miss.max(sync.correction.abs_diff(skew));
+                    self.worst_miss = self.worst_miss.max(Some(sync.correction.abs_diff(skew)));
                 }
             }
         }

@@ -87,6 +87,8 @@ mod tests {
         assert_eq!((trials.count(), trials.len()), (all, KEPT));
         let spread = trials.spread(Measure::Total).unwrap();
         assert_eq!((spread.min, spread.max), (0, all - 1));
+        // The standard deviation of the median of so many is 0.2 % of the range.
+        assert!(spread.median.abs_diff(all / 2) < all / 100, "{spread:?}");
         assert_eq!(trials.spread(Measure::Phase(bringup::phase::Phase::Sipi)), None);
     }
 }

@@ -65,7 +65,7 @@ pub fn published_table(run: &Run, verdict: &Verdict<'_>) -> String {
 
 /// A value in the unit of its source.
 fn told(row: &Row<'_>, cycles: Option<f64>) -> String {
-    match (row.figure.value, row.tsc_khz, cycles) {
+    match (row.figure.value, row.cell.tsc_khz(), cycles) {
         (Published::Cycles(_), _, Some(cycles)) => format!("{cycles:.0} cycles"),
         (Published::Ms(_), Some(khz), Some(cycles)) => {
             format!("{:.1} ms", cycles / khz as f64)
@@ -81,8 +81,8 @@ fn verdict_of(row: &Row<'_>) -> &'static str {
 
 /// What a profile says of a cell, and what that takes for granted.
 fn sentence(run: &Run, beyond: &Beyond<'_>) -> String {
-    let Beyond { cell, tsc_khz, total, parallel } = beyond;
-    let total = total.map_or(NONE.to_owned(), |total| readable(Unit::Ms, total, *tsc_khz));
+    let Beyond { cell, total, parallel } = beyond;
+    let total = total.map_or(NONE.to_owned(), |total| readable(Unit::Ms, total, cell.tsc_khz()));
     let serial = match run.speed_up(cell) {
         _ if cell.options.strategy == Strategy::Serial => String::new(),
         Some(factor) => format!(", {factor:.2} times as fast as serial"),
@@ -129,7 +129,7 @@ fn row(row: &Row<'_>) -> Value {
         "options": row.figure.options.to_string(),
         "strategy": row.figure.options.strategy.name(),
         "figure": row.figure.measure.name(),
-        "tsc_khz": row.tsc_khz,
+        "tsc_khz": row.cell.tsc_khz(),
         "published": row.published,
         "published_ms": match row.figure.value {
             Published::Ms(ms) => Some(ms),
@@ -145,7 +145,7 @@ fn row(row: &Row<'_>) -> Value {
 }
 
 fn beyond(run: &Run, beyond: &Beyond<'_>) -> Value {
-    let Beyond { cell, tsc_khz, total, parallel } = beyond;
+    let Beyond { cell, total, parallel } = beyond;
     let parallel = parallel.iter().map(|(step, cycles)| json!({"cost": step, "cycles": cycles}));
     json!({
         "profile": cell.profile,
@@ -153,7 +153,7 @@ fn beyond(run: &Run, beyond: &Beyond<'_>) -> Value {
         "smp": cell.smp,
         "options": cell.options.to_string(),
         "strategy": cell.options.strategy.name(),
-        "tsc_khz": tsc_khz,
+        "tsc_khz": cell.tsc_khz(),
         "total": total,
         "vs_serial": run.speed_up(cell),
         "parallel": parallel.collect::<Vec<_>>(),

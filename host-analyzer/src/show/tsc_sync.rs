@@ -39,9 +39,8 @@ pub(crate) struct Found {
 
 /// What the sync has found in the cells whose clocks were compared.
 pub(crate) fn found(run: &Run, unit: Unit) -> Found {
-    let places: Vec<usize> = compared(run).map(|(place, _)| place).collect();
-    let cells: Vec<&Cell> = compared(run).map(|(_, cell)| cell).collect();
-    let times = cells.iter().map(|cell| (cell.clocks.longest_time, cell.tsc_khz()));
+    let (places, cells): (Vec<usize>, Vec<&Cell>) = compared(run).unzip();
+    let times = cells.iter().filter_map(|cell| Some((cell.clocks.longest_time?, cell.tsc_khz())));
     let scale = Scale::of(unit, times);
     let column = |header: &str, number, text: &dyn Fn(&Cell) -> String| Column {
         header: header.to_owned(),
@@ -63,20 +62,18 @@ pub(crate) fn found(run: &Run, unit: Unit) -> Found {
     }
     columns.extend([
         column("width", true, &|cell| or_none(median(&cell.clocks.widths))),
-        column("widest", true, &|cell| or_none(widest(cell))),
+        column("widest", true, &|cell| or_none(cell.clocks.widest)),
         column("readings", true, &|cell| or_none(cell.clocks.fewest_readings)),
         column("windows", true, &|cell| cell.clocks.most_windows.to_string()),
         column("whole sync", true, &|cell| time(cell, median(&cell.clocks.times))),
-        column("longest", true, &|cell| time(cell, longest(cell))),
+        column("longest", true, &|cell| time(cell, cell.clocks.longest_time)),
     ]);
     if cells.iter().any(|cell| cell.clocks.planted > 0) {
         columns.push(column("skews found", true, &|cell| match &cell.clocks {
             clocks if clocks.planted == 0 => NONE.to_owned(),
             clocks => format!("{} of {}", clocks.found, clocks.planted),
         }));
-        columns.push(column("off by", true, &|cell| {
-            or_none((cell.clocks.found > 0).then_some(cell.clocks.worst_miss))
-        }));
+        columns.push(column("off by", true, &|cell| or_none(cell.clocks.worst_miss)));
     }
     columns.push(column("others off", true, &|cell| cell.clocks.others_off.to_string()));
     let caption = format!(
@@ -105,13 +102,13 @@ pub fn tsc_sync_json(run: &Run) -> Value {
             "tsc_khz": cell.tsc_khz(),
             "compared": clocks.compared(),
             "verdicts": verdicts,
-            "width": { "median": median(&clocks.widths), "max": widest(cell) },
+            "width": { "median": median(&clocks.widths), "max": clocks.widest },
             "fewest_readings": clocks.fewest_readings,
             "most_windows": clocks.most_windows,
-            "time": { "median": median(&clocks.times), "max": longest(cell) },
+            "time": { "median": median(&clocks.times), "max": clocks.longest_time },
             "planted": clocks.planted,
             "found": clocks.found,
-            "off_by": (clocks.found > 0).then_some(clocks.worst_miss),
+            "off_by": clocks.worst_miss,
             "others_off": clocks.others_off,
         })
     });
@@ -124,14 +121,6 @@ fn compared(run: &Run) -> impl Iterator<Item = (usize, &Cell)> {
 
 fn median(values: &[u64]) -> Option<u64> {
     Spread::of(values.iter().copied()).map(|spread| spread.median)
-}
-
-fn widest(cell: &Cell) -> Option<u64> {
-    (cell.clocks.widths.count() > 0).then_some(cell.clocks.widest)
-}
-
-fn longest(cell: &Cell) -> Option<u64> {
-    (cell.clocks.times.count() > 0).then_some(cell.clocks.longest_time)
 }
 
 /// A verdict's share of the comparisons: `98.2 %`. What is not all does not read like it, nor what is

@@ -115,18 +115,16 @@ impl Trial<'_> {
             };
             // However short the window is, each is visited once.
             let end = moment(visit + 1);
-            let mut more = window > 0 && (visit == 0 || tsc() < end);
-            while more {
-                more = self.visit_those(set.clone(), wants) && self.rest_before(end);
+            if window > 0 && (visit == 0 || tsc() < end) {
+                self.visit_until(end, set.clone(), wants);
             }
         }
         let late = tsc().saturating_sub(begin + window);
         let limit = begin + self.times.longest_window;
         let vague = |ap: &CpuIndex| self.is_vague(*ap);
         let extended = tsc() < limit && set.clone().any(|ap| vague(&ap));
-        let mut more = extended;
-        while more {
-            more = self.visit_those(set.clone(), vague) && self.rest_before(limit);
+        if extended {
+            self.visit_until(limit, set.clone(), vague);
         }
         let overrun = if window == 0 || extended { 0 } else { late };
         for ap in set {
@@ -145,25 +143,28 @@ impl Trial<'_> {
         begin + window
     }
 
-    /// Visits those APs of a set that want it; true if one of them still does.
-    fn visit_those(
+    /// Visits those APs of a set that want it, again and again until none does or the time is over.
+    fn visit_until(
         &self,
-        set: impl Iterator<Item = CpuIndex>,
+        end: u64,
+        set: impl Iterator<Item = CpuIndex> + Clone,
         wants: impl Fn(&CpuIndex) -> bool,
-    ) -> bool {
-        let mut more = false;
-        for ap in set.filter(&wants) {
-            self.visit(ap);
-            more |= wants(&ap);
+    ) {
+        loop {
+            let mut more = false;
+            for ap in set.clone().filter(&wants) {
+                self.visit(ap);
+                more |= wants(&ap);
+            }
+            if !more {
+                break;
+            }
+            // An AP that is slow to answer may need this core of the host to run on.
+            self.wait_until(end.min(tsc() + self.times.rest));
+            if tsc() >= end {
+                break;
+            }
         }
-        more
-    }
-
-    /// Rests, for an AP that is slow to answer may need this core of the host to run on; false if the time
-    /// is over then.
-    fn rest_before(&self, end: u64) -> bool {
-        self.wait_until(end.min(tsc() + self.times.rest));
-        tsc() < end
     }
 
     /// What is known of an AP's clock in this window so far.

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Files and folders that appear whole or not at all, and the one place that deletes a folder.
 
 use crate::failure::Failure;
 use miette::miette;
@@ -80,6 +80,54 @@ impl Drop for WholeFile {
         if let Some(beside) = &self.beside {
             // There is nothing to keep, and nobody to tell.
             let _ = fs::remove_file(beside);
+        }
+    }
+}
+
+/// A folder that this process makes. Dropped, it is deleted with all that is in it, unless it was
+/// moved to its final place by then.
+///
+/// This is the only code that deletes recursively. It deletes only what [`NewFolder::create`] has
+/// made: a folder that was there before is an error there.
+#[derive(Debug)]
+pub struct NewFolder {
+    path: PathBuf,
+    moved: bool,
+}
+
+impl NewFolder {
+    /// Makes the folder.
+    ///
+    /// Fails where the path exists already, or the folder above it does not.
+    pub fn create(path: &Path) -> io::Result<NewFolder> {
+        // Later changes of the working directory must not change what is deleted.
+        let path = std::path::absolute(path)?;
+        fs::create_dir(&path)?;
+        Ok(NewFolder { path, moved: false })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it its final name, where nothing may be yet.
+    ///
+    /// Where that fails, the folder stays where it is, and is not deleted.
+    pub fn move_to(mut self, path: &Path) -> io::Result<()> {
+        self.moved = true;
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        fs::rename(&self.path, path)
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        if !self.moved {
+            // There is nothing to keep, and nobody to report an error to.
+            let _ = fs::remove_dir_all(&self.path);
         }
     }
 }

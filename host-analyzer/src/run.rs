@@ -496,7 +496,11 @@ fn no_run(path: &Path) -> Report {
     )
 }
 
-fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
+/// Reads a run folder's `run.json`; every capture that it names lies inside the folder.
+///
+/// Fails with [`Failure::Request`] where there is none, or it can't be used, and with
+/// [`Failure::Environment`] where it can't be read.
+pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("run.json");
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::Request(miette!(

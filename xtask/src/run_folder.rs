@@ -2,7 +2,7 @@
 
 use crate::host::folder_name;
 use host_analyzer::failure::Failure;
-use host_analyzer::file::write_whole;
+use host_analyzer::file::{NewFolder, write_whole};
 use host_analyzer::manifest::Manifest;
 use jiff::Timestamp;
 use miette::miette;
@@ -18,7 +18,7 @@ pub struct RunFolder {
     results: PathBuf,
     scenario: String,
     name: String,
-    partial: PathBuf,
+    partial: NewFolder,
     began: Timestamp,
 }
 
@@ -36,10 +36,12 @@ impl RunFolder {
             let taken = [name.clone(), failed_name(&name)]
                 .iter()
                 .any(|name| scenario_folder.join(name).exists());
-            let made =
-                if taken { Err(ErrorKind::AlreadyExists.into()) } else { fs::create_dir(&partial) };
+            let made = match taken {
+                true => Err(ErrorKind::AlreadyExists.into()),
+                false => NewFolder::create(&partial),
+            };
             match made {
-                Ok(()) => {
+                Ok(partial) => {
                     let results = results.to_owned();
                     let scenario = scenario.to_owned();
                     let run = RunFolder { results, scenario, name, partial, began };
@@ -56,7 +58,7 @@ impl RunFolder {
 
     /// Where to write until the run is complete and gets its name.
     pub fn path(&self) -> &Path {
-        &self.partial
+        self.partial.path()
     }
 
     /// Where it will be when it is complete.
@@ -71,7 +73,7 @@ impl RunFolder {
 
     /// Writes `run.json`.
     pub fn describe(&self, manifest: &Manifest) -> Result<(), Failure> {
-        let path = self.partial.join("run.json");
+        let path = self.path().join("run.json");
         let mut json = serde_json::to_vec_pretty(manifest)
             .map_err(|error| unwritable(&path, &io::Error::from(error)))?;
         json.push(b'\n');
@@ -80,11 +82,12 @@ impl RunFolder {
 
     /// The run is complete: gives it its name, points `latest` to it, returns its path.
     pub fn complete(self) -> Result<PathBuf, Failure> {
-        let path = self.rename(&self.name)?;
+        let target = Path::new(&self.scenario).join(&self.name);
         let latest = self.results.join("latest");
         // A link can't be changed, only replaced.
         let fresh = self.results.join(format!(".latest-{}", std::process::id()));
-        let target = Path::new(&self.scenario).join(&self.name);
+        let path = self.complete_path();
+        let path = self.move_to(path)?;
         std::os::unix::fs::symlink(target, &fresh)
             .and_then(|()| fs::rename(&fresh, &latest))
             .map_err(|error| {
@@ -100,20 +103,13 @@ impl RunFolder {
 
     /// The run failed: keeps what there is under a name that says so, returns its path.
     pub fn keep_failed(self) -> Result<PathBuf, Failure> {
-        self.rename(&failed_name(&self.name))
+        let path = self.results.join(&self.scenario).join(failed_name(&self.name));
+        self.move_to(path)
     }
 
-    fn rename(&self, name: &str) -> Result<PathBuf, Failure> {
-        let path = self.results.join(&self.scenario).join(name);
-        fs::rename(&self.partial, &path).map_err(|error| unwritable(&path, &error))?;
+    fn move_to(self, path: PathBuf) -> Result<PathBuf, Failure> {
+        self.partial.move_to(&path).map_err(|error| unwritable(&path, &error))?;
         Ok(path)
-    }
-}
-
-impl Drop for RunFolder {
-    fn drop(&mut self) {
-        // After a rename there is nothing to remove, and no reader for an error.
-        let _ = fs::remove_dir_all(&self.partial);
     }
 }
 

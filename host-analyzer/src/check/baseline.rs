@@ -1,12 +1,13 @@
 //! Baselines: runs that are kept to compare with, and how a run becomes one.
 
 use crate::failure::Failure;
-use crate::file::write_whole;
+use crate::file::{NewFolder, write_whole};
 use crate::manifest::Manifest;
-use crate::run::Run;
+use crate::run::{Run, read_manifest};
 use miette::miette;
+use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Where a baseline is: its path in the working directory, else in the folder of the budgets' file
@@ -35,38 +36,169 @@ pub fn open(named: &str, budgets: &Path) -> Result<Run, Failure> {
     Run::open(&path)
 }
 
-/// Makes a run the baseline: its `run.json` and its captures, in place of what was there.
-///
-/// Fails with [`Failure::Request`] where the run is no run folder, has noise (unless `noisy`), or
-/// did not go well; with [`Failure::Environment`] where files can't be copied.
-pub fn accept(run: &Run, path: &Path, noisy: bool) -> Result<(), Failure> {
+/// A place that a run can be put to as a baseline: nothing is there yet, or a baseline and nothing
+/// else.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    /// The baseline that is there.
+    old: Option<Manifest>,
+}
+
+impl Place {
+    /// Looks at the place that a budget names.
+    ///
+    /// Fails with [`Failure::Request`] where putting a baseline there could take something else
+    /// away: the path has no last name of its own (`.`, `..`, `/`); a file, a link or a folder that
+    /// is no run folder is there; or the folder holds more than `run.json` and the captures that it
+    /// names.
+    pub fn find(named: &str, budgets: &Path) -> Result<Place, Failure> {
+        let refused = |what: &str| {
+            Failure::Request(miette!(
+                help = "nothing was changed; name a folder that does not exist yet, as \
+                        `results/reference/NAME`, or one that `--accept` has made",
+                "`{named}` can't be a baseline: {what}"
+            ))
+        };
+        let path = place(named, budgets);
+        let Some(name) = path.file_name().map(ToOwned::to_owned) else {
+            return Err(refused("its last part is no name"));
+        };
+        // `NAME/` and `NAME/.` are the same folder, but can't be renamed.
+        let path = path.with_file_name(name);
+        let about = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Place { path, old: None });
+            }
+            Err(error) => return Err(refused(&error.to_string())),
+            Ok(about) => about,
+        };
+        if about.is_symlink() {
+            return Err(refused("it is a link"));
+        }
+        if !about.is_dir() {
+            return Err(refused("it is a file"));
+        }
+        if !path.join("run.json").exists() {
+            return Err(refused("it is a folder without a run.json, so it is no run folder"));
+        }
+        let old = read_manifest(&path)?;
+        if let Some(other) = other_than(&path, &old).map_err(|error| refused(&error.to_string()))? {
+            return Err(refused(&format!(
+                "{} is in its folder, and no part of a baseline",
+                other.display()
+            )));
+        }
+        Ok(Place { path, old: Some(old) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a folder here, in the place of the old baseline.
+    fn take(self, fresh: NewFolder) -> io::Result<()> {
+        let Some(manifest) = &self.old else { return fresh.move_to(&self.path) };
+        let aside = hidden_beside(&self.path, "old");
+        fs::rename(&self.path, &aside)?;
+        if let Err(error) = fresh.move_to(&self.path) {
+            fs::rename(&aside, &self.path)?;
+            return Err(error);
+        }
+        // Nothing but a baseline was there, so these are all; what came since then stays.
+        let files = parts(manifest).map(|part| aside.join(part));
+        let folders = part_folders(manifest).into_iter().rev().map(|part| aside.join(part));
+        files.into_iter().try_for_each(fs::remove_file)?;
+        folders.chain([aside.clone()]).try_for_each(fs::remove_dir)
+    }
+}
+
+/// The files of a baseline, in its folder.
+fn parts(manifest: &Manifest) -> impl Iterator<Item = PathBuf> {
+    let captures = manifest.boots.iter().map(|boot| PathBuf::from(&boot.capture));
+    captures.chain([PathBuf::from("run.json")]).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// The folders of its files, each after those that it lies in.
+fn part_folders(manifest: &Manifest) -> BTreeSet<PathBuf> {
+    let above = |part: PathBuf| {
+        let above: Vec<PathBuf> = part.ancestors().skip(1).map(Path::to_owned).collect();
+        above.into_iter().filter(|folder| !folder.as_os_str().is_empty())
+    };
+    parts(manifest).flat_map(above).collect()
+}
+
+/// Something in the folder that is no part of its baseline.
+fn other_than(folder: &Path, manifest: &Manifest) -> io::Result<Option<PathBuf>> {
+    let files: BTreeSet<PathBuf> = parts(manifest).collect();
+    let folders = part_folders(manifest);
+    let mut inside = vec![PathBuf::new()];
+    while let Some(within) = inside.pop() {
+        for entry in fs::read_dir(folder.join(&within))? {
+            let entry = entry?;
+            let part = within.join(entry.file_name());
+            let kind = entry.file_type()?;
+            if kind.is_dir() && folders.contains(&part) {
+                inside.push(part);
+            } else if !kind.is_file() || !files.contains(&part) {
+                return Ok(Some(part));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A hidden name beside a path, that of this process.
+fn hidden_beside(path: &Path, what: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.{what}", std::process::id()))
+}
+
+/// Fails with [`Failure::Request`] where the run can't be a baseline at these places: it is no run
+/// folder, has noise (unless `noisy`), did not go well, or is the baseline already.
+pub fn acceptable<'r>(
+    run: &'r Run,
+    places: &[Place],
+    noisy: bool,
+) -> Result<&'r Manifest, Failure> {
+    let refused =
+        |why: &str| Failure::Request(miette!("{} can't be a baseline: {why}", run.path.display()));
     let Some(manifest) = &run.manifest else {
-        return Err(refused(run, "it is a capture: a baseline needs the run's folder"));
+        return Err(refused("it is a capture: a baseline needs the run's folder"));
     };
     if !noisy && let Some(boot) = manifest.boots.iter().find(|boot| !boot.exact) {
-        let why = format!(
+        return Err(refused(&format!(
             "{} is a noisy engine, whose numbers say little on another host; `--noisy` takes it \
              nevertheless",
             boot.engine.escape_debug()
-        );
-        return Err(refused(run, &why));
+        )));
     }
     if run.verdict().is_err() || run.cells.iter().any(|cell| cell.incomplete > 0) {
-        return Err(refused(run, "not every trial of it went well"));
+        return Err(refused("not every trial of it went well"));
     }
-    let same = |one: &Path, other: &Path| matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other);
-    if same(&run.path, path) {
-        return Err(refused(run, "it is the baseline already"));
+    let here = fs::canonicalize(&run.path).ok();
+    if places.iter().any(|place| here.is_some() && fs::canonicalize(&place.path).ok() == here) {
+        return Err(refused("it is the baseline already"));
     }
-    let beside = path.with_extension(format!("{}.part", std::process::id()));
-    copy(run, manifest, &beside).and_then(|()| replace(&beside, path)).inspect_err(|_| {
-        // The old baseline is still there; what was copied is of no use.
-        let _ = fs::remove_dir_all(&beside);
-    })
+    Ok(manifest)
 }
 
-fn refused(run: &Run, why: &str) -> Failure {
-    Failure::Request(miette!("{} can't be a baseline: {why}", run.path.display()))
+/// Puts a run into the place: its `run.json` and its captures.
+///
+/// Fails with [`Failure::Environment`] where files can't be copied; the old baseline is then still
+/// there.
+pub fn accept(run: &Run, manifest: &Manifest, place: Place) -> Result<(), Failure> {
+    let path = place.path.clone();
+    let failed = |error: io::Error| {
+        Failure::Environment(miette!("can't make the baseline {}: {error}", path.display()))
+    };
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above).map_err(failed)?;
+    }
+    let fresh = NewFolder::create(&hidden_beside(&path, "part")).map_err(failed)?;
+    copy(run, manifest, fresh.path())?;
+    place.take(fresh).map_err(failed)
 }
 
 fn copy(run: &Run, manifest: &Manifest, to: &Path) -> Result<(), Failure> {
@@ -95,22 +227,4 @@ fn without_folders(manifest: &Manifest) -> Manifest {
         }
     }
     manifest
-}
-
-/// Puts a folder in the place of another.
-fn replace(fresh: &Path, path: &Path) -> Result<(), Failure> {
-    let old = path.with_extension(format!("{}.old", std::process::id()));
-    let swap = || -> io::Result<()> {
-        if path.exists() {
-            fs::rename(path, &old)?;
-        }
-        if let Err(error) = fs::rename(fresh, path) {
-            let _ = fs::rename(&old, path);
-            return Err(error);
-        }
-        if old.exists() { fs::remove_dir_all(&old) } else { Ok(()) }
-    };
-    swap().map_err(|error| {
-        Failure::Environment(miette!("can't replace the baseline {}: {error}", path.display()))
-    })
 }

@@ -1,8 +1,9 @@
 //! `check`: a run against its budgets, for pipelines.
 
 use super::{note, print};
+use crate::check::baseline::{self, Place};
 use crate::check::budgets::{Budgets, Limit};
-use crate::check::{self, baseline, check};
+use crate::check::{self, check};
 use crate::failure::Failure;
 use crate::file::write_whole;
 use crate::run::Run;
@@ -96,25 +97,29 @@ impl Check {
     }
 }
 
-/// Makes the run every baseline that the budgets name.
+/// Makes the run every baseline that the budgets name, or none where one of them is refused.
 fn accept(run: &Run, budgets: &Budgets, noisy: bool) -> Result<(), Failure> {
-    let mut accepted: Vec<&str> = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
     for budget in &budgets.budgets {
-        if let Some(Limit::Baseline { run: named, .. }) = &budget.limit
-            && !accepted.contains(&named.as_str())
-        {
-            let place = baseline::place(named, &budgets.file);
-            baseline::accept(run, &place, noisy)?;
-            note(&format!("{} is now this run", place.display()));
-            accepted.push(named);
+        if let Some(Limit::Baseline { run: named, .. }) = &budget.limit {
+            let place = Place::find(named, &budgets.file)?;
+            if places.iter().all(|known| known.path() != place.path()) {
+                places.push(place);
+            }
         }
     }
-    if accepted.is_empty() {
+    if places.is_empty() {
         return Err(Failure::Request(miette!(
             help = "a budget names one with `baseline = \"results/reference/…\"`",
             "{} names no baseline to replace",
             budgets.file.display()
         )));
+    }
+    let manifest = baseline::acceptable(run, &places, noisy)?;
+    for place in places {
+        let path = place.path().to_owned();
+        baseline::accept(run, manifest, place)?;
+        note(&format!("{} is now this run", path.display()));
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use host_analyzer::failure::Failure;
 use host_analyzer::run::Run;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xmlschema::{parse_schema, validate};
 
@@ -29,7 +30,7 @@ fn judged(run: &Path, budgets: &Path) -> Verdict {
 }
 
 /// Writes budgets beside the runs of a test.
-fn written(folder: &Path, text: &str) -> std::path::PathBuf {
+fn written(folder: &Path, text: &str) -> PathBuf {
     let path = folder.join("budgets.toml");
     fs::write(&path, text).unwrap();
     path
@@ -309,7 +310,13 @@ fn accepting_a_run_makes_it_the_baseline_whole_and_without_its_folders() {
     let (_keep, folder) = folder();
     let reference = folder.join("results/reference/small");
     small(&reference, "", "");
-    fs::write(reference.join("captures/old.bin"), "gone with the old baseline").unwrap();
+    // A capture of the old baseline that the new one does not have goes with it.
+    let mut old = opened(&reference).manifest.unwrap();
+    let mut third = old.boots[0].clone();
+    third.capture = "captures/old.bin".to_owned();
+    fs::copy(reference.join(&old.boots[0].capture), reference.join(&third.capture)).unwrap();
+    old.boots.push(third);
+    write_manifest(&reference, &old);
     small(&folder.join("run"), "serial", "cost-callin=900us");
     let mut told = opened(&folder.join("run")).manifest.unwrap();
     told.boots[0].command.push("/home/someone/kernel".to_owned());
@@ -326,6 +333,97 @@ fn accepting_a_run_makes_it_the_baseline_whole_and_without_its_folders() {
     let captures: Vec<_> = fs::read_dir(reference.join("captures")).unwrap().collect();
     assert_eq!(captures.len(), 2);
     assert_eq!(fs::read_dir(folder.join("results/reference")).unwrap().count(), 1);
+}
+
+/// Every file, folder and link below a folder, with its contents or target.
+fn tree(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut inside = vec![folder.to_owned()];
+    while let Some(within) = inside.pop() {
+        for entry in fs::read_dir(within).unwrap() {
+            let (path, kind) =
+                entry.map(|entry| (entry.path(), entry.file_type().unwrap())).unwrap();
+            let contents = match () {
+                _ if kind.is_symlink() => {
+                    fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+                }
+                _ if kind.is_dir() => Vec::new(),
+                _ => fs::read(&path).unwrap(),
+            };
+            if kind.is_dir() {
+                inside.push(path.clone());
+            }
+            found.push((path, contents));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn accepting_takes_nothing_away_that_is_not_a_baseline() {
+    let (_keep, folder) = folder();
+    let place = folder.join("above/project");
+    small(&place.join("results/default/1"), "", "");
+    small(&place.join("results/reference/small"), "", "");
+    small(&place.join("results/reference/extra"), "", "");
+    fs::write(place.join("results/reference/extra/captures/mine.txt"), "mine").unwrap();
+    small(&place.join("results/reference/linked"), "", "");
+    let captures = place.join("results/reference/linked/captures");
+    fs::rename(&captures, place.join("captures-elsewhere")).unwrap();
+    symlink("../../../captures-elsewhere", &captures).unwrap();
+    small(&place.join("results/reference/damaged"), "", "");
+    fs::write(place.join("results/reference/damaged/run.json"), "{").unwrap();
+    symlink("default/1", place.join("results/latest")).unwrap();
+    fs::create_dir(place.join("src")).unwrap();
+    fs::write(place.join("src/main.rs"), "fn main() {}").unwrap();
+    fs::create_dir(place.join("empty")).unwrap();
+    fs::write(folder.join("above/other.txt"), "somebody's").unwrap();
+    for (named, told) in [
+        (".", "its last part is no name"),
+        ("./", "its last part is no name"),
+        ("..", "its last part is no name"),
+        ("/", "its last part is no name"),
+        ("results/reference/..", "its last part is no name"),
+        ("results/../..", "its last part is no name"),
+        ("results", "no run folder"),
+        ("results/", "no run folder"),
+        ("results/reference", "no run folder"),
+        ("src", "no run folder"),
+        ("src/.", "no run folder"),
+        ("empty", "no run folder"),
+        ("budgets.toml", "it is a file"),
+        ("results/latest", "it is a link"),
+        ("results/latest/", "it is a link"),
+        ("results/latest/.", "it is a link"),
+        ("results/reference/extra", "captures/mine.txt is in its folder"),
+        ("results/reference/linked", "is outside the run's folder"),
+        ("results/reference/damaged", "it is no JSON"),
+        ("results/default/1", "it is the baseline already"),
+    ] {
+        // The good one before it must not be replaced either.
+        let budget = |baseline: &str| {
+            format!(
+                "[[budget]]\nfigure = \"total\"\nbaseline = \"{baseline}\"\ntolerance = \"1%\"\n"
+            )
+        };
+        written(&place, &(budget("results/reference/small") + &budget(named)));
+        let before = tree(&folder);
+        let check = ["check", "results/default/1", "--budgets", "budgets.toml", "--accept"];
+        let output = analyzer(&place, &check);
+        let said = text_of(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{named}: {said}");
+        assert!(said.contains(told), "{named}: {said}");
+        assert!(tree(&folder) == before, "{named}: something has changed");
+    }
+    // Whatever way its name is written, a baseline can be replaced, and one can be new.
+    for named in ["results/reference/small/.", "results/reference/small/", "new/one"] {
+        written(&place, &format!("[[budget]]\nfigure = \"total\"\nbaseline = \"{named}\"\n"));
+        let check = ["check", "results/default/1", "--budgets", "budgets.toml", "--accept"];
+        assert_eq!(analyzer(&place, &check).status.code(), Some(0), "{named}");
+        assert_eq!(fs::read_dir(place.join(named)).unwrap().count(), 2, "{named}");
+    }
+    assert_eq!(fs::read_dir(place.join("new")).unwrap().count(), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::progress::Lines;
 use crate::run::execute;
 use crate::scenario::Scenario;
 use crate::setup::{Needs, ensure};
-use crate::{interrupt, kernel, root, setup, stages};
+use crate::{find_root, interrupt, kernel, root, setup, stages};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::failure::Failure;
 use host_analyzer::manual::{self, Shell};
@@ -138,6 +138,12 @@ pub fn main() -> Result<(), Failure> {
     let _ = miette::set_hook(Box::new(unwrapped));
     let Arguments { command } = Arguments::parse();
     interrupt::watch()?;
+    find_root().map_err(|_| {
+        Failure::Request(miette!(
+            help = "run `cargo xtask` in a checkout of Rollcall",
+            "neither this folder nor one above it is a checkout of Rollcall"
+        ))
+    })?;
     match command {
         Command::Setup { yes } => {
             ensure(Needs::ALL, yes)?;

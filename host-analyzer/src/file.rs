@@ -3,13 +3,12 @@
 use crate::failure::Failure;
 use miette::miette;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes a file beside its final place, then renames it; what was there before stays until then.
-/// Makes the folders above it where they are missing.
 ///
-/// Fails with [`Failure::Environment`], naming the file.
+/// Fails as [`WholeFile::create`] and [`WholeFile::finish`] do.
 pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Failure> {
     let mut file = WholeFile::create(path)?;
     file.write_all(contents).map_err(|error| unwritable(path, &error))?;
@@ -27,24 +26,33 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
-    /// Begins the file beside its final place. Makes the folders above it where they are missing.
+    /// Begins the file beside its final place.
     ///
-    /// Fails with [`Failure::Environment`], naming the file.
+    /// Fails with [`Failure::Request`] where the folder that it should be in does not exist, or a
+    /// folder has its name; else with [`Failure::Environment`]. Both name the file.
     pub fn create(path: &Path) -> Result<WholeFile, Failure> {
-        let create = || -> io::Result<WholeFile> {
-            let special = fs::metadata(path).is_ok_and(|about| !about.is_file());
-            if !special && let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let beside = (!special).then(|| {
-                let mut beside = path.as_os_str().to_owned();
-                beside.push(format!(".{}.part", std::process::id()));
-                PathBuf::from(beside)
-            });
-            let output = BufWriter::new(File::create(beside.as_deref().unwrap_or(path))?);
-            Ok(WholeFile { path: path.to_owned(), beside, output })
-        };
-        create().map_err(|error| unwritable(path, &error))
+        let special = fs::metadata(path).is_ok_and(|about| !about.is_file());
+        let beside = (!special).then(|| {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(format!(".{}.part", std::process::id()));
+            PathBuf::from(beside)
+        });
+        let written = beside.as_deref().unwrap_or(path);
+        let file = File::create(written).map_err(|error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::Request(miette!(
+                help = "make the folder, or name another one",
+                "can't write {}: there is no folder {}",
+                path.display(),
+                written.parent().unwrap_or(path).display()
+            )),
+            ErrorKind::IsADirectory => Failure::Request(miette!(
+                help = format!("name a file in it, as {}", path.join("FILE").display()),
+                "can't write {}: it is a folder; expected a file",
+                path.display()
+            )),
+            _ => unwritable(path, &error),
+        })?;
+        Ok(WholeFile { path: path.to_owned(), beside, output: BufWriter::new(file) })
     }
 
     /// Puts the file in its place.
@@ -82,6 +90,21 @@ impl Drop for WholeFile {
             let _ = fs::remove_file(beside);
         }
     }
+}
+
+/// Makes a folder for files, and the folders above it, where they are missing.
+///
+/// Fails with [`Failure::Request`] where a file is in the way, else with
+/// [`Failure::Environment`]. Both name the folder.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Failure::Request(miette!(
+            help = "name a folder; one that does not exist is made",
+            "can't write into {}: it is no folder, or lies in what is none",
+            path.display()
+        )),
+        _ => unwritable(path, &error),
+    })
 }
 
 /// A folder that this process makes. Dropped, it is deleted with all that is in it, unless it was

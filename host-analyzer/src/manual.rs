@@ -1,7 +1,7 @@
 //! Shell completions and manual pages, from a program's own command line.
 
 use crate::failure::Failure;
-use crate::file::{unwritable, write_whole};
+use crate::file::{make_folder, unwritable, write_whole};
 use clap::Command;
 pub use clap_complete::Shell;
 use clap_mangen::Man;
@@ -26,13 +26,15 @@ pub fn completions(command: &mut Command, shell: Shell, name: &str) -> Result<Ve
 }
 
 /// Writes a manual page for the program and for each of its commands: `NAME.1`,
-/// `NAME-COMMAND.1`. `name` is what `man` is asked for. Returns how many.
+/// `NAME-COMMAND.1`. `name` is what `man` is asked for. Returns how many. Makes the folder where it
+/// is missing.
 ///
 /// Fails with [`Failure::Environment`] where a page can't be written.
 pub fn pages(command: Command, name: &'static str, folder: &Path) -> Result<usize, Failure> {
     let mut command = command.name(name).display_name(name).disable_help_subcommand(true);
     command.build();
     let source = format!("{name} {}", command.get_version().unwrap_or_default());
+    make_folder(folder)?;
     let mut commands = vec![command];
     let mut pages = 0;
     while let Some(command) = commands.pop() {

@@ -8,7 +8,7 @@ mod pictures;
 mod tables;
 
 use crate::failure::Failure;
-use crate::file::write_whole;
+use crate::file::{make_folder, write_whole};
 use crate::run::Run;
 use askama::Template;
 use data::Data;
@@ -16,15 +16,18 @@ use miette::miette;
 use std::path::Path;
 
 /// Writes `report.html`, `figures/*.svg` and `figures/*.png` into a folder: the page opens offline,
-/// with everything that it needs inside; the figures are for use elsewhere.
+/// with everything that it needs inside; the figures are for use elsewhere. Makes the folder where
+/// it is missing.
 ///
-/// Fails with [`Failure::Environment`] where a file can't be written, or a capture no longer be
-/// read.
+/// Fails with [`Failure::Request`] where that is no folder, with [`Failure::Environment`] where a
+/// file can't be written, or a capture no longer be read.
 pub fn write(run: &Run, folder: &Path) -> Result<(), Failure> {
+    let figures_folder = folder.join("figures");
+    make_folder(&figures_folder)?;
     let shown = run.with_timelines(&data::shown(run))?;
     let figures = pictures::of(run, &shown);
     for figure in &figures {
-        let file = folder.join("figures").join(&figure.file);
+        let file = figures_folder.join(&figure.file);
         write_whole(&file, figure.svg.as_bytes())?;
         write_whole(&file.with_extension("png"), &figure.png)?;
     }

@@ -1,7 +1,7 @@
 //! Baselines: runs that are kept to compare with, and how a run becomes one.
 
 use crate::failure::Failure;
-use crate::file::{NewFolder, write_whole};
+use crate::file::{NewFolder, make_folder, write_whole};
 use crate::manifest::Manifest;
 use crate::run::{Run, read_manifest};
 use miette::miette;
@@ -205,6 +205,9 @@ fn copy(run: &Run, manifest: &Manifest, to: &Path) -> Result<(), Failure> {
     let failed = |path: &Path, error: io::Error| {
         Failure::Environment(miette!("can't copy {} to {}: {error}", path.display(), to.display()))
     };
+    for part in part_folders(manifest) {
+        make_folder(&to.join(part))?;
+    }
     for boot in &manifest.boots {
         let from = run.path.join(&boot.capture);
         let bytes = fs::read(&from).map_err(|error| failed(&from, error))?;

@@ -5,7 +5,7 @@ use crate::check::baseline::{self, Place};
 use crate::check::budgets::{Budgets, Limit};
 use crate::check::{self, check};
 use crate::failure::Failure;
-use crate::file::write_whole;
+use crate::file::{WholeFile, unwritable};
 use crate::run::Run;
 use clap::ValueEnum;
 use miette::miette;
@@ -75,12 +75,16 @@ impl Check {
         }
         let budgets = Budgets::read(&self.budgets)?;
         let run = Run::open(&self.run)?;
+        // Where it can't be written, nothing else is done.
+        let junit = self.junit.as_deref().map(WholeFile::create).transpose()?;
         if self.accept {
             accept(&run, &budgets, self.noisy)?;
         }
         let verdict = check(&run, &budgets)?;
-        if let Some(file) = &self.junit {
-            write_whole(file, check::junit(&verdict)?.as_bytes())?;
+        if let (Some(mut file), Some(path)) = (junit, &self.junit) {
+            let text = check::junit(&verdict)?;
+            file.write_all(text.as_bytes()).map_err(|error| unwritable(path, &error))?;
+            file.finish()?;
         }
         print(&match self.format {
             Format::Table => check::table(&verdict, self.all),

@@ -87,7 +87,10 @@ impl Export {
 fn untouched(run: &Run, output: &Path) -> Result<(), Failure> {
     let place = match fs::canonicalize(output) {
         Ok(place) => place,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        // Then there is no such file; that its folder is none is told when it is written.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
         Err(error) => return Err(unwritable(output, &error)),
     };
     let captures = run.boots.iter().map(|boot| boot.capture.clone());

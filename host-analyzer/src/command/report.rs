@@ -16,7 +16,8 @@ pub struct Report {
     /// A run folder or a capture
     #[arg(default_value = "results/latest")]
     run: PathBuf,
-    /// The folder to write to; by default the run's own, and needed for a capture
+    /// The folder to write to, made where it is missing; by default the run's own, and needed for a
+    /// capture
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -24,6 +25,16 @@ pub struct Report {
 impl Report {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
+        let is_page = |folder: &PathBuf| folder.extension().is_some_and(|kind| kind == "html");
+        if let Some(page) =
+            self.output.as_ref().filter(|folder| is_page(folder) && !folder.is_dir())
+        {
+            return Err(Failure::Request(miette!(
+                help = "name the folder that report.html and figures/ go to: `-o DIR`",
+                "{} is the name of a page; expected a folder",
+                page.display()
+            )));
+        }
         let run = Run::open(&self.run)?;
         let folder = match (self.output, &run.manifest) {
             (Some(folder), _) => folder,

@@ -470,8 +470,9 @@ fn exit_codes_tell_a_pipeline_and_a_bisection_what_to_do() {
     assert_eq!(code("max-us = 10", "run", &["--bisect", "--no-such-option"]), Some(125));
     assert_eq!(code("max-us = 10", "run", &["--no-such-option"]), Some(2));
     fs::create_dir(folder.join("in-the-way")).unwrap();
-    assert_eq!(code("max-us = 10", "run", &["--junit", "in-the-way"]), Some(3));
-    assert_eq!(code("max-us = 10", "run", &["--junit", "in-the-way", "--bisect"]), Some(125));
+    assert_eq!(code("max-us = 10", "run", &["--junit", "in-the-way"]), Some(2));
+    assert_eq!(code("max-us = 10", "run", &["--junit", "/dev/full"]), Some(3));
+    assert_eq!(code("max-us = 10", "run", &["--junit", "/dev/full", "--bisect"]), Some(125));
 }
 
 #[test]

@@ -256,6 +256,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn an_export_to_a_file_is_the_one_to_standard_output() {
     let (_keep, folder) = folder();
     run_folder(&folder, STRATEGIES, &[4]);
+    fs::create_dir(folder.join("out")).unwrap();
     for format in ["csv", "jsonl", "perfetto"] {
         let file = folder.join(format!("out/{format}"));
         let output = analyzer(&[&"export", &"--format", &format, &folder, &"-o", &file]);
@@ -299,8 +300,48 @@ fn an_export_that_fails_leaves_what_was_there() {
     assert!(stderr(&output).contains("can't become a trace"), "{}", stderr(&output));
     assert_eq!(fs::read(&trace).unwrap(), b"before");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
-    let output = analyzer(&[&"export", &"--format", &"csv", &path, &"-o", &folder.join("trace/x")]);
-    assert_eq!(code(&output), 3, "{}", stderr(&output));
+}
+
+/// Only folders that a command fills are made: a path of one file is easily mistyped.
+#[test]
+fn a_file_in_a_folder_that_is_not_there_is_a_mistake_and_makes_none() {
+    let (_keep, folder) = folder();
+    let (run, budgets) = (folder.join("run"), folder.join("budgets.toml"));
+    run_folder(&run, "repetitions=1", &[2]);
+    let baseline = "[[budget]]\nfigure = \"total\"\nbaseline = \"new\"\n";
+    fs::write(&budgets, baseline).unwrap();
+    let kept = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = kept();
+    for wrong in ["nowhere/x", "budgets.toml/x", "nowhere/", "run"] {
+        let file = folder.join(wrong);
+        let export: &[&dyn AsRef<OsStr>] = &[&"export", &"--format", &"csv", &run, &"-o", &file];
+        // A baseline is not replaced where the file beside it can't be written.
+        let check: &[&dyn AsRef<OsStr>] =
+            &[&"check", &run, &"--budgets", &budgets, &"--accept", &"--junit", &file];
+        for arguments in [export, check] {
+            let output = analyzer(arguments);
+            let told = stderr(&output);
+            assert_eq!(code(&output), 2, "{wrong}: {told}");
+            let what = if wrong == "run" { "it is a folder" } else { "there is no folder" };
+            assert!(told.contains("can't write") && told.contains(what), "{wrong}: {told}");
+            assert_eq!(kept(), before, "{wrong}");
+        }
+    }
+    let report = |to: &str| analyzer(&[&"report", &run, &"-o", &folder.join(to)]);
+    for (wrong, what) in [("x.html", "is the name of a page"), ("budgets.toml", "is no folder")] {
+        let output = report(wrong);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains(what), "{}", stderr(&output));
+        assert_eq!(kept(), before, "{wrong}");
+    }
+    let output = report("made/for/it");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(folder.join("made/for/it/report.html").is_file());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{BASE_US, Change, Extent, PLANTED, PLANTED_PERCENT, PLANTED_US, Pair, Round};
 use host_analyzer::failure::Failure;
-use host_analyzer::file::write_whole;
+use host_analyzer::file::{make_folder, write_whole};
 use host_analyzer::manifest::Manifest;
 use miette::miette;
 use serde_json::{Value, json};
@@ -58,8 +58,9 @@ impl Summary<'_> {
         Ok(())
     }
 
-    /// Writes `summary.json` and `summary.md` into a folder.
+    /// Writes `summary.json` and `summary.md` into a folder, which is made where it is missing.
     pub fn write(&self, folder: &Path) -> Result<(), Failure> {
+        make_folder(folder)?;
         let json = format!("{:#}\n", self.json());
         write_whole(&folder.join("summary.json"), json.as_bytes())?;
         write_whole(&folder.join("summary.md"), self.markdown().as_bytes())

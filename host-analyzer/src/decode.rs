@@ -4,8 +4,8 @@ use bringup::frame::{ApEnd, ApTimeline, Body, Error, Frame, OVERRUNS};
 use bringup::stamp::{Stamp, Stamps};
 use serde_json::{Map, Value, json};
 
-/// A frame as JSON: `{"number": 0, "hello": {...}}`. Keys are in snake_case, values in kebab-case;
-/// stamps and overruns are objects that hold only those present.
+/// A frame as JSON: `{"number": 0, "hello": {...}}`. Keys and the names of stamps are in snake_case,
+/// other values in kebab-case; stamps and overruns are objects that hold only those present.
 pub fn json(frame: &Frame<'_>) -> Value {
     let (kind, body) = match &frame.body {
         Body::Hello(hello) => (
@@ -78,7 +78,7 @@ fn ap_timeline(timeline: &ApTimeline) -> Value {
     object.insert("cpu".to_owned(), json!(timeline.cpu));
     object.insert("end".to_owned(), json!(end));
     if end == "lost" {
-        object.insert("last".to_owned(), json!(last.map(|stamp| stamp.name().replace('_', "-"))));
+        object.insert("last".to_owned(), json!(last.map(Stamp::name)));
     }
     object.insert("starts".to_owned(), json!(timeline.starts));
     object.insert("stamps".to_owned(), Value::Object(stamps(&timeline.stamps)));

@@ -34,7 +34,7 @@ impl Serialize for Fact<'_> {
             Fact::Natural(value) => serializer.serialize_u64(*value),
             Fact::Integer(value) => serializer.serialize_i64(*value),
             Fact::Text(value) => serializer.serialize_str(value),
-            Fact::Stamp(stamp) => serializer.serialize_str(&stamp.name().replace('_', "-")),
+            Fact::Stamp(stamp) => serializer.serialize_str(stamp.name()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Tables for other programs: read back by other readers, compared with what the boot sent.
 
+use crate::runs::changed;
 use crate::simulated::{
     STRATEGIES, boot, capture, encoded, folder, manifest, run_folder, write_manifest,
 };
@@ -7,10 +8,13 @@ use bringup::frame::{ApEnd, ApTimeline, Body, OVERRUNS, TrialBegin, TrialEnd};
 use bringup::offset::OffsetInterval;
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
+use host_analyzer::capture;
+use host_analyzer::decode;
 use host_analyzer::export::{self, Format, Shown};
 use host_analyzer::run::Run;
 use std::collections::HashMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use tinyjson::JsonValue;
 
@@ -158,6 +162,34 @@ fn csv_and_json_lines_hold_every_number_that_the_boot_sent() {
         }
     }
     assert!(csv.iter().any(|row| row["end"] == "lost"));
+}
+
+/// So that `last` can be looked up among the columns of the stamps.
+#[test]
+fn a_stamp_is_spelled_the_same_as_a_column_and_as_a_value() {
+    let (_keep, folder) = folder();
+    let path = folder.join("capture.bin");
+    for stamp in Stamp::ALL {
+        let bytes = changed("repetitions=1", 2, |body| {
+            if let Body::ApTimeline(ap) = body {
+                ap.end = ApEnd::Lost(Some(stamp));
+            }
+        });
+        fs::write(&path, &bytes).unwrap();
+        let csv = csv_rows(&exported(&path, Format::Csv));
+        let json = json_rows(&exported(&path, Format::Jsonl));
+        assert!(csv[0].contains_key(&format!("stamp_{}", csv[0]["last"])), "{stamp:?}");
+        assert_eq!(csv[0]["last"], stamp.name());
+        assert_eq!(csv, json);
+        let mut decoded = Vec::new();
+        capture::read(&path, |frame| {
+            decoded.push(decode::json(frame));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        let ap = decoded.iter().find_map(|frame| frame.get("ap_timeline")).unwrap();
+        assert_eq!(ap["last"], stamp.name());
+    }
 }
 
 #[test]

@@ -212,7 +212,7 @@ impl<'a> Judge<'a> {
         let measure = match (figure, limit) {
             (Figure::Time(measure), _) => measure,
             (Figure::Lost, Limit::Count(most)) => {
-                return Ok(Some(Judged::count(cell.lost(), *most)));
+                return Ok(Some(Judged::lost(cell, *most)));
             }
             (Figure::Overruns, Limit::Count(most)) => {
                 return Ok(Some(Judged::count(cell.overrun_count(), *most)));
@@ -363,11 +363,11 @@ impl<'a> Judge<'a> {
             // A budget for the figure `lost` judges by itself.
             let judged =
                 self.rows.iter().any(|row| row.figure == "lost" && row.cell == self.label(cell));
-            if judged || (allowed.is_none() && cell.lost() == 0) {
+            if judged || (allowed.is_none() && cell.lost_in_all_trials() == 0) {
                 continue;
             }
             let most = allowed.map_or(0, |(most, _)| most);
-            let judged = Judged::count(cell.lost(), most);
+            let judged = Judged::lost(cell, most);
             let line = allowed.map(|(_, line)| line);
             self.rows.push(judged.row(line, self.label(cell), "lost", cell));
         }
@@ -521,6 +521,19 @@ impl Judged {
             exact: true,
             told: measured.to_string(),
             allowed: most.to_string(),
+        }
+    }
+
+    /// Of all trials: an AP that only the cold one loses is lost too.
+    fn lost(cell: &Cell, most: u64) -> Judged {
+        let all = cell.lost_in_all_trials();
+        let judged = Judged::count(all, most);
+        match all - cell.lost() {
+            0 => judged,
+            apart => Judged {
+                told: format!("{all}, {apart} of them in cold or incomplete trials"),
+                ..judged
+            },
         }
     }
 

@@ -18,10 +18,11 @@ use crate::measure::Measure;
 use crate::pairing::is_cost;
 use crate::statistics::{Interval, Sample, Spread};
 use crate::timeline::Disorder;
+use crate::warnings::{counted, times};
 use bringup::CpuIndex;
 use bringup::class::Class;
 use bringup::frame::OVERRUNS;
-use bringup::frame::{ApTimeline, ApicMode, TscSource};
+use bringup::frame::{ApEnd, ApTimeline, ApicMode, TscSource};
 use bringup::options::{Kick, Options, Strategy};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
@@ -159,14 +160,25 @@ pub struct Cell {
     pub clocks: Clocks,
     /// Trials of which a frame is missing; they are not used.
     pub incomplete: u64,
-    /// APs that did not come online, and how often, in all trials, cold ones counted.
-    pub lost_aps: BTreeMap<LostAp, u64>,
+    /// APs that did not come online.
+    pub losses: Losses,
     /// Online APs whose stamps make no phases: how often, and the first of each.
     pub disorders: BTreeMap<CpuIndex, (u64, Disorder)>,
     /// Online APs that entered the trampoline more than once, and how often that was so.
     pub double_starts: BTreeMap<CpuIndex, u64>,
     /// Overruns of the trials without cold ones, in the order of [`OVERRUNS`].
     pub overruns: [Overrun; OVERRUNS.len()],
+}
+
+/// The APs of a cell that did not come online, and how often.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// In the trials that are counted: whole ones without cold ones.
+    pub counted: BTreeMap<LostAp, u64>,
+    /// In cold trials that are whole.
+    pub cold: BTreeMap<LostAp, u64>,
+    /// In trials of which a frame is missing.
+    pub incomplete: BTreeMap<LostAp, u64>,
 }
 
 /// How an AP was lost.
@@ -267,23 +279,40 @@ impl Run {
         Ok(run)
     }
 
-    /// APs that did not come online, over all trials, cold ones counted.
+    /// APs that did not come online, over all trials, cold and incomplete ones too.
     pub fn lost_aps(&self) -> u64 {
-        self.cells.iter().map(Cell::lost).sum()
+        self.cells.iter().map(Cell::lost_in_all_trials).sum()
+    }
+
+    /// The same in words, with the trials that they were lost in.
+    fn lost_text(&self) -> String {
+        let [mut counted, mut cold, mut incomplete] = [0; 3];
+        for Losses { counted: one, cold: two, incomplete: three } in
+            self.cells.iter().map(|cell| &cell.losses)
+        {
+            counted += one.values().sum::<u64>();
+            cold += two.values().sum::<u64>();
+            incomplete += three.values().sum::<u64>();
+        }
+        let all =
+            [(counted, "the trials"), (cold, "cold trials"), (incomplete, "incomplete trials")];
+        let told = all.iter().filter(|(number, _)| *number > 0);
+        let told = told.map(|(number, which)| format!("{} in {which}", times(*number)));
+        format!("an AP did not come online {}", told.collect::<Vec<_>>().join(", "))
     }
 
     /// `Ok` if every AP came online and no boot ended with an error, else the
     /// [`Failure::Verdict`] that a command ends with.
     pub fn verdict(&self) -> Result<(), Failure> {
         let stopped = self.boots.iter().filter(|boot| boot.summary.error.is_some()).count();
+        let boots = counted(self.boots.len() as u64, "boot");
         let what = match (self.lost_aps(), stopped) {
             (0, 0) => return Ok(()),
-            (0, boots) => format!("{boots} of {} boots ended with an error", self.boots.len()),
-            (aps, 0) => format!("{aps} times an AP did not come online"),
-            (aps, boots) => format!(
-                "{aps} times an AP did not come online, and {boots} of {} boots ended with an error",
-                self.boots.len()
-            ),
+            (0, stopped) => format!("{stopped} of {boots} ended with an error"),
+            (_, 0) => self.lost_text(),
+            (_, stopped) => {
+                format!("{}, and {stopped} of {boots} ended with an error", self.lost_text())
+            }
         };
         Err(Failure::Verdict(miette!(
             help = "the warnings say which and how far they came",
@@ -349,10 +378,14 @@ impl Run {
         })
     }
 
-    /// How many times as fast a cell is as its [`Run::serial_of`], by the median totals.
+    /// How many times as fast a cell is as its [`Run::serial_of`], by the median totals; `None`
+    /// where one of the two has lost an AP, since they did not do the same then.
     pub fn speed_up(&self, cell: &Cell) -> Option<f64> {
-        let serial = self.serial_of(cell)?.total()?.median;
-        let total = cell.total()?.median;
+        let serial = self.serial_of(cell)?;
+        if cell.lost_in_all_trials() + serial.lost_in_all_trials() > 0 {
+            return None;
+        }
+        let (serial, total) = (serial.total()?.median, cell.total()?.median);
         (total > 0 && serial > 0).then(|| serial as f64 / total as f64)
     }
 
@@ -420,9 +453,15 @@ impl Cell {
         Spread::of(self.frequencies.iter().copied()).map(|spread| spread.median)
     }
 
-    /// APs that did not come online, over all trials, cold ones counted.
+    /// APs that did not come online, over the trials without cold ones.
     pub fn lost(&self) -> u64 {
-        self.lost_aps.values().sum()
+        self.losses.counted.values().sum()
+    }
+
+    /// The same over all trials, cold and incomplete ones too.
+    pub fn lost_in_all_trials(&self) -> u64 {
+        let Losses { counted, cold, incomplete } = &self.losses;
+        [counted, cold, incomplete].into_iter().flat_map(BTreeMap::values).sum()
     }
 
     /// Steps that took longer than their cost, over the trials without cold ones.
@@ -472,6 +511,16 @@ impl Cell {
 }
 
 impl LostAp {
+    /// The AP, if it did not come online.
+    pub fn of(timeline: &ApTimeline) -> Option<LostAp> {
+        let end = match timeline.end {
+            ApEnd::Online => return None,
+            ApEnd::Lost(stamp) => LostEnd::After(stamp),
+            ApEnd::WrongAnswer => LostEnd::WrongAnswer,
+        };
+        Some(LostAp { cpu: timeline.cpu, end })
+    }
+
     /// Which and how it ended, as ``CPU 3 after `init` ``.
     pub fn text(&self) -> String {
         format!("{} {}", self.cpu, self.ending())

@@ -2,7 +2,7 @@
 
 use crate::manifest::Load;
 use crate::measure::Measure;
-use crate::run::{Boot, Cell, Run, Trial};
+use crate::run::{Boot, Cell, Losses, Run, Trial};
 use crate::statistics::{BOOTS_FOR_INTERVAL, Spread, rank_test};
 use crate::unit::{Unit, readable};
 use bringup::frame::OVERRUNS;
@@ -138,10 +138,14 @@ fn of_engines(run: &Run, warn: &mut dyn FnMut(String)) {
 }
 
 fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
-    if cell.lost() > 0 {
-        let aps =
-            cell.lost_aps.iter().map(|(ap, times)| format!("{}{}", ap.text(), repeated(*times)));
-        warn(format!("lost {}", list(aps)));
+    let Losses { counted: lost, cold, incomplete } = &cell.losses;
+    for (which, lost) in
+        [("", lost), ("in cold trials: ", cold), ("in incomplete trials: ", incomplete)]
+    {
+        if !lost.is_empty() {
+            let aps = lost.iter().map(|(ap, times)| format!("{}{}", ap.text(), repeated(*times)));
+            warn(format!("{which}lost {}", list(aps)));
+        }
     }
     if !cell.disorders.is_empty() {
         let aps = cell
@@ -186,13 +190,13 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
             continue;
         }
         let online = cell.aps.online().max(overrun.count);
-        let times = match overrun.count {
+        let often = match overrun.count {
             1 => "once".to_owned(),
             count if noisy => format!("in {:.0} % of {online}", share(count, online)),
             count => format!("{count} times"),
         };
         warn(format!(
-            "`{step}` took longer than its cost {times}, at most by {} ({}): its numbers hold the engine's own time",
+            "`{step}` took longer than its cost {often}, at most by {} ({}): its numbers hold the engine's own time",
             readable(Unit::Auto, overrun.worst, khz),
             overrun.cpu,
         ));
@@ -258,8 +262,13 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn repeated(times: u64) -> String {
-    if times == 1 { String::new() } else { format!(" ({times} times)") }
+/// How often: `once`, or `4 times`.
+pub(crate) fn times(number: u64) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
+fn repeated(number: u64) -> String {
+    if number == 1 { String::new() } else { format!(" ({})", times(number)) }
 }
 
 /// The first few, and how many there are beyond them.

@@ -39,9 +39,9 @@ pub fn notes(comparison: &Comparison<'_>) -> Vec<String> {
     notes.extend(option_notes(cells));
     for cell in cells {
         notes.extend(clock_note(cell));
-        let lost = (cell.base.lost(), cell.new.lost());
+        let lost = (cell.base.lost_in_all_trials(), cell.new.lost_in_all_trials());
         if lost != (0, 0) {
-            notes.push(format!("{}: APs lost {} → {}", cell.label, lost.0, lost.1));
+            notes.push(format!("{}: APs lost in all trials {} → {}", cell.label, lost.0, lost.1));
         }
         let overruns = (cell.base.overrun_count(), cell.new.overrun_count());
         if cell.exact && overruns.0 != overruns.1 {

@@ -34,7 +34,9 @@ pub fn sentence(run: &Run) -> String {
     let total = |cell: &Cell| cell.total().map_or(0, |total| total.median);
     let told = |cell: &Cell| readable(Unit::Auto, total(cell), cell.tsc_khz());
     let mut text = format!("{smp} CPUs come online in {} with {}", told(best), label(best));
-    let slower = |cell: &&Cell| total(cell) > 0 && total(cell) != total(best);
+    let slower = |cell: &&Cell| {
+        total(cell) > 0 && total(cell) != total(best) && cell.lost_in_all_trials() == 0
+    };
     if let Some(against) = run.serial_of(best).filter(slower).or(Some(worst).filter(slower)) {
         let factor = time(against) / time(best);
         text += &format!(": {factor:.2} times as fast as {} ({})", label(against), told(against));
@@ -84,7 +86,7 @@ fn finishers(run: &Run) -> Vec<usize> {
     let mut finishers: Vec<usize> = (0..run.cells.len())
         .filter(|index| {
             let cell = &run.cells[*index];
-            Some(cell.smp) == most && cell.lost() == 0 && cell.total().is_some()
+            Some(cell.smp) == most && cell.lost_in_all_trials() == 0 && cell.total().is_some()
         })
         .collect();
     finishers.sort_by(|one, other| time(&run.cells[*one]).total_cmp(&time(&run.cells[*other])));

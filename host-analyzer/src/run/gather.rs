@@ -2,7 +2,7 @@
 
 use super::aps::parts;
 use super::follow::Follower;
-use super::{Boot, BootCell, Cell, LostAp, LostEnd, Machine, Overrun, Trial, UNKNOWN_ENGINE};
+use super::{Boot, BootCell, Cell, LostAp, Machine, Overrun, Trial, UNKNOWN_ENGINE};
 use crate::capture::{self, Summary};
 use crate::failure::Failure;
 use crate::manifest;
@@ -66,6 +66,8 @@ struct Reader<'a> {
     logs: Vec<String>,
     seen: Vec<BootCell>,
     follower: Follower,
+    /// Lost APs since the last whole trial, each with its cell.
+    lost: Vec<(usize, LostAp)>,
     refused: Option<Report>,
 }
 
@@ -81,6 +83,7 @@ impl<'a> Reader<'a> {
             logs: Vec::new(),
             seen: Vec::new(),
             follower: Follower::default(),
+            lost: Vec::new(),
             refused: None,
         }
     }
@@ -97,7 +100,10 @@ impl<'a> Reader<'a> {
             }
             Body::Cpu(cpu) => self.cpus.push(*cpu),
             Body::CellBegin(begin) => self.open_cell(begin)?,
-            Body::TrialBegin(begin) => self.reach_cell(begin.cell)?,
+            Body::TrialBegin(begin) => {
+                self.end_incomplete();
+                self.reach_cell(begin.cell)?;
+            }
             Body::ApTimeline(timeline) => self.take_timeline(timeline),
             Body::Log(log) if self.logs.len() < LOGS_KEPT => {
                 self.logs.push(format!("{}: {}", log.cpu, log.text));
@@ -110,6 +116,7 @@ impl<'a> Reader<'a> {
         if let Some((begin, end)) = self.follower.take(frame, self.smp.unwrap_or_default())
             && let Some(seen) = self.seen.last_mut()
         {
+            self.lost.clear();
             seen.whole += 1;
             if let Some(cell) = seen.cell {
                 self.cells[cell].add((self.boot, begin, &end), self.follower.timelines());
@@ -199,7 +206,7 @@ impl<'a> Reader<'a> {
                 aps: Default::default(),
                 clocks: Default::default(),
                 incomplete: 0,
-                lost_aps: Default::default(),
+                losses: Default::default(),
                 disorders: Default::default(),
                 double_starts: Default::default(),
                 overruns: Default::default(),
@@ -215,22 +222,23 @@ impl<'a> Reader<'a> {
     fn take_timeline(&mut self, timeline: &ApTimeline) {
         // What became of an AP counts even if another frame of its trial is lost.
         if let Some(cell) = self.seen.last().and_then(|cell| cell.cell) {
+            self.lost.extend(LostAp::of(timeline).map(|ap| (cell, ap)));
             let cell = &mut self.cells[cell];
-            let end = match timeline.end {
-                ApEnd::Online => None,
-                ApEnd::Lost(stamp) => Some(LostEnd::After(stamp)),
-                ApEnd::WrongAnswer => Some(LostEnd::WrongAnswer),
-            };
-            if let Some(end) = end {
-                *cell.lost_aps.entry(LostAp { cpu: timeline.cpu, end }).or_default() += 1;
-            }
             if timeline.starts > 1 {
                 *cell.double_starts.entry(timeline.cpu).or_default() += 1;
             }
         }
     }
 
+    /// What was lost since the last whole trial was lost in trials of which a frame is missing.
+    fn end_incomplete(&mut self) {
+        for (cell, ap) in self.lost.drain(..) {
+            *self.cells[cell].losses.incomplete.entry(ap).or_default() += 1;
+        }
+    }
+
     fn finish(mut self, path: PathBuf, summary: Summary) -> Result<Boot, Failure> {
+        self.end_incomplete();
         let refuse = |report: Report| refused(&path, report);
         if let Some(report) = self.refused.take() {
             return Err(refuse(report));
@@ -268,6 +276,13 @@ impl Cell {
         let (mut sums, mut part_sums) = ([0u128; 6], [0u128; 3]);
         let (mut online, mut overruns) = (0, 0);
         for timeline in timelines {
+            if let Some(ap) = LostAp::of(timeline) {
+                let losses = match begin.cold {
+                    true => &mut self.losses.cold,
+                    false => &mut self.losses.counted,
+                };
+                *losses.entry(ap).or_default() += 1;
+            }
             for (overrun, by) in
                 self.overruns.iter_mut().zip(timeline.overruns).filter(|(_, by)| *by > 0)
             {

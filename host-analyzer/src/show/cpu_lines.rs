@@ -1,9 +1,9 @@
 //! The lines of the e-mail, for the median trial of every cell.
 
 use crate::failure::Failure;
-use crate::run::{FullTrial, LostAp, LostEnd, Run};
+use crate::run::{FullTrial, LostAp, Run};
 use crate::timeline;
-use bringup::frame::{ApEnd, ApTimeline};
+use bringup::frame::ApTimeline;
 use bringup::options::Strategy;
 use bringup::phase::Phase;
 
@@ -46,14 +46,8 @@ pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
 /// One AP, as `CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)`.
 fn line(ap: &ApTimeline) -> String {
     let cpu = ap.cpu;
-    let end = match ap.end {
-        ApEnd::Online => None,
-        ApEnd::Lost(stamp) => Some(LostEnd::After(stamp)),
-        ApEnd::WrongAnswer => Some(LostEnd::WrongAnswer),
-    };
-    if let Some(end) = end {
-        let after = LostAp { cpu, end }.ending();
-        return format!("CPU#{} lost {after}\n", cpu.0);
+    if let Some(lost) = LostAp::of(ap) {
+        return format!("CPU#{} lost {}\n", cpu.0, lost.ending());
     }
     match timeline::phases(&ap.stamps) {
         Ok(phases) => {

@@ -14,7 +14,8 @@ pub const SCHEMA: u32 = 1;
 ///
 /// Every time is in cycles, as `{"median", "min", "max", …}` over the trials; each phase is the
 /// mean over the APs of a trial. `interval` is where the median lies with 95 %, by resampling
-/// boots; `null` on an exact engine and of fewer than six boots. `null` also stands where there is
+/// boots; `null` on an exact engine and of fewer than six boots. `lost` is of the trials that are
+/// counted, in `cold` of the cold ones. `null` also stands where there is
 /// no trial, or no online AP, to take a number of, and where the clock's frequency is unknown.
 pub fn json(run: &Run) -> Value {
     json!({
@@ -41,6 +42,7 @@ fn cell(cell: &Cell) -> Value {
     put("trials", json!(cell.trials.count()));
     put("incomplete", json!(cell.incomplete));
     put("lost", json!(cell.lost()));
+    put("lost_in_incomplete", json!(cell.losses.incomplete.values().sum::<u64>()));
     put("overruns", json!(cell.overrun_count()));
     put("tsc_khz", json!(cell.tsc_khz()));
     put("total", figure(cell, Measure::Total));
@@ -56,6 +58,7 @@ fn cell(cell: &Cell) -> Value {
             json!({
                 "total": median(Measure::Total),
                 "kick_loop": median(Measure::KickLoop),
+                "lost": cell.losses.cold.values().sum::<u64>(),
             }),
         );
     }

@@ -1,7 +1,11 @@
 //! A run is judged by its budgets: what `check` finds, what it lets pass, and what it refuses.
 
 use crate::noisy::noisy_run;
+use crate::runs::changed;
 use crate::simulated::{STRATEGIES, folder, run_folder, write_manifest};
+use bringup::CpuIndex;
+use bringup::frame::{ApEnd, Body};
+use bringup::stamp::Stamp;
 use host_analyzer::check::budgets::{Budgets, parse};
 use host_analyzer::check::{self, Outcome, Verdict, check};
 use host_analyzer::failure::Failure;
@@ -168,6 +172,35 @@ fn a_lost_ap_breaks_the_budget_that_nobody_wrote() {
     let alone = "[[budget]]\nfigure = \"lost\"\nmax-count = 1\n";
     let verdict = judged(&folder.join("run"), &written(&folder, alone));
     assert_eq!(not_met(&verdict).len(), 1);
+}
+
+/// A budget is of all trials: a cold trial that loses an AP is a bring-up that failed.
+#[test]
+fn an_ap_that_only_the_cold_trial_loses_breaks_a_budget_too() {
+    let (_keep, folder) = folder();
+    let mut cold = false;
+    let bytes = changed("repetitions=2", 4, |body| match body {
+        Body::TrialBegin(begin) => cold = begin.cold,
+        Body::ApTimeline(timeline) if cold && timeline.cpu == CpuIndex(2) => {
+            timeline.end = ApEnd::Lost(Some(Stamp::Alive));
+        }
+        _ => {}
+    });
+    let capture = folder.join("capture.bin");
+    fs::write(&capture, bytes).unwrap();
+    let met = "[[budget]]\nfigure = \"overruns\"\nmax-count = 0\n";
+    let lost = "[[budget]]\nfigure = \"lost\"\nmax-count =";
+    for (budget, broken) in [
+        (met.to_owned(), true),
+        (format!("{met}max-lost = 1\n"), false),
+        (format!("{lost} 0\n"), true),
+        (format!("{lost} 1\n"), false),
+    ] {
+        let verdict = judged(&capture, &written(&folder, &budget));
+        assert_eq!(verdict.result().is_err(), broken, "{budget}");
+        let row = verdict.rows.iter().find(|row| row.figure == "lost").unwrap();
+        assert_eq!(row.measured, "1, 1 of them in cold or incomplete trials");
+    }
 }
 
 #[test]

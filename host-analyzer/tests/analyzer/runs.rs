@@ -180,9 +180,99 @@ fn lost_aps_are_named_with_their_last_stamp() {
     assert_eq!(run.lost_aps(), 3);
     assert_eq!(run.cells[0].trials[0].lost, 1);
     assert!(run.cells[0].trials[0].phases.is_some());
-    let warning = "icount, 4 CPUs, serial: lost CPU 3 after `sipi` (3 times)";
-    assert!(run.warnings.iter().any(|told| told == warning), "{:?}", run.warnings);
-    assert!(matches!(run.verdict(), Err(Failure::Verdict(_))));
+    for warning in [
+        "icount, 4 CPUs, serial: lost CPU 3 after `sipi` (2 times)",
+        "icount, 4 CPUs, serial: in cold trials: lost CPU 3 after `sipi`",
+    ] {
+        assert!(run.warnings.iter().any(|told| told == warning), "{:?}", run.warnings);
+    }
+    let Err(Failure::Verdict(report)) = run.verdict() else { panic!("it went well") };
+    let told = "an AP did not come online 2 times in the trials, once in cold trials in ";
+    assert!(report.to_string().starts_with(told), "{report}");
+}
+
+/// Loses an AP in the trials that `in_trial` says: their number, and whether they are cold.
+fn lost_in(line: &str, in_trial: impl Fn(u32, bool) -> bool) -> Vec<u8> {
+    let mut lose = false;
+    changed(line, 4, |body| match body {
+        Body::TrialBegin(begin) => lose = in_trial(begin.trial, begin.cold),
+        Body::ApTimeline(timeline) if lose && timeline.cpu == CpuIndex(2) => {
+            timeline.end = ApEnd::Lost(Some(Stamp::CallinBegin));
+        }
+        Body::TrialEnd(end) if lose => end.lost = 1,
+        _ => {}
+    })
+}
+
+#[test]
+fn lost_counts_the_trials_that_are_counted_and_names_the_others_apart() {
+    let (_keep, folder) = folder();
+    let path = folder.join("capture.bin");
+    let read = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        opened(&path)
+    };
+    let cell = |run: &Run| {
+        let json = show::json(run);
+        let cell = &json["cells"][0];
+        ["trials", "lost", "lost_in_incomplete"].map(|key| cell[key].as_u64().unwrap())
+    };
+    let all = read(&lost_in("repetitions=3", |_, _| true));
+    assert_eq!(cell(&all), [3, 3, 0]);
+    assert_eq!(show::json(&all)["cells"][0]["cold"]["lost"], 1);
+    let warm = read(&lost_in("repetitions=3", |_, cold| !cold));
+    assert_eq!(cell(&warm), [3, 3, 0]);
+    assert_eq!(show::json(&warm)["cells"][0]["cold"]["lost"], 0);
+    let cold = read(&lost_in("repetitions=3", |_, cold| cold));
+    assert_eq!(cell(&cold), [3, 0, 0]);
+    assert_eq!(show::json(&cold)["cells"][0]["cold"]["lost"], 1);
+    let told = "in cold trials: lost CPU 2 after `callin_begin`";
+    assert!(cold.warnings.iter().any(|warning| warning.ends_with(told)), "{:?}", cold.warnings);
+    let Err(Failure::Verdict(report)) = cold.verdict() else { panic!("it went well") };
+    assert!(report.to_string().contains("once in cold trials"), "{report}");
+    // The trial's last frame is missing: what it lost is in no number, and is still told.
+    let bytes = lost_in("repetitions=3", |number, _| number == 2);
+    let mut frames: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == 0).collect();
+    let per_trial = 5;
+    // Hello, four CPUs, the cell, the cold trial, trial 1, and trial 2 without its end.
+    frames.remove(6 + 3 * per_trial - 1);
+    let incomplete = read(&frames.concat());
+    assert_eq!(cell(&incomplete), [2, 0, 1]);
+    let told = "in incomplete trials: lost CPU 2 after `callin_begin`";
+    let warnings = &incomplete.warnings;
+    assert!(warnings.iter().any(|warning| warning.ends_with(told)), "{warnings:?}");
+    assert!(incomplete.verdict().is_err());
+}
+
+/// A trial that lost an AP did not do what the other did.
+#[test]
+fn no_speed_up_is_told_of_a_cell_or_against_a_serial_cell_that_lost_an_ap() {
+    let (_keep, folder) = folder();
+    let cells = ["serial", "parallel-sipi", "full-parallel"];
+    let path = folder.join("capture.bin");
+    // The first cell has the cold trial; one AP lost in that alone is enough.
+    for (lossy, cold_alone) in [(0, true), (0, false), (1, false), (2, false)] {
+        let mut lose = false;
+        let bytes = changed(STRATEGIES, 4, |body| match body {
+            Body::TrialBegin(begin) => {
+                lose = usize::from(begin.cell) == lossy && begin.cold >= cold_alone;
+            }
+            Body::ApTimeline(timeline) if lose && timeline.cpu == CpuIndex(1) => {
+                timeline.end = ApEnd::Lost(Some(Stamp::Alive));
+            }
+            _ => {}
+        });
+        fs::write(&path, bytes).unwrap();
+        let run = opened(&path);
+        for (cell, name) in run.cells.iter().zip(cells) {
+            let told = run.speed_up(cell).is_some();
+            let lost = cell.lost_in_all_trials() > 0 || run.cells[0].lost_in_all_trials() > 0;
+            assert_eq!(told, !lost, "{name} where {} lost an AP", cells[lossy]);
+        }
+        let table = show::table(&run, show::Unit::Auto);
+        let factors = table.matches('×').count();
+        assert_eq!(factors, if lossy == 0 { 0 } else { 2 }, "{table}");
+    }
 }
 
 #[test]
@@ -253,7 +343,8 @@ fn a_cell_whose_aps_were_all_lost_still_appears() {
     let run = opened(&path);
     let json = show::json(&run);
     assert_eq!(json["cells"][0]["phases"], serde_json::Value::Null);
-    assert_eq!(json["cells"][0]["lost"], 4);
+    assert_eq!(json["cells"][0]["lost"], 2);
+    assert_eq!(json["cells"][0]["cold"]["lost"], 2);
 }
 
 #[test]

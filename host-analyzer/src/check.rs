@@ -37,6 +37,8 @@ pub struct Verdict {
     pub notes: Vec<String>,
     /// The run's own warnings.
     pub warnings: Vec<String>,
+    /// How the run can be made the baseline, where a budget is broken that has one.
+    accept: Option<&'static str>,
 }
 
 /// A figure of a cell and its budget.
@@ -104,6 +106,7 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
     judge.lost();
     judge.boots();
     let Judge { rows, notes, .. } = judge;
+    let accept = accept(run, budgets, &rows);
     let warnings = run.warnings.clone();
     let started = run.manifest.as_ref().map_or(String::new(), |manifest| manifest.started.clone());
     Ok(Verdict {
@@ -113,7 +116,23 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
         rows,
         notes,
         warnings,
+        accept,
     })
+}
+
+/// The options of `check` that make the run the baseline: where a budget is broken that has one, and
+/// the run can be one.
+fn accept(run: &Run, budgets: &Budgets, rows: &[Row]) -> Option<&'static str> {
+    let has_baseline = |line: Option<usize>| {
+        let mut budgets = budgets.budgets.iter().filter(|budget| Some(budget.line) == line);
+        budgets.any(|budget| matches!(budget.limit, Some(Limit::Baseline { .. })))
+    };
+    if !rows.iter().any(|row| row.outcome == Outcome::Broken && has_baseline(row.line)) {
+        return None;
+    }
+    let ways = [("--accept", false), ("--accept --noisy", true)];
+    let way = ways.into_iter().find(|(_, noisy)| baseline::acceptable(run, &[], *noisy).is_ok());
+    way.map(|(options, _)| options)
 }
 
 impl Verdict {
@@ -126,13 +145,22 @@ impl Verdict {
     pub fn result(&self) -> Result<(), Failure> {
         match self.count(Outcome::Broken) {
             0 => Ok(()),
-            broken => Err(Failure::Verdict(miette!(
-                help = "where the change is meant, `--accept` makes the run the new baseline",
-                "{} of {} {} broken",
-                broken,
-                counted(self.rows.len() as u64, "budget"),
-                if broken == 1 { "is" } else { "are" }
-            ))),
+            broken => {
+                let what = format!(
+                    "{broken} of {} {} broken",
+                    counted(self.rows.len() as u64, "budget"),
+                    if broken == 1 { "is" } else { "are" }
+                );
+                Err(Failure::Verdict(match self.accept {
+                    None => miette!("{what}"),
+                    Some(options) => miette!(
+                        help = format!(
+                            "where the change is meant, `{options}` makes the run the new baseline"
+                        ),
+                        "{what}"
+                    ),
+                }))
+            }
         }
     }
 }
@@ -238,7 +266,7 @@ impl<'a> Judge<'a> {
                 let khz = khz.ok_or_else(|| {
                     self.wrong(
                         budget,
-                        "the clock's frequency is unknown, so µs are",
+                        "cannot judge `max-us`: the clock's frequency is unknown",
                         "use `max-cycles`",
                     )
                 })?;
@@ -309,7 +337,7 @@ impl<'a> Judge<'a> {
         let index = index_of(&self.run.cells, cell);
         let found = partners.iter().find(|(new, _)| Some(*new) == index);
         found.map(|(_, base)| &run.cells[*base]).ok_or_else(|| {
-            let what = format!("the baseline {named} has no cell {}, so it is", self.label(cell));
+            let what = format!("the baseline {named} has no cell {}", self.label(cell));
             self.wrong(budget, &what, "`--accept` makes this run the baseline")
         })
     }
@@ -324,7 +352,7 @@ impl<'a> Judge<'a> {
             None => Ok(()),
             Some(cell) => {
                 let label = printable(&cell.label(&run.varying_options()));
-                let what = format!("the run lacks the cell {label} of {named}, so it is");
+                let what = format!("the run lacks the cell {label} of {named}");
                 let help = "run all of the scenario, or make this run the baseline: `--accept`";
                 Err(self.wrong(budget, &what, help))
             }
@@ -346,11 +374,7 @@ impl<'a> Judge<'a> {
             })
         };
         find(false).or_else(|| find(true)).ok_or_else(|| {
-            let what = format!(
-                "there is no cell like {} with {}, so it is",
-                self.label(cell),
-                picked.text()
-            );
+            let what = format!("there is no cell like {} with {}", self.label(cell), picked.text());
             self.wrong(budget, &what, "name every option in which the other cell differs")
         })
     }
@@ -398,7 +422,7 @@ impl<'a> Judge<'a> {
     fn wrong(&self, budget: &Budget, what: &str, help: &str) -> Failure {
         Failure::Request(miette!(
             help = help.to_owned(),
-            "{}:{}: {what} not to be judged",
+            "{}:{}: {what}",
             self.budgets.file.display(),
             budget.line
         ))
@@ -507,7 +531,7 @@ fn against(cell: &Cell, base: &Cell, measure: Measure, tolerance: f64) -> Option
 fn shown(cell: &Cell, cycles: f64, khz: Option<u64>) -> String {
     let rounded = cycles.round() as u64;
     match cell.exact {
-        Some(true) => format!("{rounded} cycles ({})", readable(Unit::Auto, rounded, khz)),
+        Some(true) => format!("{rounded} cycles (about {})", readable(Unit::Auto, rounded, khz)),
         _ => readable(Unit::Auto, rounded, khz),
     }
 }

@@ -191,9 +191,9 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
         }
         let online = cell.aps.online().max(overrun.count);
         let often = match overrun.count {
-            1 => "once".to_owned(),
-            count if noisy => format!("in {:.0} % of {online}", share(count, online)),
-            count => format!("{count} times"),
+            1 => times(1),
+            count if noisy => format!("in {count} of {online} bring-ups"),
+            count => times(count),
         };
         warn(format!(
             "`{step}` took longer than its cost {often}, at most by {} ({}): its numbers hold the engine's own time",
@@ -216,7 +216,7 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
 fn of_noise(cell: &Cell, warn: &mut dyn FnMut(String)) {
     let trials = cell.trials.count();
     if (1..FEW_TRIALS).contains(&trials) {
-        warn(format!("{} of a noisy engine say little", counted(trials, "trial")));
+        warn(format!("{}: a noisy engine needs {FEW_TRIALS} or more", counted(trials, "trial")));
     }
     let boots = cell.sample(Measure::Total).boots();
     if (1..BOOTS_FOR_INTERVAL).contains(&boots) {
@@ -250,11 +250,6 @@ fn drift(cell: &Cell) -> Option<f64> {
     let values = |totals: &[u64]| totals.iter().map(|total| *total as f64).collect::<Vec<f64>>();
     let clear = || rank_test(&values(&first), &values(&last)) < DRIFT_CHANCE;
     (drift.abs() > DRIFT && clear()).then_some(drift)
-}
-
-/// In percent.
-fn share(part: u64, whole: u64) -> f64 {
-    part as f64 * 100.0 / whole.max(1) as f64
 }
 
 /// A number and its noun, in the plural where it is not one.

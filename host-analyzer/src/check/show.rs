@@ -40,7 +40,8 @@ impl Row {
 
 /// What it comes to, in a sentence.
 fn headline(verdict: &Verdict) -> String {
-    let all = counted(verdict.rows.len() as u64, "budget");
+    let rows = verdict.rows.len();
+    let all = counted(rows as u64, "budget");
     let [met, doubt, broken] =
         [Outcome::Met, Outcome::InDoubt, Outcome::Broken].map(|outcome| verdict.count(outcome));
     let closest = || {
@@ -51,6 +52,7 @@ fn headline(verdict: &Verdict) -> String {
         Some(format!("; the closest is {} of {} with {} of it", row.figure, row.cell, row.used()))
     };
     match (doubt, broken) {
+        (0, 0) if rows == 1 => format!("{all} met{}.", closest().unwrap_or_default()),
         (0, 0) => format!("All {all} met{}.", closest().unwrap_or_default()),
         (0, broken) => format!("{broken} of {all} broken, {met} met."),
         (doubt, 0) => format!("{doubt} of {all} in doubt, {met} met."),

@@ -4,6 +4,7 @@ use super::{note, written};
 use crate::capture::{self, Summary};
 use crate::decode;
 use crate::failure::Failure;
+use crate::warnings::counted;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -38,13 +39,13 @@ impl Decode {
 /// Tells a capture's summary on standard error.
 fn summarize(summary: &Summary) {
     note(&format!(
-        "{} frames recovered, {} lost, {} broken pieces, {} repeated, {} unknown; {} bytes of console text",
-        summary.recovered,
+        "{} recovered, {} lost, {}, {} repeated, {} unknown; {} of console text",
+        counted(summary.recovered, "frame"),
         summary.lost,
-        summary.broken,
+        counted(summary.broken, "broken piece"),
         summary.repeated,
         summary.unknown,
-        summary.console_bytes,
+        counted(summary.console_bytes, "byte"),
     ));
     if let Some(error) = &summary.error {
         note(&format!("the boot ended with an error: {}", error.escape_debug()));

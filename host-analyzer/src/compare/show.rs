@@ -3,6 +3,7 @@
 use super::{CellPair, Comparison, Figure, Verdict};
 use crate::failure::Failure;
 use crate::measure::Measure;
+use crate::report::with_code;
 use crate::run::{Cell, Run};
 use crate::show::{Column, drawn};
 use crate::statistics::Interval;
@@ -311,8 +312,8 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
     let others: Vec<&Row> = rows.iter().filter(|row| !row.verdict.is_change()).collect();
     if !others.is_empty() {
         text += &format!(
-            "\n<details><summary>{} figures without a change</summary>\n\n{}\n</details>\n",
-            others.len(),
+            "\n<details><summary>{} without a change</summary>\n\n{}\n</details>\n",
+            counted(others.len() as u64, "figure"),
             markdown_table(&others)
         );
     }
@@ -364,7 +365,7 @@ pub(crate) fn plain(text: &str) -> String {
     plain
 }
 
-/// The page; everything in it is escaped by the template.
+/// The page; everything in it is escaped, by the template or by [`with_code`].
 #[derive(Template)]
 #[template(path = "compare.html")]
 struct Page {
@@ -373,8 +374,12 @@ struct Page {
     new: String,
     changed: Vec<Row>,
     others: Vec<Row>,
+    /// As HTML, as the warnings are.
     remarks: Vec<String>,
     warnings: Vec<String>,
+    /// How many figures did not change, and how many warnings there are.
+    unchanged: String,
+    warned: String,
     method: String,
     /// True where a noisy engine gives intervals and effects to show.
     noisy: bool,
@@ -384,15 +389,20 @@ struct Page {
 ///
 /// Fails with [`Failure::Environment`] where the template does.
 pub fn html(comparison: &Comparison<'_>) -> Result<String, Failure> {
-    let (changed, others) = rows(comparison).into_iter().partition(|row| row.verdict.is_change());
+    let (changed, others): (Vec<Row>, Vec<Row>) =
+        rows(comparison).into_iter().partition(|row| row.verdict.is_change());
+    let with_code = |texts: Vec<String>| texts.iter().map(|text| with_code(text)).collect();
+    let warnings = warnings(comparison);
     let page = Page {
         headline: headline(comparison),
         base: origin(comparison.base),
         new: origin(comparison.new),
+        unchanged: counted(others.len() as u64, "figure"),
+        warned: counted(warnings.len() as u64, "warning"),
         changed,
         others,
-        remarks: remarks(comparison),
-        warnings: warnings(comparison),
+        remarks: with_code(remarks(comparison)),
+        warnings: with_code(warnings),
         method: method(comparison),
         noisy: comparison.family > 0,
     };

@@ -11,6 +11,7 @@ mod writer;
 use super::{Exporter, Shown};
 use crate::failure::Failure;
 use crate::run::{Run, WholeTrial};
+use crate::warnings::{counted, times};
 use bringup::stamp::Stamp;
 use miette::miette;
 use std::io::{self, Write};
@@ -114,14 +115,14 @@ impl Exporter for Perfetto<'_> {
         self.packets.finish()?;
         if self.cut > 0 {
             self.notes.push(format!(
-                "{} times an AP's stamps are out of order; it is drawn as far as they are in order",
-                self.cut
+                "an AP's stamps are out of order {}; it is drawn as far as they are in order",
+                times(self.cut)
             ));
         }
         if self.beyond > 0 {
             self.notes.push(format!(
-                "{} trials are left out: they have stamps before their zero or after 292 years",
-                self.beyond
+                "{} left out: stamps before the trial's zero or after 292 years",
+                counted(self.beyond, "trial")
             ));
         }
         Ok(self.notes)

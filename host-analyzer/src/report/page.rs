@@ -28,7 +28,8 @@ const MOST_DRAWN: usize = 1_200_000;
 /// More warnings than these are folded.
 const WARNINGS_SHOWN: usize = 6;
 
-/// The report. Everything that comes from a capture or a manifest is escaped by the template.
+/// The report. Everything that comes from a capture or a manifest is escaped, by the template or by
+/// [`with_code`].
 #[derive(Template)]
 #[template(path = "report.html")]
 pub struct Page<'a> {
@@ -39,7 +40,8 @@ pub struct Page<'a> {
     /// The scenario's name, or the capture's.
     name: String,
     manifest: Option<&'a Manifest>,
-    warnings: &'a [String],
+    /// As HTML.
+    warnings: Vec<String>,
     data: &'a Data,
     /// The same, for the script.
     json: &'a str,
@@ -128,7 +130,7 @@ impl<'a> Page<'a> {
                 None => run.path.display().to_string(),
             },
             manifest: run.manifest.as_ref(),
-            warnings: &run.warnings,
+            warnings: run.warnings.iter().map(|warning| with_code(warning)).collect(),
             data,
             json,
             without_timelines: data.without_timelines(),
@@ -170,6 +172,23 @@ impl<'a> Page<'a> {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     }
+}
+
+/// Text as HTML: everything in it is escaped, and what stands between backticks is code.
+pub(crate) fn with_code(text: &str) -> String {
+    let pieces: Vec<String> = text
+        .split('`')
+        .map(|piece| piece.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+        .collect();
+    // One that has no partner begins no code.
+    if pieces.len().is_multiple_of(2) {
+        return pieces.join("`");
+    }
+    let of = |(index, piece): (usize, &String)| match index % 2 {
+        0 => piece.clone(),
+        _ => format!("<code>{piece}</code>"),
+    };
+    pieces.iter().enumerate().map(of).collect()
 }
 
 /// Every kind of machine of a run, with the engine that made it first.

@@ -2,7 +2,7 @@
 
 use crate::noisy::noisy_run;
 use crate::runs::changed;
-use crate::simulated::{STRATEGIES, folder, run_folder, write_manifest};
+use crate::simulated::{STRATEGIES, folder, frames, run_folder, write_manifest};
 use bringup::CpuIndex;
 use bringup::frame::{ApEnd, Body};
 use bringup::stamp::Stamp;
@@ -201,6 +201,70 @@ fn an_ap_that_only_the_cold_trial_loses_breaks_a_budget_too() {
         let row = verdict.rows.iter().find(|row| row.figure == "lost").unwrap();
         assert_eq!(row.measured, "1, 1 of them in cold or incomplete trials");
     }
+}
+
+#[test]
+fn accepting_is_advised_only_where_it_would_be_done_and_would_help() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("base"), "repetitions=1 cost-wake=1ms", &[4]);
+    run_folder(&folder.join("run"), "repetitions=1 cost-wake=2ms", &[4]);
+    for (name, wake) in [("lost-base", "1ms"), ("lost", "2ms")] {
+        let line = format!("repetitions=1 cost-wake={wake} limit=50ms fault=never:2");
+        run_folder(&folder.join(name), &line, &[4]);
+    }
+    noisy_run(&folder.join("noisy-base"), 8, 1, 1.0);
+    noisy_run(&folder.join("noisy"), 8, 2, 1.5);
+    let by = |baseline: &str, figure: &str| {
+        format!(
+            "[[budget]]\nfigure = \"{figure}\"\nbaseline = \"{baseline}\"\ntolerance = \"5%\"\n"
+        )
+    };
+    let limit = "[[budget]]\nfigure = \"total\"\nmax-us = 1\n".to_owned();
+    let kept = "[[budget]]\nfigure = \"kick\"\nbaseline = \"base\"\n";
+    for (run, budgets, advised) in [
+        ("run", by("base", "wake"), Some("`--accept`")),
+        ("noisy", by("noisy-base", "callin"), Some("`--accept --noisy`")),
+        // Nothing to replace; the one with a baseline is kept; a run that can't be one.
+        ("run", limit.clone(), None),
+        ("run", format!("{limit}{kept}"), None),
+        ("lost", by("lost-base", "wake"), None),
+    ] {
+        let Err(failure) = judged(&folder.join(run), &written(&folder, &budgets)).result() else {
+            panic!("{run}: {budgets} is met")
+        };
+        let help = failure.report().help().map(|help| help.to_string());
+        match advised {
+            Some(options) => assert!(help.unwrap().contains(options), "{run}: {budgets}"),
+            None => assert_eq!(help, None, "{run}: {budgets}"),
+        }
+    }
+}
+
+#[test]
+fn a_limit_in_microseconds_needs_a_clock_whose_frequency_is_known() {
+    let (_keep, folder) = folder();
+    let mut frames = frames("repetitions=1", 2);
+    // Without its Hello, nobody knows the clock.
+    frames.remove(0);
+    fs::write(folder.join("bare.bin"), frames.concat()).unwrap();
+    let file = written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 1\n");
+    let result = check(&opened(&folder.join("bare.bin")), &Budgets::read(&file).unwrap());
+    let Err(Failure::Request(report)) = result else { panic!("{result:?}") };
+    let told = "budgets.toml:1: cannot judge `max-us`: the clock's frequency is unknown";
+    assert!(report.to_string().ends_with(told), "{report}");
+}
+
+#[test]
+fn one_budget_is_not_all_budgets() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), "repetitions=1", &[2]);
+    let headline = |text: &str| {
+        let verdict = judged(&folder.join("run"), &written(&folder, text));
+        check::json(&verdict)["headline"].as_str().unwrap().to_owned()
+    };
+    let one = "[[budget]]\nfigure = \"total\"\nmax-us = 100_000\n";
+    assert!(headline(one).starts_with("1 budget met; the closest is"), "{}", headline(one));
+    assert!(headline(&one.repeat(2)).starts_with("All 2 budgets met; "));
 }
 
 #[test]

@@ -330,6 +330,32 @@ fn overruns_are_counted_by_step_without_the_cold_trial() {
     );
 }
 
+/// A share would be rounded to nothing.
+#[test]
+fn overruns_of_a_noisy_engine_are_counted_and_few_trials_are_told_in_words_that_fit() {
+    let (_keep, folder) = folder();
+    let warnings = |repetitions: u32| {
+        let line = format!("cost-wake=1ms repetitions={repetitions}");
+        let mut number = 0;
+        let bytes = changed(&line, 4, |body| match body {
+            Body::TrialBegin(begin) => number = begin.trial,
+            Body::ApTimeline(timeline) if number == 1 => timeline.overruns[3] = 1500,
+            _ => {}
+        });
+        fs::write(folder.join("capture.bin"), bytes).unwrap();
+        let mut told = boot("capture.bin", &line, 4);
+        (told.engine, told.exact) = ("tcg".to_owned(), false);
+        write_manifest(&folder, &manifest(vec![told]));
+        opened(&folder).warnings.join("\n")
+    };
+    let few = warnings(1);
+    assert!(few.contains("serial: 1 trial: a noisy engine needs 5 or more"), "{few}");
+    assert!(few.contains("longer than its cost in 3 of 3 bring-ups, at most by"), "{few}");
+    let many = warnings(300);
+    assert!(many.contains("longer than its cost in 3 of 900 bring-ups, at most by"), "{many}");
+    assert!(!many.contains("300 trials"), "{many}");
+}
+
 #[test]
 fn a_cell_whose_aps_were_all_lost_still_appears() {
     let (_keep, folder) = folder();

@@ -2,8 +2,8 @@
 
 use crate::manifest::Load;
 use crate::measure::Measure;
-use crate::run::{Boot, Cell, Losses, Run, Trial};
-use crate::statistics::{BOOTS_FOR_INTERVAL, Spread, rank_test};
+use crate::run::{Boot, Cell, Losses, Run};
+use crate::statistics::{BOOTS_FOR_INTERVAL, Sample, Spread, rank_test};
 use crate::unit::{Unit, readable};
 use bringup::frame::OVERRUNS;
 use bringup::plan::Plan;
@@ -17,13 +17,11 @@ const FEW_TRIALS: u64 = 5;
 /// boots differ.
 const LATE_WINDOW: f64 = 0.01;
 
-/// Trials move in the course of a run when the last third has a median that differs from the first
-/// third's by more than this share …
+/// Boots move in the course of a run when the medians of the second half differ from the first
+/// half's by more than this share …
 const DRIFT: f64 = 0.05;
-/// … and by chance would do so less often than this.
+/// … and by chance would do so less often than this; fewer than 14 boots can't.
 const DRIFT_CHANCE: f64 = 0.001;
-/// Fewer trials than this make no thirds.
-const DRIFT_TRIALS: usize = 15;
 
 /// How far the frequencies that boots found may differ, in parts of the median.
 const FREQUENCY_TOLERANCE: f64 = 0.01;
@@ -227,29 +225,27 @@ fn of_noise(cell: &Cell, warn: &mut dyn FnMut(String)) {
     }
     if let Some(drift) = drift(cell) {
         warn(format!(
-            "its last third of trials took {:+.0} % against its first: the host or the \
+            "the second half of its boots took {:+.0} % against the first: the host or the \
              engine changed meanwhile",
             drift * 100.0
         ));
     }
 }
 
-/// By what share the totals of the last third of the trials differ from the first third's, where
-/// they do so clearly.
+/// By what share the totals of the second half of the boots differ from the first half's, where they
+/// do so clearly. The middle one of an odd count is in neither.
 fn drift(cell: &Cell) -> Option<f64> {
-    if cell.trials.len() < DRIFT_TRIALS {
-        return None;
-    }
-    let mut trials: Vec<&Trial> = cell.trials.iter().collect();
-    trials.sort_unstable_by_key(|trial| (trial.boot, trial.number));
-    let third = trials.len() / 3;
-    let totals = |trials: &[&Trial]| trials.iter().map(|trial| trial.total).collect::<Vec<u64>>();
-    let (first, last) = (totals(&trials[..third]), totals(&trials[trials.len() - third..]));
-    let median = |totals: &[u64]| Some(Spread::of(totals.iter().copied())?.median as f64);
-    let drift = median(&last)? / median(&first)?.max(1.0) - 1.0;
-    let values = |totals: &[u64]| totals.iter().map(|total| *total as f64).collect::<Vec<f64>>();
-    let clear = || rank_test(&values(&first), &values(&last)) < DRIFT_CHANCE;
-    (drift.abs() > DRIFT && clear()).then_some(drift)
+    let mut totals: Vec<(u32, u64)> =
+        cell.trials.iter().map(|trial| (trial.boot, trial.total)).collect();
+    totals.sort_unstable();
+    let boots = Sample::of(totals).boot_medians();
+    let half = boots.len() / 2;
+    let (first, last) = (&boots[..half], &boots[boots.len() - half..]);
+    let median = |boots: &[f64]| {
+        Some(Spread::of(boots.iter().map(|median| median.round() as u64))?.median as f64)
+    };
+    let drift = median(last)? / median(first)?.max(1.0) - 1.0;
+    (drift.abs() > DRIFT && rank_test(first, last) < DRIFT_CHANCE).then_some(drift)
 }
 
 /// A number and its noun, in the plural where it is not one.

@@ -292,8 +292,12 @@ fn test(cells: &mut [CellPair<'_>], margin: f64) -> usize {
         let difference = tested.new - tested.base;
         let small = tested.interval.is_some_and(|interval| interval.within(-margin, margin));
         let (base, new) = (&tested.boots.0, &tested.boots.1);
+        let effect = dominance(base, new);
+        // The test is of boots, the medians of trials: where boots have unequally many, the two can
+        // point to opposite sides, and then neither is a finding.
+        let agree = difference * effect > 0.0;
         let verdict = match p <= level {
-            true if !small && difference != 0.0 => Verdict::of(difference),
+            true if !small && agree => Verdict::of(difference),
             _ if small => Verdict::Same,
             _ => {
                 let Tested { interval, .. } = tested;
@@ -309,7 +313,7 @@ fn test(cells: &mut [CellPair<'_>], margin: f64) -> usize {
             new: tested.new,
             difference,
             interval: tested.interval,
-            effect: Some(dominance(base, new)),
+            effect: Some(effect),
             p: Some(p),
             verdict,
             moved: moved(cell, tested.measure, verdict),

@@ -1,14 +1,19 @@
 //! Two runs are compared: what `compare` says, and how often it errs.
 
 use crate::noisy::noisy_run;
-use crate::simulated::{STRATEGIES, boot, capture, folder, run_folder, write_manifest};
+use crate::simulated::{
+    KHZ, STRATEGIES, boot, capture, encoded, folder, manifest, run_folder, write_manifest,
+};
+use bringup::frame::Body;
 use bringup::options::Strategy;
 use bringup::phase::Phase;
 use host_analyzer::compare::{self, Comparison, Settings, Verdict, compare};
 use host_analyzer::failure::Failure;
-use host_analyzer::manifest;
+use host_analyzer::manifest::Engine;
 use host_analyzer::measure::Measure;
 use host_analyzer::run::Run;
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, prop_oneof, proptest};
 use std::fs;
 use std::path::Path;
 
@@ -156,7 +161,7 @@ fn engines_that_need_words_of_their_own_are_told_apart_by_name_and_compared_all_
     other.engine = "vmm".to_owned();
     fs::write(folder.join(&other.capture), capture(STRATEGIES, 4)).unwrap();
     told.boots.push(other);
-    told.engines = vec![manifest::Engine { name: "vmm".to_owned(), ..Default::default() }];
+    told.engines = vec![Engine { name: "vmm".to_owned(), ..Default::default() }];
     write_manifest(&folder, &told);
     let run = opened(&folder);
     assert_eq!(run.varying_options(), ["strategy"]);
@@ -197,6 +202,88 @@ fn a_bare_capture_is_compared_with_a_run_of_any_engine() {
     let comparison = compared(&bare, &run);
     assert_eq!(comparison.cells.len(), 3);
     assert!(comparison.notes.iter().any(|note| note.contains("a bare capture does not tell")));
+}
+
+/// A run of a noisy engine: of each boot the total of its trials, and how many of them arrived.
+fn run_of(folder: &Path, boots: &[(u64, usize)]) -> Run {
+    const TRIALS: usize = 9;
+    let line = format!("repetitions={TRIALS}");
+    fs::create_dir_all(folder).unwrap();
+    let boots = boots.iter().enumerate().map(|(index, (total, arrived))| {
+        let name = format!("{index}.bin");
+        let mut trial = 0;
+        let mut bytes = Vec::new();
+        bringup::sim::boot(&line, 2, KHZ, |frame| {
+            let mut frame = frame.clone();
+            match &mut frame.body {
+                Body::TrialBegin(begin) => trial = begin.trial as usize,
+                Body::TrialEnd(end) => end.total.0 = *total,
+                _ => {}
+            }
+            let of_trial =
+                matches!(frame.body, Body::TrialBegin(_) | Body::ApTimeline(_) | Body::TrialEnd(_));
+            if !of_trial || trial <= *arrived {
+                bytes.extend(encoded(&frame));
+            }
+        })
+        .unwrap();
+        fs::write(folder.join(&name), bytes).unwrap();
+        let mut told = boot(&name, &line, 2);
+        (told.engine, told.exact) = ("tcg".to_owned(), false);
+        told
+    });
+    write_manifest(folder, &manifest(boots.collect()));
+    opened(folder)
+}
+
+/// Every change points to one side: by its verdict, its effect, and the difference that is shown.
+fn changes_point_to_one_side(comparison: &Comparison<'_>) {
+    for (_, figure) in comparison.figures() {
+        let side = match figure.verdict {
+            Verdict::Slower => 1.0,
+            Verdict::Faster => -1.0,
+            Verdict::Same | Verdict::CantTell { .. } => continue,
+        };
+        let effect = figure.effect.unwrap();
+        assert!(figure.difference * side > 0.0 && effect * side > 0.0, "{figure:?}");
+    }
+}
+
+#[test]
+fn a_change_whose_boots_and_trials_point_to_opposite_sides_is_not_told() {
+    let (_keep, folder) = folder();
+    // Seven of eight boots are faster than all of the new run's; but of all trials more than half
+    // are those of the eighth.
+    let mut base = [(30_000_000, 1); 8];
+    base[7] = (90_000_000, 9);
+    let base = run_of(&folder.join("base"), &base);
+    let new = run_of(&folder.join("new"), &[(60_000_000, 1); 8]);
+    let comparison = compared(&base, &new);
+    let totals = comparison.figures().filter(|(_, figure)| figure.measure.name() == "total");
+    let total = totals.map(|(_, figure)| figure).next().unwrap();
+    assert!(total.p.unwrap() < 0.05 && total.effect.unwrap() > 0.0, "{total:?}");
+    assert!(total.difference < 0.0, "{total:?}");
+    assert!(matches!(total.verdict, Verdict::CantTell { .. }), "{total:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_change_points_to_one_side_however_many_trials_each_boot_has(
+        // Few trials of fast boots and many of slow ones: there the two can disagree.
+        base in vec(prop_oneof![6 => (3u64..5, 1usize..=2), 1 => (8u64..10, 9usize..=9)], 8),
+        new in vec((5u64..8, 1usize..=2), 8),
+    ) {
+        let (_keep, folder) = folder();
+        let run = |name: &str, boots: &[(u64, usize)]| {
+            let boots: Vec<(u64, usize)> =
+                boots.iter().map(|(total, trials)| (total * 10_000_000, *trials)).collect();
+            run_of(&folder.join(name), &boots)
+        };
+        let (base, new) = (run("base", &base), run("new", &new));
+        changes_point_to_one_side(&compared(&base, &new));
+    }
 }
 
 /// A comparison of a run with itself made again errs at most once in 20 times, over all of its

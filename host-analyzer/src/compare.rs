@@ -18,7 +18,6 @@ use bringup::CpuIndex;
 use miette::miette;
 use power::{Known, Power};
 
-pub(crate) use show::plain;
 pub use show::{html, json, markdown, table};
 
 /// What is compared of each cell: all but the last measure, `work`, which is a sum of others.

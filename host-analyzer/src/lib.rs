@@ -18,6 +18,7 @@ pub mod failure;
 pub mod file;
 pub mod manifest;
 pub mod manual;
+mod markdown;
 pub mod measure;
 pub mod pairing;
 pub mod published;

@@ -1,8 +1,8 @@
 //! A verdict on budgets as a table, as Markdown, as JSON, as JUnit, as GitHub's annotations.
 
 use super::{Outcome, Row, Verdict};
-use crate::compare::plain;
 use crate::failure::Failure;
+use crate::markdown::{Room, plain};
 use crate::show::{Column, drawn};
 use crate::statistics::Interval;
 use crate::warnings::{counted, printable};
@@ -16,8 +16,8 @@ pub const SCHEMA: u32 = 1;
 /// What stands where there is nothing to tell.
 const NONE: &str = "–";
 
-/// A step summary may have a megabyte; a row takes up to 300 bytes.
-const MARKDOWN_ROWS: usize = 1000;
+/// Text that is longer than this is cut in Markdown: names have no longest length.
+const LONG: usize = 1000;
 
 impl Row {
     /// How much of the budget is used, in percent.
@@ -95,46 +95,53 @@ pub fn table(verdict: &Verdict, all: bool) -> String {
     text
 }
 
-/// The verdict as Markdown. Ends with a newline.
+/// The verdict as Markdown that fits a pull-request comment. Where it would be too long, it says what
+/// is left out. Ends with a newline.
 pub fn markdown(verdict: &Verdict) -> String {
-    let mut text = format!("**{}**\n", plain(&headline(verdict)));
+    let head = format!("**{}**\n", plain(&headline(verdict), LONG));
     let (met, others): (Vec<&Row>, Vec<&Row>) =
         verdict.rows.iter().partition(|row| row.outcome == Outcome::Met);
+    let folded = format!(
+        "\n<details><summary>{} met</summary>\n\n{MARKDOWN_HEADER}",
+        counted(met.len() as u64, "budget")
+    );
+    let end = "\n</details>\n";
+    let around = [&head, MARKDOWN_HEADER, &folded, end, "\n\n\n"];
+    let mut room = Room::beside(around.iter().map(|part| part.len()).sum());
+    let table = |rows: &[&Row]| rows.iter().map(|row| markdown_row(row)).collect::<Vec<String>>();
+    let budgets = |count| {
+        let count = counted(count as u64, "more budget");
+        format!("\n… and {count}: `cargo analyze check RUN --budgets FILE --all` shows them")
+    };
+    let mut text = head;
     if !others.is_empty() {
-        text += &format!("\n{}", markdown_table(&others));
+        text += &format!("\n{MARKDOWN_HEADER}{}", room.fill(&table(&others), 0.75, budgets));
     }
+    let remarks = verdict.notes.iter().chain(&verdict.warnings);
+    let remarks: Vec<String> = remarks.map(|remark| format!("- {}", plain(remark, LONG))).collect();
+    let remarks = room.fill(&remarks, 0.5, |count| {
+        let count = counted(count as u64, "more remark");
+        format!("- … and {count}: `cargo analyze check RUN --budgets FILE` shows them")
+    });
     if !met.is_empty() {
-        text += &format!(
-            "\n<details><summary>{} met</summary>\n\n{}\n</details>\n",
-            counted(met.len() as u64, "budget"),
-            markdown_table(&met)
-        );
+        text += &format!("{folded}{}{end}", room.fill(&table(&met), 1.0, budgets));
     }
-    for remark in verdict.notes.iter().chain(&verdict.warnings) {
-        text += &format!("\n- {}", plain(remark));
-    }
-    text + "\n"
+    text + "\n" + &remarks + "\n"
 }
 
-fn markdown_table(rows: &[&Row]) -> String {
-    let mut text =
-        "| cell | figure | measured | allowed | used | verdict |\n|---|---|--:|--:|--:|---|\n"
-            .to_owned();
-    for row in rows.iter().take(MARKDOWN_ROWS) {
-        text += &format!(
-            "| {} | {} | {} | {} | {} | {} |\n",
-            plain(&row.cell),
-            row.figure,
-            plain(&row.measured),
-            plain(&row.allowed),
-            row.used(),
-            row.outcome.name().replace('-', " ")
-        );
-    }
-    if rows.len() > MARKDOWN_ROWS {
-        text += &format!("\n… and {} more\n", rows.len() - MARKDOWN_ROWS);
-    }
-    text
+const MARKDOWN_HEADER: &str =
+    "| cell | figure | measured | allowed | used | verdict |\n|---|---|--:|--:|--:|---|\n";
+
+fn markdown_row(row: &Row) -> String {
+    format!(
+        "| {} | {} | {} | {} | {} | {} |",
+        plain(&row.cell, LONG),
+        row.figure,
+        plain(&row.measured, LONG),
+        plain(&row.allowed, LONG),
+        row.used(),
+        row.outcome.name().replace('-', " ")
+    )
 }
 
 /// The verdict as JSON: numbers in cycles, counts or ratios, as the budget is.

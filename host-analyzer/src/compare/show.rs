@@ -2,6 +2,7 @@
 
 use super::{CellPair, Comparison, Figure, Verdict};
 use crate::failure::Failure;
+use crate::markdown::{Room, plain};
 use crate::measure::Measure;
 use crate::report::with_code;
 use crate::run::{Cell, Run};
@@ -19,10 +20,8 @@ pub const SCHEMA: u32 = 1;
 /// What stands where there is nothing to tell.
 const NONE: &str = "–";
 
-/// A pull-request comment may have 65 536 characters; a row takes up to 200 of them.
-const MARKDOWN_ROWS: usize = 200;
-/// And so many warnings fit beside them.
-const MARKDOWN_WARNINGS: usize = 40;
+/// Text that is longer than this is cut in Markdown: names have no longest length.
+const LONG: usize = 1000;
 
 /// A figure in words.
 struct Row {
@@ -296,73 +295,66 @@ pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
 }
 
 /// A comparison as Markdown that fits a pull-request comment: the headline, what changed, and all
-/// else folded. Ends with a newline.
+/// else folded. Where it would be too long, it says what is left out. Ends with a newline.
 pub fn markdown(comparison: &Comparison<'_>) -> String {
     let rows = rows(comparison);
-    let mut text = format!("**{}**\n", plain(&headline(comparison)));
-    let remarks = remarks(comparison);
-    for remark in &remarks {
-        text += &format!("\n- {}", plain(remark));
-    }
-    text += if remarks.is_empty() { "" } else { "\n" };
-    let changed: Vec<&Row> = rows.iter().filter(|row| row.verdict.is_change()).collect();
-    if !changed.is_empty() {
-        text += &format!("\n{}", markdown_table(&changed));
-    }
-    let others: Vec<&Row> = rows.iter().filter(|row| !row.verdict.is_change()).collect();
-    if !others.is_empty() {
-        text += &format!(
-            "\n<details><summary>{} without a change</summary>\n\n{}\n</details>\n",
-            counted(others.len() as u64, "figure"),
-            markdown_table(&others)
-        );
-    }
-    text += &format!(
-        "\n<details><summary>How it was compared</summary>\n\nBase: {}\nNew: {}\n\n{}\n",
-        plain(&origin(comparison.base)) + "  ",
-        plain(&origin(comparison.new)),
+    let head = format!("**{}**\n", plain(&headline(comparison), LONG));
+    let end = "\n</details>\n";
+    let method = format!(
+        "\n<details><summary>How it was compared</summary>\n\nBase: {}\nNew: {}\n\n{}\n\n",
+        plain(&origin(comparison.base), LONG) + "  ",
+        plain(&origin(comparison.new), LONG),
         method(comparison)
     );
-    for warning in warnings(comparison).iter().take(MARKDOWN_WARNINGS) {
-        text += &format!("\n- {}", plain(warning));
+    let (changed, others): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| row.verdict.is_change());
+    let folded = format!(
+        "\n<details><summary>{} without a change</summary>\n\n{MARKDOWN_HEADER}",
+        counted(others.len() as u64, "figure")
+    );
+    let around = [&head, &method, end, &folded, end, MARKDOWN_HEADER, "\n\n"];
+    let mut room = Room::beside(around.iter().map(|part| part.len()).sum());
+    let list = |lines: Vec<String>| -> Vec<String> {
+        lines.iter().map(|line| format!("- {}", plain(line, LONG))).collect()
+    };
+    let table = |rows: &[&Row]| rows.iter().map(|row| markdown_row(row)).collect::<Vec<String>>();
+    let figures = |count| {
+        let count = counted(count as u64, "more figure");
+        format!("\n… and {count}: `cargo analyze compare BASE NEW --all` shows them")
+    };
+    // Each part leaves room for those behind it.
+    let mut text = head;
+    let remarks = list(remarks(comparison));
+    if !remarks.is_empty() {
+        let notes = |count| format!("- … and {}", counted(count as u64, "more note"));
+        text += &format!("\n{}", room.fill(&remarks, 0.25, notes));
     }
-    text + "\n\n</details>\n"
+    if !changed.is_empty() {
+        text += &format!("\n{MARKDOWN_HEADER}{}", room.fill(&table(&changed), 0.75, figures));
+    }
+    let others_text = room.fill(&table(&others), 0.75, figures);
+    if !others.is_empty() {
+        text += &format!("{folded}{others_text}{end}");
+    }
+    let warnings = room.fill(&list(warnings(comparison)), 1.0, |count| {
+        let count = counted(count as u64, "more warning");
+        format!("- … and {count}: `cargo analyze show RUN` shows them")
+    });
+    text + &method + &warnings + end
 }
 
-fn markdown_table(rows: &[&Row]) -> String {
-    let mut text = "| cell | figure | base | new | change | 95 % interval | effect | verdict | APs that moved most |\n\
-                    |---|---|--:|--:|--:|--:|--:|---|---|\n"
-        .to_owned();
-    for row in rows.iter().take(MARKDOWN_ROWS) {
-        let Row { base, new, change, interval, effect, .. } = row;
-        text += &format!(
-            "| {} | {} | {base} | {new} | {change} | {interval} | {effect} | {} | {} |\n",
-            plain(&row.cell),
-            row.figure(),
-            row.verdict(),
-            row.aps
-        );
-    }
-    if rows.len() > MARKDOWN_ROWS {
-        text += &format!("\n… and {} more\n", rows.len() - MARKDOWN_ROWS);
-    }
-    text
-}
+const MARKDOWN_HEADER: &str = "| cell | figure | base | new | change | 95 % interval | effect | verdict | APs that moved most |\n\
+                               |---|---|--:|--:|--:|--:|--:|---|---|\n";
 
-/// Text that Markdown takes as it is: names come from captures and manifests.
-pub(crate) fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => plain += "&amp;",
-            '<' => plain += "&lt;",
-            '>' => plain += "&gt;",
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '@' => plain.extend(['\\', c]),
-            c if c.is_control() => plain.push(' '),
-            c => plain.push(c),
-        }
-    }
-    plain
+fn markdown_row(row: &Row) -> String {
+    let Row { base, new, change, interval, effect, .. } = row;
+    format!(
+        "| {} | {} | {base} | {new} | {change} | {interval} | {effect} | {} | {} |",
+        plain(&row.cell, LONG),
+        row.figure(),
+        row.verdict(),
+        row.aps
+    )
 }
 
 /// The page; everything in it is escaped, by the template or by [`with_code`].

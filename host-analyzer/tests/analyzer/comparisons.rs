@@ -7,6 +7,8 @@ use crate::simulated::{
 use bringup::frame::Body;
 use bringup::options::Strategy;
 use bringup::phase::Phase;
+use host_analyzer::check::budgets::Budgets;
+use host_analyzer::check::{self, check};
 use host_analyzer::compare::{self, Comparison, Settings, Verdict, compare};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest::Engine;
@@ -362,4 +364,59 @@ fn markdown_and_page_say_the_same_and_take_no_markup_from_a_run() {
     let json = compare::json(&comparison);
     assert_eq!(json["schema"], 1);
     assert_eq!(json["cells"][0]["figures"][0]["verdict"], "slower");
+}
+
+/// Every `|` row of a Markdown table, but headers and rules.
+fn table_rows(markdown: &str) -> usize {
+    let rows =
+        markdown.lines().filter(|line| line.starts_with("| ") && !line.contains("| figure |"));
+    rows.count()
+}
+
+/// GitHub refuses what is longer, in exactly the case that most needs a look.
+#[test]
+fn a_large_comparison_and_its_check_fit_a_comment_and_say_what_they_left_out() {
+    let (_keep, folder) = folder();
+    let line = |cost: &str| {
+        let mut line = format!("repetitions=1 {cost} limit=50ms");
+        // 60 cells, and every one of them with a note and warnings.
+        for delay in 1..=60 {
+            line += &format!(" cell init-delay={delay} fault=never:2");
+        }
+        line
+    };
+    for (name, cost) in [("base", "cost-wake=1000us"), ("new", "cost-wake=2000us")] {
+        let mut told = run_folder(&folder.join(name), &line(cost), &[4]);
+        told.boots[0].engine = format!("<{}>", "engine & ".repeat(20));
+        write_manifest(&folder.join(name), &told);
+    }
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let comparison = compared(&base, &new);
+    let text = compare::markdown(&comparison);
+    let figures = comparison.figures().count();
+    assert!(figures >= 600 && text.len() <= 65_536, "{figures}, {}", text.len());
+    let left_out: usize = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("… and ")?.split_once(" more figure"))
+        .map(|(count, _)| count.parse::<usize>().unwrap())
+        .sum();
+    assert_eq!(table_rows(&text) + left_out, figures, "{text}");
+    assert!(left_out > 0 && text.contains("--all` shows them"));
+    assert!(text.contains("more warnings: `cargo analyze show RUN` shows them"), "{text}");
+    assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+
+    let budgets = "[[budget]]\nfigure = [\"total\", \"wake\", \"sipi\", \"kick\", \"callin\", \
+                   \"online\"]\nmax-cycles = 1\nmax-lost = 1\n";
+    fs::write(folder.join("budgets.toml"), budgets).unwrap();
+    let budgets = Budgets::read(&folder.join("budgets.toml")).unwrap();
+    let verdict = check(&new, &budgets).unwrap();
+    let text = check::markdown(&verdict);
+    assert!(verdict.rows.len() >= 360 && text.len() <= 65_536, "{}", text.len());
+    let left_out: usize = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("… and ")?.split_once(" more budget"))
+        .map(|(count, _)| count.parse::<usize>().unwrap())
+        .sum();
+    assert_eq!(table_rows(&text) + left_out, verdict.rows.len(), "{text}");
+    assert!(left_out > 0);
 }

@@ -36,6 +36,37 @@ pub fn phases(stamps: &Stamps) -> Result<[Cycles; 6], Disorder> {
     Ok(Phase::ALL.map(|phase| phase.of(stamps).unwrap_or_default()))
 }
 
+/// How far an AP came whose stamps make no phases; cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// When it was kicked.
+    pub init: u64,
+    /// How long it was in each phase: in the last one that it reached only until its last stamp.
+    pub phases: [u64; Phase::ALL.len()],
+}
+
+impl Reached {
+    /// As far as the stamps of its path are there and in order; they must be on one clock. `None`
+    /// where it was not kicked, or before the trial's zero.
+    pub fn of(stamps: &Stamps) -> Option<Reached> {
+        let moment = |stamp| stamps.get(stamp).and_then(|at| u64::try_from(at).ok());
+        let init = moment(Stamp::Init)?;
+        let (mut phases, mut at) = ([0; Phase::ALL.len()], init);
+        for stamp in Stamp::PATH {
+            let Some(next) = moment(stamp).filter(|next| *next >= at) else { break };
+            let phase = Phase::ALL.into_iter().find(|phase| stamp <= phase.ends().1);
+            phases[phase? as usize] += next - at;
+            at = next;
+        }
+        Some(Reached { init, phases })
+    }
+
+    /// The moment of its last stamp.
+    pub fn last(&self) -> u64 {
+        self.init + self.phases.iter().sum::<u64>()
+    }
+}
+
 /// Why an online AP's stamps make no phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disorder {

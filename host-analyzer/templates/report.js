@@ -420,7 +420,7 @@
     const scale = scaleOf(trial.total, cell.khz);
     const rows = ["BSP", ...trial.aps.map(([cpu]) => `CPU ${cpu}`)];
     const rowOf = new Map(trial.aps.map(([cpu], index) => [cpu, index + 1]));
-    const lost = new Map(trial.lost);
+    const lost = new Map(trial.lost.map(([cpu, how, last]) => [cpu, { how, last }]));
     const many = rows.length > 40;
     const narrow = isNarrow();
     const height = many ? 640 : rows.length * 17;
@@ -448,7 +448,7 @@
         {
           id: "aps", type: "custom", clip: true, encode: { x: [1, 2], y: 0 },
           data: trial.aps.map((ap, index) => [index + 1, ap[1] ?? 0, ap[1] ?? 0]),
-          renderItem: (params, api) => apShapes(params, api, trial.aps[params.dataIndex], scale, drawn),
+          renderItem: (params, api) => apShapes(params, api, trial.aps[params.dataIndex], lost, scale, drawn),
         },
         {
           id: "path", type: "custom", clip: true, z: 5, encode: { x: [1, 2], y: 0 },
@@ -472,29 +472,39 @@
 
   const isOfBsp = (part) => ["kick", "await"].includes(data.parts[part]);
 
-  /** A rectangle for each phase that is not empty. */
-  function apShapes(params, api, ap, scale, drawn) {
+  /** A rectangle for each phase that is not empty; of a lost AP a cross at its last stamp. */
+  function apShapes(params, api, ap, lost, scale, drawn) {
     const row = api.size([0, 1])[1];
     // Thin rows have no room for gaps.
     const size = row < 6 ? row : row * 0.82;
     const children = [];
+    const end = lost.get(ap[0]);
     let at = ap[1];
-    phasesOf(ap).forEach((length, phase) => {
-      if (at === null || length === null) {
-        at = null;
-        return;
-      }
+    phasesOf(ap).forEach((whole, phase) => {
+      if (at === null) return;
+      const length = whole ?? (end?.last ?? at) - at;
       if (length > 0) {
         const [x, y] = api.coord([at * scale.per, api.value(0)]);
-        const end = api.coord([(at + length) * scale.per, api.value(0)])[0];
+        const to = api.coord([(at + length) * scale.per, api.value(0)])[0];
         children.push({
-          type: "rect", shape: { x, y: y - size / 2, width: end - x, height: size },
+          type: "rect", shape: { x, y: y - size / 2, width: to - x, height: size },
           style: { fill: colours.phases[phase] },
         });
       }
-      at += length;
+      at = whole === null ? null : at + length;
     });
     drawn.set(params.dataIndex, children.length);
+    if (end) {
+      const [x, y] = api.coord([(end.last ?? 0) * scale.per, api.value(0)]);
+      const arm = Math.max(2, Math.min(5, size / 2));
+      for (const [lineWidth, stroke] of [[5, colours.paper], [2, colours.ink]]) {
+        for (const down of [-arm, arm]) {
+          children.push({
+            type: "line", shape: { x1: x - arm, y1: y - down, x2: x + arm, y2: y + down }, style: { stroke, lineWidth },
+          });
+        }
+      }
+    }
     return { type: "group", children };
   }
 
@@ -525,7 +535,9 @@
     const [cpu, init, kick, wake, trampoline] = ap;
     const pairs = [["init", told(init)], ...data.phases.map((phase, index) => [phase, told(phasesOf(ap)[index])])];
     pairs.splice(2, 0, ["· kick", told(kick)], ["· wake", told(wake)], ["· trampoline", told(trampoline)]);
-    return tip(`CPU ${cpu}${lost.has(cpu) ? `, ${lost.get(cpu)}` : ""}`, pairs);
+    const end = lost.get(cpu);
+    if (end) pairs.push(["last stamp", told(end.last)]);
+    return tip(`CPU ${cpu}${end ? `, ${end.how}` : ""}`, pairs);
   }
 
   function tipOfSegment(segment, cell) {
@@ -578,7 +590,7 @@
     byId("ap-table").replaceChildren(folded("The numbers, AP by AP", () => table(
       ["AP", `init [${scale.name}]`, ...["kick", "wake", "trampoline", ...data.phases.slice(1)].map((name) => `${name} [${scale.name}]`)],
       trial.aps.map(([cpu, ...cycles]) => [
-        `CPU ${cpu}${lost.has(cpu) ? ` (${lost.get(cpu)})` : ""}`,
+        `CPU ${cpu}${lost.has(cpu) ? ` (${lost.get(cpu).how})` : ""}`,
         ...cycles.map((value) => (value === null ? "–" : text(scale, value))),
       ]), 1)));
   }

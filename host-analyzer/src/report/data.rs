@@ -8,6 +8,7 @@ use crate::critical::{self, Part, Segment, Sum};
 use crate::measure::Measure;
 use crate::run::{Cell, FullTrial, Run, Trial};
 use crate::statistics::Spread;
+use crate::timeline::Reached;
 use bringup::Cycles;
 use bringup::frame::{ApEnd, ApTimeline};
 use bringup::phase::{Phase, SubPhase};
@@ -89,8 +90,8 @@ struct TimelineData {
     /// Of each AP its index, `init`, and the lengths of `kick`, `wake`, `trampoline` and the five
     /// phases after `sipi`; nothing where a stamp is missing.
     aps: Vec<[Option<i64>; 10]>,
-    /// Of each AP that is not online its index, and how it ended.
-    lost: Vec<(u16, String)>,
+    /// Of each AP that is not online its index, how it ended, and the moment of its last stamp.
+    lost: Vec<(u16, String, Option<u64>)>,
     /// Of each segment of the critical path its part, AP, begin and length; and where somebody had
     /// waited for it, who, in which phase (-1 for the BSP), and for how long.
     path: Vec<Vec<i64>>,
@@ -159,6 +160,12 @@ impl Data {
         data
     }
 
+    /// True where an AP of a shown trial did not come online.
+    pub fn lost(&self) -> bool {
+        let mut timelines = self.cells.iter().flat_map(|cell| &cell.timelines);
+        timelines.any(|timeline| !timeline.lost.is_empty())
+    }
+
     /// As text for a script block: nothing in it can end the block.
     pub fn json(&self) -> serde_json::Result<String> {
         Ok(serde_json::to_string(self)?.replace('<', "\\u003c"))
@@ -221,7 +228,12 @@ impl TimelineData {
             number: trial.number,
             total: trial.total,
             aps: timelines.iter().map(lengths).collect(),
-            lost: lost.map(|ap| (ap.cpu.0, ending(ap.end))).collect(),
+            lost: lost
+                .map(|ap| {
+                    let last = Reached::of(&ap.stamps).map(|reached| reached.last());
+                    (ap.cpu.0, ending(ap.end), last)
+                })
+                .collect(),
             path: path.iter().map(numbers).collect(),
         }
     }
@@ -254,7 +266,8 @@ fn numbers(segment: &Segment) -> Vec<i64> {
     numbers
 }
 
-fn ending(end: ApEnd) -> String {
+/// How an AP ended, in words.
+pub fn ending(end: ApEnd) -> String {
     match end {
         ApEnd::Online => "online".to_owned(),
         ApEnd::Lost(Some(stamp)) => format!("lost after {}", stamp.name()),

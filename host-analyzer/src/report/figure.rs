@@ -7,11 +7,13 @@ use bringup::phase::Phase;
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
+use kuva::plot::scatter::MarkerShape;
 use kuva::plot::{BandPlot, BarPlot, LinePlot, ScatterPlot};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
 use kuva::render::theme::Theme;
+use std::sync::Arc;
 
 /// Behind everything.
 pub const PAPER: &str = "#fefefe";
@@ -98,12 +100,14 @@ pub struct Bar {
 }
 
 /// One row of a timeline: the AP's label, when it begins and how long each phase takes, in the
-/// axis's unit; `None` for an AP that is not online or whose stamps make no phases.
+/// axis's unit, as far as it came.
 pub struct Row {
     /// What stands beside it.
     pub label: String,
-    /// `init`, then the phases in the order of [`Phase::ALL`].
+    /// `init`, then the phases in the order of [`Phase::ALL`]; `None` for an AP that was not kicked.
     pub span: Option<(f64, [f64; 6])>,
+    /// Of an AP without all phases the moment of its last stamp, and how it ended.
+    pub end: Option<(f64, String)>,
 }
 
 /// One line: its label, and its points by CPU count.
@@ -131,6 +135,7 @@ pub fn phase_bars(bars: &[Bar], unit: &str) -> Drawing {
     let labels = bars.iter().rev().map(|bar| bar.label.clone()).collect();
     draw_rows(
         plot.with_tooltip_labels(tips),
+        None,
         labels,
         &format!("time of one AP, mean [{unit}]"),
         24.0,
@@ -141,7 +146,12 @@ pub fn phase_bars(bars: &[Bar], unit: &str) -> Drawing {
 pub fn timeline(rows: &[Row], unit: &str) -> Drawing {
     let mut plot = bar_plot(0.8);
     let mut tips = Vec::new();
-    for Row { label, span } in rows.iter().rev() {
+    let (mut ends, mut ends_tips) = (Vec::new(), Vec::new());
+    for (row, Row { label, span, end }) in (1u32..).zip(rows.iter().rev()) {
+        if let Some((last, text)) = end {
+            ends.push((*last, f64::from(row)));
+            ends_tips.push(format!("{label}: {text}, at {} {unit}", short(*last)));
+        }
         let (init, phases) = span.unwrap_or_default();
         plot = plot.with_group(label, [(init, "none")].into_iter().chain(stacked(&phases)));
         tips.push(String::new());
@@ -165,8 +175,15 @@ pub fn timeline(rows: &[Row], unit: &str) -> Drawing {
         _ => String::new(),
     });
     let labels = labels.collect();
+    let marks = (!ends.is_empty()).then(|| {
+        let marks = ScatterPlot::new().with_data(ends).with_color(INK);
+        let size = if height < 16.0 { 3.0 } else { 5.0 };
+        let marks = marks.with_marker(MarkerShape::Cross).with_size(size);
+        marks.with_tooltips().with_tooltip_labels(ends_tips)
+    });
     draw_rows(
         plot.with_tooltip_labels(tips),
+        marks,
         labels,
         &format!("time since the trial's zero [{unit}]"),
         height,
@@ -175,6 +192,11 @@ pub fn timeline(rows: &[Row], unit: &str) -> Drawing {
 
 /// Lines with a mark at each point and a band around them; the lower bounds as dotted lines.
 pub fn totals(lines: &[Line], bounds: &[Line], unit: &str) -> Drawing {
+    let (plots, layout) = totals_plots(lines, bounds, unit);
+    draw(plots, layout)
+}
+
+fn totals_plots(lines: &[Line], bounds: &[Line], unit: &str) -> (Vec<Plot>, Layout) {
     let mut plots: Vec<Plot> = Vec::new();
     let mut legend = Vec::new();
     for Line { label, points, .. } in bounds {
@@ -209,10 +231,37 @@ pub fn totals(lines: &[Line], bounds: &[Line], unit: &str) -> Drawing {
         .with_height(420.0)
         .with_x_label("CPUs, the BSP counted")
         .with_y_label(format!("total [{unit}]"))
-        .with_x_tick_format(TickFormat::Integer)
+        .with_x_tick_step(whole_step(lines.iter().chain(bounds)))
+        .with_x_tick_format(exact())
+        .with_y_tick_format(exact())
         .with_x_axis_min(0.0)
         .with_y_axis_min(0.0);
-    draw(plots, layout)
+    (plots, layout)
+}
+
+/// From tick to tick of an axis of CPU counts: 1, 2 or 5 times a power of ten, since half a CPU is
+/// none.
+fn whole_step<'a>(lines: impl Iterator<Item = &'a Line>) -> f64 {
+    const TICKS: f64 = 10.0;
+    let counts = lines.flat_map(|line| &line.points).map(|(cpus, _)| *cpus);
+    let least = counts.fold(1.0, f64::max) / TICKS;
+    let mut power = 1.0;
+    loop {
+        match [1.0, 2.0, 5.0].map(|times| times * power).into_iter().find(|step| *step >= least) {
+            Some(step) => return step,
+            None => power *= 10.0,
+        }
+    }
+}
+
+/// A tick's own value, with as many digits as it has. The library's formats round, and a rounded
+/// label stands beside its place.
+fn exact() -> TickFormat {
+    TickFormat::Custom(Arc::new(|value| {
+        // The library's multiples of a step are off by the last bits.
+        let text = format!("{value:.9}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }))
 }
 
 fn bar_plot(width: f64) -> BarPlot {
@@ -223,16 +272,26 @@ fn stacked(phases: &[f64; 6]) -> impl Iterator<Item = (f64, &'static str)> {
     Phase::ALL.into_iter().zip(*phases).map(|(phase, length)| (length, phase_colour(phase)))
 }
 
-fn draw_rows(plot: BarPlot, labels: Vec<String>, axis: &str, row: f64) -> Drawing {
+/// Bars, the first row at the bottom, and marks on some of them.
+fn draw_rows(
+    plot: BarPlot,
+    marks: Option<ScatterPlot>,
+    labels: Vec<String>,
+    axis: &str,
+    row: f64,
+) -> Drawing {
     let legend = Phase::ALL.iter().map(|phase| {
         let wait = if phase.is_work() { "" } else { " (waits)" };
         entry(&format!("{}{wait}", phase.name()), phase_colour(*phase), LegendShape::Rect)
     });
+    let mark = entry("lost, at its last stamp", INK, LegendShape::Marker(MarkerShape::Cross));
+    let legend = legend.chain(marks.is_some().then_some(mark));
     let height = AROUND + row * labels.len() as f64;
-    let plots = vec![plot.into()];
+    let plots: Vec<Plot> = [plot.into()].into_iter().chain(marks.map(Plot::from)).collect();
     let layout = layout(&plots, legend.collect())
         .with_y_categories(labels)
         .with_height(height)
+        .with_x_tick_format(exact())
         .with_x_label(axis);
     draw(plots, layout)
 }
@@ -325,5 +384,70 @@ fn short(value: f64) -> String {
         100.0.. => format!("{value:.1}"),
         10.0.. => format!("{value:.2}"),
         _ => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::btree_set;
+    use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+
+    /// A number of a tag's attribute.
+    fn attribute(tag: &str, name: &str) -> Option<f64> {
+        let (_, behind) = tag.split_once(&format!(" {name}=\""))?;
+        behind.split_once('"')?.0.parse().ok()
+    }
+
+    /// The tags of a kind, and the text behind each.
+    fn tags<'a>(svg: &'a str, kind: &str) -> Vec<(&'a str, &'a str)> {
+        let begin = format!("<{kind}");
+        let tags = svg.split(begin.as_str()).skip(1).filter_map(|tag| tag.split_once('>'));
+        tags.map(|(tag, behind)| (tag, behind.split('<').next().unwrap())).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// A label that is rounded stands beside the place of its value.
+        #[test]
+        fn every_tick_of_the_totals_is_labelled_with_its_value(
+            cpus in btree_set(2u16..300, 1..6), per_cpu in 0.001f64..3.0, few in 1u16..20,
+        ) {
+            // Small counts are the ones whose ticks are close to each other.
+            let counts = cpus.iter().map(|cpus| f64::from(2.max(cpus / few)));
+            let points: Vec<(f64, f64)> = counts.map(|cpus| (cpus, cpus * per_cpu)).collect();
+            let (cpus, total) =
+                points.iter().copied().max_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
+            let line = Line { label: "serial".to_owned(), points, band: vec![] };
+            let (plots, layout) = totals_plots(&[line], &[], "ms");
+            let svg = SvgBackend::new().render_scene(&render_multiple(plots, layout));
+            // The axes meet where both are 0, and the last point is where its values are.
+            let axes = tags(&svg, "line").into_iter().map(|(tag, _)| tag);
+            let axes: Vec<&str> = axes.filter(|tag| tag.contains(INK)).collect();
+            let (left, bottom) = (attribute(axes[0], "x1").unwrap(), attribute(axes[0], "y1").unwrap());
+            let circles = tags(&svg, "circle").into_iter().map(|(tag, _)| {
+                (attribute(tag, "cx").unwrap(), attribute(tag, "cy").unwrap())
+            });
+            let (x, y) = circles.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
+            let labels = |anchor: &str, place: &str| -> Vec<(f64, f64)> {
+                let anchor = format!("text-anchor=\"{anchor}\"");
+                let ticks = tags(&svg, "text").into_iter().filter(|(tag, _)| tag.contains(&anchor));
+                ticks.filter_map(|(tag, text)| Some((text.parse().ok()?, attribute(tag, place)?))).collect()
+            };
+            let (across, up) = (labels("middle", "x"), labels("end", "y"));
+            prop_assert!(across.len() >= 3 && up.len() >= 3, "{svg}");
+            for (label, place) in across {
+                let expected = left + (x - left) * label / cpus;
+                prop_assert!((place - expected).abs() < 0.1, "{label} CPUs at {place}, not {expected}");
+            }
+            // The text's baseline is below its tick, always by as much.
+            let below = up[0].1 - bottom;
+            prop_assert!(up[0].0 == 0.0);
+            for (label, place) in up {
+                let expected = bottom - (bottom - y) * label / total;
+                prop_assert!((place - below - expected).abs() < 0.1, "{label} ms at {place}, not {expected}");
+            }
+        }
     }
 }

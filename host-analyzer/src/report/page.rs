@@ -54,6 +54,8 @@ pub struct Page<'a> {
     over_aps: CellTable,
     over_trials: CellTable,
     timelines: Section<'a>,
+    /// Whether an AP of the timelines was lost.
+    lost: bool,
     /// What the TSC sync has found, a row for each cell whose clocks were compared.
     tsc_sync: CellTable,
     tsc_sync_caption: String,
@@ -140,6 +142,7 @@ impl<'a> Page<'a> {
             over_aps: tables::spreads(data, |cell| &cell.over_aps),
             over_trials: tables::spreads(data, |cell| &cell.over_trials),
             timelines: section(Kind::Timeline, tables::paths(data)),
+            lost: data.lost(),
             tsc_sync: tables::tsc_sync(&found, &rows),
             tsc_sync_caption: found.caption,
             caption: caption(run, Unit::Auto),

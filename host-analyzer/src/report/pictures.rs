@@ -4,16 +4,15 @@
 //! the phases and a timeline for each strategy at its largest CPU count. The totals of all groups
 //! are lines of one chart, or of one for each group where they are many.
 
-use super::data::median_of;
+use super::data::{ending, median_of};
 use super::figure::{self, Bar, Figure, Kind, Line, Numbers, Row};
 use crate::critical::lower_bound;
 use crate::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
-use crate::timeline;
+use crate::timeline::{self, Reached};
 use crate::unit::{Scale, Unit};
 use bringup::frame::ApEnd;
 use bringup::phase::Phase;
-use bringup::stamp::Stamp;
 use std::collections::BTreeSet;
 use std::slice;
 
@@ -219,19 +218,23 @@ fn trial_timeline(
     let rows: Vec<Row> = timelines
         .iter()
         .map(|ap| {
-            let span = || {
-                let phases =
-                    timeline::phases(&ap.stamps).ok().filter(|_| ap.end == ApEnd::Online)?;
-                let init = u64::try_from(ap.stamps.get(Stamp::Init)?).ok()?;
-                let mut lengths = [0.0; 6];
-                for (length, phase) in lengths.iter_mut().zip(phases) {
-                    *length = scale.value(phase.0, khz)?;
+            let reached = Reached::of(&ap.stamps);
+            let end = match timeline::phases(&ap.stamps) {
+                Ok(_) if ap.end == ApEnd::Online => None,
+                Err(_) if ap.end == ApEnd::Online => {
+                    Some(("no phases", "online, but its stamps make no phases".to_owned()))
                 }
-                Some((scale.value(init, khz)?, lengths))
+                _ => Some(("lost", ending(ap.end))),
             };
-            let span = span();
-            let lost = if span.is_none() { " (lost)" } else { "" };
-            Row { label: format!("{}{lost}", ap.cpu), span }
+            let value = |cycles| scale.value(cycles, khz).unwrap_or_default();
+            let span = reached.map(|Reached { init, phases }| (value(init), phases.map(value)));
+            match end {
+                None => Row { label: ap.cpu.to_string(), span, end: None },
+                Some((word, text)) => {
+                    let last = reached.map_or(0.0, |reached| value(reached.last()));
+                    Row { label: format!("{} ({word})", ap.cpu), span, end: Some((last, text)) }
+                }
+            }
         })
         .collect();
     if rows.is_empty() {
@@ -242,18 +245,24 @@ fn trial_timeline(
     let title = format!("{strategy} with {} CPUs, AP by AP{behind}", cell.smp);
     let description = format!(
         "A row for each AP of the median trial, which took {} {unit}: its six phases as coloured \
-         pieces from left to right, waiting in grey.",
-        scale.text(trial.total, khz)
+         pieces from left to right, waiting in grey.{}",
+        scale.text(trial.total, khz),
+        match rows.iter().any(|row| row.end.is_some()) {
+            true => " A cross is the last stamp of an AP that was lost.",
+            false => "",
+        }
     );
     let decimals = scale.decimals();
     let numbers = Numbers {
         header: header("AP", ["init"].into_iter().chain(Phase::ALL.map(Phase::name)), unit),
         rows: rows
             .iter()
-            .map(|Row { label, span }| {
+            .map(|Row { label, span, end }| {
                 let values =
                     span.iter().flat_map(|(init, phases)| [*init].into_iter().chain(*phases));
-                let mut row = vec![label.clone()];
+                let name =
+                    end.as_ref().map_or(label.clone(), |(_, text)| format!("{label}: {text}"));
+                let mut row = vec![name];
                 row.extend(values.map(|value| format!("{value:.decimals$}")));
                 row
             })

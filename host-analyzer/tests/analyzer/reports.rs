@@ -1,12 +1,15 @@
 //! The report is one page that opens anywhere.
 
+use crate::runs::changed;
 use crate::simulated::{
     KHZ, STRATEGIES, boot, capture, encoded, folder, frames, manifest, run_folder, write_manifest,
 };
-use bringup::frame::Body;
+use bringup::frame::{ApEnd, Body};
+use bringup::stamp::{Stamp, Stamps};
 use host_analyzer::failure::Failure;
 use host_analyzer::report;
 use host_analyzer::run::Run;
+use serde_json::{Value, json};
 use std::fs;
 
 #[test]
@@ -229,4 +232,54 @@ fn runs_with_little_in_them_have_reports_too() {
         let page = fs::read_to_string(target.join("report.html")).unwrap();
         assert!(page.contains(finding), "{name}");
     }
+}
+
+#[test]
+fn a_lost_ap_is_drawn_as_far_as_it_came_with_a_mark_at_its_last_stamp() {
+    let (_keep, folder) = folder();
+    // CPU 2 gets its callin done; CPU 3 gets its INIT and SIPI; CPU 4 is not even kicked.
+    let bytes = changed("repetitions=1 cost-wake=1ms cost-callin=2ms", 6, |body| {
+        let Body::ApTimeline(ap) = body else { return };
+        let kept: &[Stamp] = match ap.cpu.0 {
+            2 => &[Stamp::Init, Stamp::Sipi, Stamp::Entry, Stamp::Alive, Stamp::CallinBegin],
+            3 => &[Stamp::Init, Stamp::Sipi],
+            4 => &[],
+            _ => return,
+        };
+        let stamps = ap.stamps;
+        ap.stamps = Stamps::default();
+        kept.iter().for_each(|stamp| ap.stamps.set(*stamp, stamps.get(*stamp).unwrap()));
+        ap.end = ApEnd::Lost(kept.last().copied());
+    });
+    let path = folder.join("capture.bin");
+    fs::write(&path, bytes).unwrap();
+    let run = Run::open(&path).unwrap();
+    report::write(&run, &folder).unwrap();
+    let svg = fs::read_to_string(folder.join("figures/timeline-serial.svg")).unwrap();
+    for tip in [
+        "CPU 2 (lost): sipi from ",
+        "CPU 2 (lost): lost after callin_begin, at ",
+        "CPU 3 (lost): lost after sipi, at ",
+        "CPU 4 (lost): lost before it was kicked, at 0",
+        "A cross is the last stamp of an AP that was lost.",
+        "lost, at its last stamp",
+    ] {
+        assert!(svg.contains(tip), "{tip}: {svg}");
+    }
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let data: Value = serde_json::from_str(block(&page)).unwrap();
+    let shown = &data["cells"][0]["timelines"][0];
+    let median = run.median_trials().unwrap().remove(0).unwrap();
+    let stamp = |cpu: usize, stamp| median.timelines[cpu - 1].stamps.get(stamp).unwrap();
+    assert_eq!(
+        shown["lost"],
+        json!([
+            [2, "lost after callin_begin", stamp(2, Stamp::CallinBegin)],
+            [3, "lost after sipi", stamp(3, Stamp::Sipi)],
+            [4, "lost before it was kicked", null],
+        ])
+    );
+    assert!(page.contains("✕ lost, at its last stamp"));
+    // A warning's code is code, and what it names is text.
+    assert!(page.contains("lost CPU 2 after <code>callin_begin</code>, CPU 3 after"), "{page}");
 }

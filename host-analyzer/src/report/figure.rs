@@ -106,7 +106,7 @@ pub struct Row {
     pub label: String,
     /// `init`, then the phases in the order of [`Phase::ALL`]; `None` for an AP that was not kicked.
     pub span: Option<(f64, [f64; 6])>,
-    /// Of an AP without all phases the moment of its last stamp, and how it ended.
+    /// Of a lost AP the moment of its last stamp, and how it ended.
     pub end: Option<(f64, String)>,
 }
 

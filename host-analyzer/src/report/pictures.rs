@@ -13,6 +13,7 @@ use crate::timeline::{self, Reached};
 use crate::unit::{Scale, Unit};
 use bringup::frame::ApEnd;
 use bringup::phase::Phase;
+use bringup::stamp::Stamp;
 use std::collections::BTreeSet;
 use std::slice;
 
@@ -21,6 +22,9 @@ const MANY_LINES: usize = 8;
 
 /// A file's name has no more than so many characters of its group's name.
 const LONGEST_NAME: usize = 100;
+
+/// What stands where there is nothing to tell.
+const NONE: &str = "–";
 
 /// Every figure of a run, in the order of the page.
 pub fn of(run: &Run, shown: &[Vec<FullTrial>]) -> Vec<Figure> {
@@ -215,26 +219,21 @@ fn trial_timeline(
 ) -> Option<Figure> {
     let khz = cell.tsc_khz();
     let scale = Scale::of(Unit::Auto, [(trial.total, khz)]);
+    let value = |cycles| scale.value(cycles, khz).unwrap_or_default();
     let rows: Vec<Row> = timelines
         .iter()
         .map(|ap| {
             let reached = Reached::of(&ap.stamps);
-            let end = match timeline::phases(&ap.stamps) {
-                Ok(_) if ap.end == ApEnd::Online => None,
-                Err(_) if ap.end == ApEnd::Online => {
-                    Some(("no phases", "online, but its stamps make no phases".to_owned()))
-                }
-                _ => Some(("lost", ending(ap.end))),
-            };
-            let value = |cycles| scale.value(cycles, khz).unwrap_or_default();
             let span = reached.map(|Reached { init, phases }| (value(init), phases.map(value)));
-            match end {
-                None => Row { label: ap.cpu.to_string(), span, end: None },
-                Some((word, text)) => {
-                    let last = reached.map_or(0.0, |reached| value(reached.last()));
-                    Row { label: format!("{} ({word})", ap.cpu), span, end: Some((last, text)) }
-                }
-            }
+            let (note, end) = if ap.end != ApEnd::Online {
+                let last = reached.map_or(0.0, |reached| value(reached.last()));
+                (" (lost)", Some((last, ending(ap.end))))
+            } else if timeline::phases(&ap.stamps).is_err() {
+                (" (no phases)", None)
+            } else {
+                ("", None)
+            };
+            Row { label: format!("{}{note}", ap.cpu), span, end }
         })
         .collect();
     if rows.is_empty() {
@@ -257,14 +256,16 @@ fn trial_timeline(
         header: header("AP", ["init"].into_iter().chain(Phase::ALL.map(Phase::name)), unit),
         rows: rows
             .iter()
-            .map(|Row { label, span, end }| {
-                let values =
-                    span.iter().flat_map(|(init, phases)| [*init].into_iter().chain(*phases));
+            .zip(timelines)
+            .map(|(Row { label, end, .. }, ap)| {
                 let name =
                     end.as_ref().map_or(label.clone(), |(_, text)| format!("{label}: {text}"));
-                let mut row = vec![name];
-                row.extend(values.map(|value| format!("{value:.decimals$}")));
-                row
+                let init = ap.stamps.get(Stamp::Init).and_then(|init| u64::try_from(init).ok());
+                // What an AP did not get through has no length.
+                let phases = Phase::ALL.map(|phase| phase.of(&ap.stamps).map(|cycles| cycles.0));
+                let value = |cycles: u64| format!("{:.decimals$}", value(cycles));
+                let text = |cycles: Option<u64>| cycles.map_or(NONE.to_owned(), value);
+                [name].into_iter().chain([init].into_iter().chain(phases).map(text)).collect()
             })
             .collect(),
     };

@@ -234,6 +234,25 @@ fn runs_with_little_in_them_have_reports_too() {
     }
 }
 
+/// With `stamp-set=ends` no AP has phases, and none is lost.
+#[test]
+fn an_online_ap_without_phases_is_not_drawn_as_lost() {
+    let (_keep, folder) = folder();
+    let path = folder.join("capture.bin");
+    let bytes = changed("repetitions=1 stamp-set=ends", 3, |body| {
+        let Body::ApTimeline(ap) = body else { return };
+        let stamps = ap.stamps;
+        ap.stamps = Stamps::default();
+        for stamp in [Stamp::Init, Stamp::Online] {
+            ap.stamps.set(stamp, stamps.get(stamp).unwrap());
+        }
+    });
+    fs::write(&path, bytes).unwrap();
+    report::write(&Run::open(&path).unwrap(), &folder).unwrap();
+    let svg = fs::read_to_string(folder.join("figures/timeline-serial.svg")).unwrap();
+    assert!(svg.contains("CPU 2 (no phases)") && !svg.contains("lost"), "{svg}");
+}
+
 #[test]
 fn a_lost_ap_is_drawn_as_far_as_it_came_with_a_mark_at_its_last_stamp() {
     let (_keep, folder) = folder();
@@ -280,6 +299,10 @@ fn a_lost_ap_is_drawn_as_far_as_it_came_with_a_mark_at_its_last_stamp() {
         ])
     );
     assert!(page.contains("✕ lost, at its last stamp"));
+    // What an AP did not get through has no number.
+    let (_, row) = page.split_once("CPU 3 (lost): lost after sipi</th>").unwrap();
+    let (row, _) = row.split_once("</tr>").unwrap();
+    assert_eq!((row.matches("<td").count(), row.matches(">–<").count()), (7, 6), "{row}");
     // A warning's code is code, and what it names is text.
     assert!(page.contains("lost CPU 2 after <code>callin_begin</code>, CPU 3 after"), "{page}");
 }

@@ -403,7 +403,7 @@ impl<'a> Judge<'a> {
             let Some(error) = &boot.summary.error else { continue };
             self.rows.push(Row {
                 line: None,
-                cell: format!("{}, {} CPUs", printable(&boot.engine), boot.smp),
+                cell: format!("{}, {}", printable(&boot.engine), counted(boot.smp.into(), "CPU")),
                 figure: "boot",
                 measured: "an error".to_owned(),
                 allowed: "a goodbye".to_owned(),

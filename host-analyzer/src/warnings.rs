@@ -82,7 +82,8 @@ fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
         warn("the frame that tells the clock's frequency is lost".to_owned());
     }
     if let Some(asked) = boot.asked_smp.filter(|asked| *asked != boot.smp) {
-        warn(format!("the engine was asked for {asked} CPUs, the kernel found {}", boot.smp));
+        let asked = counted(asked.into(), "CPU");
+        warn(format!("the engine was asked for {asked}, the kernel found {}", boot.smp));
     }
     for cell in boot.cells.iter().filter(|cell| cell.cell.is_none()) {
         let count = counted(u64::from(cell.whole), "trial");

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 ///
 /// The six phases are the means over the APs of a trial, then the medians over the trials.
 /// `vs serial` is how many times as fast a cell is as `strategy=serial` on the same engine and
-/// CPU count with otherwise equal options.
+/// CPU count with otherwise equal options; nothing stands there where one of the two lost an AP.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo analyze show                                     # the last run

@@ -4,6 +4,7 @@
 use super::{Figure, Machine, Published};
 use crate::failure::Failure;
 use crate::run::{Cell, Run};
+use crate::warnings::counted;
 use bringup::options::{Kick, Options, Step, Strategy, TscSync};
 use miette::miette;
 
@@ -181,7 +182,7 @@ fn none_covered(run: &Run, machines: &[Machine]) -> Failure {
         let profile = cell.profile.as_deref().map_or("no profile".to_owned(), |profile| {
             format!("the profile `{}`", profile.escape_debug())
         });
-        let told = format!("{profile} with {} CPUs", cell.smp);
+        let told = format!("{profile} with {}", counted(cell.smp.into(), "CPU"));
         if !has.contains(&told) {
             has.push(told);
         }

@@ -8,7 +8,9 @@ mod simulated;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bringup::frame::ApEnd;
 use bringup::phase::Phase;
+use bringup::stamp::Stamp;
 use browser::Browser;
 use host_analyzer::report;
 use host_analyzer::run::Run;
@@ -63,6 +65,26 @@ fn every_ap_has_a_rectangle_for_each_phase_that_is_not_empty() {
         assert_eq!(browser.run(&script), json!(expected), "cell {index}");
         assert!(expected >= 3 * 4);
     }
+    assert_eq!(browser.console(), [""; 0]);
+}
+
+#[test]
+fn a_lost_ap_has_a_rectangle_as_far_as_it_came() {
+    let line = "repetitions=1 cost-kick=100us cost-wake=1ms limit=20ms fault=never:2";
+    let (keep, page) = reported_of(line, &[4]);
+    let run = Run::open(keep.path()).unwrap();
+    let trial = run.median_trials().unwrap().remove(0).unwrap();
+    let (lost, online): (Vec<_>, Vec<_>) =
+        trial.timelines.into_iter().partition(|ap| ap.end != ApEnd::Online);
+    let phases = online
+        .iter()
+        .flat_map(|ap| Phase::ALL.map(|phase| phase.of(&ap.stamps).unwrap().0))
+        .filter(|cycles| *cycles > 0);
+    let [sipi, init] = [Stamp::Sipi, Stamp::Init].map(|stamp| lost[0].stamps.get(stamp));
+    assert!(lost.len() == 1 && sipi > init, "{lost:?}");
+    let browser = Browser::open(&page, 1280, false);
+    let script = "return Number(document.getElementById('timeline-chart').dataset.rects);";
+    assert_eq!(browser.run(script), json!(phases.count() + 1));
     assert_eq!(browser.console(), [""; 0]);
 }
 

@@ -16,6 +16,7 @@ pub mod document;
 pub mod export;
 pub mod failure;
 pub mod file;
+mod html;
 pub mod manifest;
 pub mod manual;
 mod markdown;

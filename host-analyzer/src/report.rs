@@ -15,8 +15,6 @@ use data::Data;
 use miette::miette;
 use std::path::Path;
 
-pub(crate) use page::with_code;
-
 /// Writes `report.html`, `figures/*.svg` and `figures/*.png` into a folder: the page opens offline,
 /// with everything that it needs inside; the figures are for use elsewhere. Makes the folder where
 /// it is missing.

@@ -2,9 +2,9 @@
 
 use super::{CellPair, Comparison, Figure, Verdict};
 use crate::failure::Failure;
+use crate::html::with_code;
 use crate::markdown::{Room, plain};
 use crate::measure::Measure;
-use crate::report::with_code;
 use crate::run::{Cell, Run};
 use crate::show::{Column, drawn};
 use crate::statistics::Interval;

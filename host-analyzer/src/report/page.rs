@@ -7,6 +7,7 @@ use super::data::Data;
 use super::figure::{Figure, GRID, INK, Kind, PAPER, phase_colour};
 use super::headline;
 use super::tables::{self, CellTable};
+use crate::html::with_code;
 use crate::manifest::Manifest;
 use crate::run::{Cell, FullTrial, Machine, Run};
 use crate::show::{Column, caption, columns, found};
@@ -175,23 +176,6 @@ impl<'a> Page<'a> {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     }
-}
-
-/// Text as HTML: everything in it is escaped, and what stands between backticks is code.
-pub(crate) fn with_code(text: &str) -> String {
-    let pieces: Vec<String> = text
-        .split('`')
-        .map(|piece| piece.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
-        .collect();
-    // One that has no partner begins no code.
-    if pieces.len().is_multiple_of(2) {
-        return pieces.join("`");
-    }
-    let of = |(index, piece): (usize, &String)| match index % 2 {
-        0 => piece.clone(),
-        _ => format!("<code>{piece}</code>"),
-    };
-    pieces.iter().enumerate().map(of).collect()
 }
 
 /// Every kind of machine of a run, with the engine that made it first.

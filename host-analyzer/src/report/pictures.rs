@@ -6,6 +6,7 @@
 
 use super::data::{ending, median_of};
 use super::figure::{self, Bar, Figure, Kind, Line, Numbers, Row};
+use super::tables::NONE;
 use crate::critical::lower_bound;
 use crate::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
@@ -22,9 +23,6 @@ const MANY_LINES: usize = 8;
 
 /// A file's name has no more than so many characters of its group's name.
 const LONGEST_NAME: usize = 100;
-
-/// What stands where there is nothing to tell.
-const NONE: &str = "–";
 
 /// Every figure of a run, in the order of the page.
 pub fn of(run: &Run, shown: &[Vec<FullTrial>]) -> Vec<Figure> {

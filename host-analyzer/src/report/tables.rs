@@ -7,7 +7,7 @@ use crate::unit::{Scale, Unit};
 use bringup::phase::Phase;
 
 /// What stands where there is nothing to tell.
-const NONE: &str = "–";
+pub const NONE: &str = "–";
 
 /// A table of the page. Each row is of one cell, so that the filter can hide it.
 pub struct CellTable {

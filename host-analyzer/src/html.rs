@@ -1,0 +1,35 @@
+//! Text as HTML.
+
+/// Text as HTML: everything in it is escaped, and what stands between backticks is code.
+pub(crate) fn with_code(text: &str) -> String {
+    let pieces: Vec<String> = text
+        .split('`')
+        .map(|piece| piece.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+        .collect();
+    // One that has no partner begins no code.
+    if pieces.len().is_multiple_of(2) {
+        return pieces.join("`");
+    }
+    let of = |(index, piece): (usize, &String)| match index % 2 {
+        0 => piece.clone(),
+        _ => format!("<code>{piece}</code>"),
+    };
+    pieces.iter().enumerate().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_nothing_is_markup() {
+        for (text, html) in [
+            ("lost CPU 3 after `sipi`", "lost CPU 3 after <code>sipi</code>"),
+            ("`a<b`, `c` & d", "<code>a&lt;b</code>, <code>c</code> &amp; d"),
+            ("one ` alone", "one ` alone"),
+            ("", ""),
+        ] {
+            assert_eq!(with_code(text), html);
+        }
+    }
+}

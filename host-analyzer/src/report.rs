@@ -22,18 +22,29 @@ use std::path::Path;
 /// Fails with [`Failure::Request`] where that is no folder, with [`Failure::Environment`] where a
 /// file can't be written, or a capture no longer be read.
 pub fn write(run: &Run, folder: &Path) -> Result<(), Failure> {
+    write_watched(run, folder, &mut |_| Ok(()))
+}
+
+/// The same; `watch` is called before each picture with the number of those that are drawn.
+///
+/// Fails where `watch` does, with its failure.
+pub fn write_watched(
+    run: &Run,
+    folder: &Path,
+    watch: &mut dyn FnMut(usize) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let figures_folder = folder.join("figures");
     make_folder(&figures_folder)?;
     let shown = run.with_timelines(&data::shown(run))?;
-    let figures = pictures::of(run, &shown);
-    for figure in &figures {
+    let pictures = pictures::of(run, &shown, pictures::MANY_FIGURES, watch)?;
+    for figure in &pictures.figures {
         let file = figures_folder.join(&figure.file);
         write_whole(&file, figure.svg.as_bytes())?;
         write_whole(&file.with_extension("png"), &figure.png)?;
     }
     let data = Data::of(run, &shown);
     let json = data.json().map_err(|error| at_fault(run, &error))?;
-    let page = page::Page::of(run, &figures, &shown, &data, &json);
+    let page = page::Page::of(run, &pictures, &shown, &data, &json);
     let html = page.render().map_err(|error| at_fault(run, &error))?;
     write_whole(&folder.join("report.html"), html.as_bytes())
 }

@@ -1,10 +1,18 @@
 //! What the user sees while boots run: a bar with the time left, or lines without a terminal.
 
+use crate::interrupt;
 use bringup::frame::{ApEnd, Body, Frame, TrialEnd};
 use bringup::options::Options;
 use bringup::plan::Plan;
+use host_analyzer::failure::Failure;
+use host_analyzer::report;
+use host_analyzer::run::Run;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Without a terminal, a report that takes longer than this says so once.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Without a terminal, what gets a line of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +38,26 @@ pub struct Progress {
     aps: u32,
     wrong: u32,
     trials: u32,
+}
+
+/// Writes the report of a run into its folder, and shows how far it is.
+///
+/// Fails as [`report::write_watched`] does, and where the user interrupts.
+pub fn report(run: &Run, folder: &Path) -> Result<(), Failure> {
+    let what = format!("the report of {} cells", run.cells.len());
+    let spinner = ProgressBar::new_spinner().with_message(what.clone());
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    let (began, mut said) = (Instant::now(), false);
+    let written = report::write_watched(run, folder, &mut |pictures| {
+        spinner.set_message(format!("{what}: {pictures} pictures"));
+        if spinner.is_hidden() && !said && began.elapsed() > PATIENCE {
+            said = true;
+            eprintln!("writing {what} …");
+        }
+        interrupt::check()
+    });
+    spinner.finish_and_clear();
+    written
 }
 
 /// How much work a boot is, in AP timelines and trial ends; the unit of the bar.

@@ -4,13 +4,12 @@ use crate::boot::{Order, boot};
 use crate::host::{self, host, rfc3339};
 use crate::kernel::{self, Kernel};
 use crate::profile::Profile;
-use crate::progress::{Lines, Progress, work};
+use crate::progress::{self, Lines, Progress, work};
 use crate::run_folder::RunFolder;
 use crate::scenario::{CommandLine, Group, Scenario};
 use crate::{probe, root};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest::{self, Manifest, SCHEMA};
-use host_analyzer::report;
 use host_analyzer::run::Run;
 use miette::{Report, miette};
 use std::path::{self, Path};
@@ -22,7 +21,7 @@ use std::path::{self, Path};
 /// kernel refuses its options; what a failed boot has sent is kept, and the message says where.
 pub fn execute(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
     // There are as many runs as scenarios.
-    together(&[scenario], results, lines, &report::write).map(|mut runs| runs.swap_remove(0))
+    together(&[scenario], results, lines, &progress::report).map(|mut runs| runs.swap_remove(0))
 }
 
 /// What is made of a run before it appears; it gets the run and its folder.

@@ -6,6 +6,7 @@
 use super::data::Data;
 use super::figure::{Figure, GRID, INK, Kind, PAPER, phase_colour};
 use super::headline;
+use super::pictures::Pictures;
 use super::tables::{self, CellTable};
 use crate::html::with_code;
 use crate::manifest::Manifest;
@@ -48,6 +49,8 @@ pub struct Page<'a> {
     json: &'a str,
     /// Cells whose timelines would have made the page too large.
     without_timelines: usize,
+    /// Cells that have no static figure, since there are very many.
+    without_figures: usize,
     phases: Section<'a>,
     /// Whether there are several CPU counts.
     curve: bool,
@@ -105,14 +108,15 @@ impl<'a> Page<'a> {
     /// The page of a run, given the trials that are shown AP by AP.
     pub fn of(
         run: &'a Run,
-        figures: &'a [Figure],
+        pictures: &'a Pictures,
         shown: &[Vec<FullTrial>],
         data: &'a Data,
         json: &'a str,
     ) -> Page<'a> {
         let mut bytes = 0;
         let mut section = |kind, table| {
-            let figures = figures.iter().filter(|figure| figure.kind == kind).map(|figure| {
+            let figures = pictures.figures.iter().filter(|figure| figure.kind == kind);
+            let figures = figures.map(|figure| {
                 bytes += figure.svg.len();
                 Shown { figure, drawn: bytes <= MOST_DRAWN }
             });
@@ -137,6 +141,7 @@ impl<'a> Page<'a> {
             data,
             json,
             without_timelines: data.without_timelines(),
+            without_figures: pictures.cells_left_out,
             phases: section(Kind::Phases, tables::phases(data)),
             curve: data.axes.iter().any(|axis| axis.key == "CPUs"),
             totals: section(Kind::Totals, tables::totals(data)),

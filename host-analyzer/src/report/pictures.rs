@@ -2,12 +2,14 @@
 //!
 //! Cells that differ in strategy and CPU count alone are one group; each group gets a bar chart of
 //! the phases and a timeline for each strategy at its largest CPU count. The totals of all groups
-//! are lines of one chart, or of one for each group where they are many.
+//! are lines of one chart, or of one for each group where they are many. A run of very many groups
+//! gets the pictures of the first ones alone.
 
 use super::data::{ending, median_of};
 use super::figure::{self, Bar, Figure, Kind, Line, Numbers, Row};
 use super::tables::NONE;
 use crate::critical::lower_bound;
+use crate::failure::Failure;
 use crate::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
 use crate::timeline::{self, Reached};
@@ -21,33 +23,62 @@ use std::slice;
 /// More lines than this are not put in one chart.
 const MANY_LINES: usize = 8;
 
+/// Once there are so many figures, no further group gets any: nobody looks at them one by one, and
+/// drawing takes some 20 ms each.
+pub const MANY_FIGURES: usize = 150;
+
 /// A file's name has no more than so many characters of its group's name.
 const LONGEST_NAME: usize = 100;
 
-/// Every figure of a run, in the order of the page.
-pub fn of(run: &Run, shown: &[Vec<FullTrial>]) -> Vec<Figure> {
+/// What was drawn of a run.
+pub struct Pictures {
+    /// The figures, in the order of the page.
+    pub figures: Vec<Figure>,
+    /// How many cells there was nothing drawn of, since there are very many.
+    pub cells_left_out: usize,
+}
+
+/// The figures of a run, where groups get some until there are `many`; `watch` is called before each
+/// with the number of those before it.
+///
+/// Fails where `watch` does.
+pub fn of(
+    run: &Run,
+    shown: &[Vec<FullTrial>],
+    many: usize,
+    watch: &mut dyn FnMut(usize) -> Result<(), Failure>,
+) -> Result<Pictures, Failure> {
     let trials: Vec<Option<&FullTrial>> = shown.iter().map(|shown| median_of(shown)).collect();
     let groups = groups(run);
     let mut figures = Vec::new();
+    let mut cells_left_out = 0;
     // Where they are few enough to be told apart, all lines are in one chart.
     let together = groups.len() > 1 && count_lines(run, &groups) <= MANY_LINES;
     if together {
+        watch(figures.len())?;
         figures.extend(totals(run, &trials, "", "", &groups));
     }
     for group in &groups {
+        if figures.len() >= many {
+            cells_left_out += group.cells.len();
+            continue;
+        }
+        watch(figures.len())?;
         figures.extend(phases(run, group));
         if !together {
+            watch(figures.len())?;
             let alone = slice::from_ref(group);
             figures.extend(totals(run, &trials, &group.behind(), &group.file, alone));
         }
         let most = group.cells.iter().map(|cell| run.cells[*cell].smp).max();
         for cell in group.cells.iter().filter(|cell| Some(run.cells[**cell].smp) == most) {
             if let Some(trial) = trials[*cell] {
+                watch(figures.len())?;
                 figures.extend(trial_timeline(group, &run.cells[*cell], trial));
             }
         }
     }
-    figures
+    Ok(Pictures { figures, cells_left_out })
 }
 
 /// Cells that differ in strategy and CPU count alone.
@@ -295,4 +326,54 @@ fn plain(name: &str, taken: &[Group]) -> String {
         .map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") })
         .find(free)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bringup::frame::Frame;
+    use bringup::wire::{MAX_FRAME, encode};
+    use miette::miette;
+    use std::fs;
+
+    /// A run of three cells with two CPUs that differ in an option.
+    fn run_of_three() -> (tempfile::TempDir, Run) {
+        let (mut bytes, mut buffer) = (Vec::new(), [0; MAX_FRAME]);
+        let cells = "cell tsc-window=1us cell tsc-window=2us cell tsc-window=3us";
+        bringup::sim::boot(cells, 2, 1_000_000, &mut |frame: &Frame<'_>| {
+            bytes.extend_from_slice(encode(frame, &mut buffer).unwrap());
+        })
+        .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("capture.bin");
+        fs::write(&path, bytes).unwrap();
+        let run = Run::open(&path).unwrap();
+        (folder, run)
+    }
+
+    fn drawn(many: usize, watch: &mut dyn FnMut(usize) -> Result<(), Failure>) -> Option<Pictures> {
+        let (_keep, run) = run_of_three();
+        let shown = run.with_timelines(&crate::report::data::shown(&run)).unwrap();
+        of(&run, &shown, many, watch).ok()
+    }
+
+    #[test]
+    fn when_there_are_many_figures_the_cells_without_any_are_counted() {
+        // One chart of the totals, then the phases and a timeline of each cell.
+        let few = drawn(2, &mut |_| Ok(())).unwrap();
+        assert_eq!((few.figures.len(), few.cells_left_out), (3, 2));
+        let all = drawn(MANY_FIGURES, &mut |_| Ok(())).unwrap();
+        assert_eq!((all.figures.len(), all.cells_left_out), (7, 0));
+    }
+
+    #[test]
+    fn drawing_ends_when_the_watcher_says_so() {
+        let mut calls = Vec::new();
+        let drawn = drawn(MANY_FIGURES, &mut |done| {
+            calls.push(done);
+            if done < 2 { Ok(()) } else { Err(Failure::Environment(miette!("interrupted"))) }
+        });
+        assert!(drawn.is_none());
+        assert_eq!(calls, [0, 1, 2]);
+    }
 }

@@ -31,3 +31,5 @@ pub mod statistics;
 pub mod timeline;
 pub mod unit;
 mod warnings;
+
+pub use warnings::printable;

@@ -274,8 +274,9 @@ fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
     if beyond > 0 { format!("{text} and {beyond} more") } else { text }
 }
 
-/// The text with control characters written out: what a capture says must not steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
+/// The text with control characters written out: what a capture or an engine says must not steer a
+/// terminal.
+pub fn printable(text: &str) -> String {
     let escape =
         |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
     text.chars().map(escape).collect()

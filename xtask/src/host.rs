@@ -18,7 +18,7 @@ pub fn host() -> Host {
     };
     let unknown = || "unknown".to_owned();
     let system = field("/etc/os-release", "PRETTY_NAME", '=');
-    let release = said("uname", &["-sr"]);
+    let release = said("uname", &["-sr"]).ok();
     Host {
         cpu: field("/proc/cpuinfo", "model name", ':').unwrap_or_else(unknown),
         cpus: thread::available_parallelism().map_or(1, usize::from),
@@ -40,8 +40,8 @@ pub fn load() -> Option<f64> {
 /// outside git.
 pub fn git_revision(root: &Path) -> Option<String> {
     let root = root.to_str()?;
-    let revision = said("git", &["-C", root, "rev-parse", "HEAD"])?;
-    let changes = said("git", &["-C", root, "status", "--porcelain"])?;
+    let revision = said("git", &["-C", root, "rev-parse", "HEAD"]).ok()?;
+    let changes = said("git", &["-C", root, "status", "--porcelain"]).ok()?;
     Some(if changes.is_empty() { revision } else { revision + "-dirty" })
 }
 

@@ -50,11 +50,12 @@ impl Toolchain {
     pub fn find() -> Result<Toolchain, Failure> {
         let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
         let ask = |arguments: &[&str]| {
-            process::said(&rustc, arguments).ok_or_else(|| {
+            process::said(&rustc, arguments).map_err(|failure| {
                 Failure::Environment(miette!(
                     help = "install a stable Rust toolchain, best with rustup, and try again",
-                    "`{rustc} {}` does not work",
-                    arguments.join(" ")
+                    "`{rustc} {}` does not work: {}",
+                    arguments.join(" "),
+                    failure.report()
                 ))
             })
         };

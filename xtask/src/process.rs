@@ -2,25 +2,39 @@
 
 use crate::interrupt;
 use host_analyzer::failure::Failure;
+use host_analyzer::printable;
 use miette::miette;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, kill_process_group, waitid,
 };
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a child is looked at.
+/// How often a child is looked at, at first; then less and less often.
+const QUICK: Duration = Duration::from_millis(1);
+
+/// How often a child is looked at in the long run.
 const POLL: Duration = Duration::from_millis(20);
 
 /// How long a command has to end in order when it is asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How much of a child's output is kept, in bytes; the rest is read and dropped.
-const KEPT: u64 = 1024 * 1024;
+/// How long a child's pipe is read after the child has ended. What it has started may hold the pipe
+/// open for ever, as a daemon does that a package starts when it is installed.
+const REST: Duration = Duration::from_secs(1);
+
+/// How long a command may take that only reports something, such as its version.
+pub const SHORT: Duration = Duration::from_secs(30);
+
+/// How much of a command's output is kept, in bytes: what a compiler says of a few mistakes.
+const KEPT: usize = 128 * 1024;
 
 /// A child and all that it starts in its process group; dropping it kills them.
 ///
@@ -108,15 +122,80 @@ fn tie(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(set) }
 }
 
-/// Reads a pipe to its end in the background.
-pub fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // A pipe that can't be read any more has ended, too.
-        let _ = pipe.by_ref().take(KEPT).read_to_end(&mut bytes);
-        let _ = io::copy(&mut pipe, &mut io::sink());
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// What a pipe brings; it is read in the background.
+#[derive(Debug)]
+pub struct Collected {
+    excerpt: Arc<Mutex<Excerpt>>,
+    /// Disconnected when the pipe has ended.
+    reading: Receiver<()>,
+}
+
+impl Collected {
+    /// Reads a pipe to its end, and keeps so many bytes: half of them from the begin, half from the
+    /// end.
+    pub fn from(mut pipe: impl Read + Send + 'static, kept: usize) -> Collected {
+        let excerpt = Arc::new(Mutex::new(Excerpt { half: kept / 2, ..Excerpt::default() }));
+        let (reader, reading) = mpsc::channel();
+        let shared = Arc::clone(&excerpt);
+        thread::spawn(move || {
+            let _reader: mpsc::Sender<()> = reader;
+            let mut chunk = [0; 16 * 1024];
+            loop {
+                match pipe.read(&mut chunk) {
+                    Ok(0) => break,
+                    Ok(length) => {
+                        let mut excerpt = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                        excerpt.push(&chunk[..length]);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    // A pipe that can't be read any more has ended, too.
+                    Err(_) => break,
+                }
+            }
+        });
+        Collected { excerpt, reading }
+    }
+
+    /// The text, once the child has ended: all that the pipe brought until its own end, or until a
+    /// moment later.
+    pub fn text(self) -> String {
+        // Nothing is ever sent.
+        let _ = self.reading.recv_timeout(REST);
+        self.excerpt.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+}
+
+/// Begin and end of a stream of bytes.
+#[derive(Debug, Default)]
+struct Excerpt {
+    /// How many bytes of each are kept.
+    half: usize,
+    begin: Vec<u8>,
+    end: VecDeque<u8>,
+    left_out: u64,
+}
+
+impl Excerpt {
+    fn push(&mut self, bytes: &[u8]) {
+        let (begin, rest) = bytes.split_at(bytes.len().min(self.half - self.begin.len()));
+        self.begin.extend_from_slice(begin);
+        self.end.extend(rest);
+        let beyond = self.end.len().saturating_sub(self.half);
+        self.end.drain(..beyond);
+        self.left_out += beyond as u64;
+    }
+
+    /// The bytes as a text that does not steer a terminal.
+    fn text(&self) -> String {
+        let mut bytes = self.begin.clone();
+        if self.left_out > 0 {
+            bytes.extend_from_slice(format!("\n… {} bytes left out …\n", self.left_out).as_bytes());
+        }
+        bytes.extend(&self.end);
+        let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n").replace('\t', "    ");
+        let lines: Vec<String> = text.split('\n').map(printable).collect();
+        lines.join("\n")
+    }
 }
 
 /// A command that has ended.
@@ -136,12 +215,15 @@ pub enum Output {
     Shown,
     /// It is kept in [`Finished::output`].
     Kept,
+    /// Standard output is kept there, standard error is dropped.
+    KeptWithoutErrors,
 }
 
 /// Runs a command to its end.
 ///
-/// `waiting` is called again and again with the time that has passed. Fails where the command
-/// can't be started, takes longer than `limit`, or the user interrupts.
+/// `waiting` is called again and again with the time that has passed. What the command leaves
+/// running is left alone, and not waited for. Fails where the command can't be started, takes longer
+/// than `limit`, or the user interrupts.
 pub fn finish(
     command: &mut Command,
     output: Output,
@@ -156,7 +238,12 @@ pub fn finish(
         Output::Kept => {
             let (reader, writer) = io::pipe().map_err(failed)?;
             command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-            Some(collect(reader))
+            Some(Collected::from(reader, KEPT))
+        }
+        Output::KeptWithoutErrors => {
+            let (reader, writer) = io::pipe().map_err(failed)?;
+            command.stdout(writer).stderr(Stdio::null());
+            Some(Collected::from(reader, KEPT))
         }
     };
     let began = Instant::now();
@@ -164,6 +251,7 @@ pub fn finish(
     // The command holds the pipe's writing end; without it the reader sees the end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = spawned.map_err(failed)?;
+    let mut pause = QUICK;
     let status = loop {
         if let Err(interrupted) = interrupt::check() {
             // What does not heed it is killed when `child` is dropped.
@@ -176,28 +264,33 @@ pub fn finish(
         if let Some(limit) = limit.filter(|limit| began.elapsed() > *limit) {
             let _ = child.terminate();
             child.kill().map_err(failed)?;
-            let output = collected.map_or_else(String::new, joined);
+            let output = collected.map_or_else(String::new, Collected::text);
             return Err(Failure::Environment(miette!(
                 "`{program}` did not end within {} s and was killed\n{output}",
                 limit.as_secs()
             )));
         }
         waiting(began.elapsed());
-        thread::sleep(POLL);
+        thread::sleep(pause);
+        pause = (pause * 2).min(POLL);
     };
-    Ok(Finished { status, output: collected.map_or_else(String::new, joined) })
+    Ok(Finished { status, output: collected.map_or_else(String::new, Collected::text) })
 }
 
-/// The text of a [`collect`] whose pipe has ended.
-pub fn joined(collected: JoinHandle<String>) -> String {
-    collected.join().unwrap_or_default()
-}
-
-/// The standard output of a short command, trimmed; `None` where it can't be run or fails.
-pub fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
+/// The standard output of a short command, trimmed.
+///
+/// Fails, with the reason, where it can't be run, fails itself, or takes too long.
+pub fn said(program: &str, arguments: &[&str]) -> Result<String, Failure> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let finished = finish(&mut command, Output::KeptWithoutErrors, Some(SHORT), |_| ())?;
+    match finished.status.success() {
+        true => Ok(finished.output.trim().to_owned()),
+        false => {
+            let words = arguments.join(" ");
+            Err(Failure::Environment(miette!("`{program} {words}` failed: {}", finished.status)))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -228,6 +321,56 @@ mod tests {
                 .unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(20));
         assert!(error.report().to_string().contains("begun"), "{:?}", error.report());
+    }
+
+    /// Ends that command when it is dropped.
+    struct Leftover(tempfile::NamedTempFile);
+
+    impl Leftover {
+        /// The script, behind which a process of its own session holds the pipes open.
+        fn of(script: &str) -> (Leftover, Command) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let daemon =
+                format!("setsid sh -c 'echo $$ > {}; exec sleep 60' &", file.path().display());
+            (Leftover(file), shell(&format!("{daemon} {script}")))
+        }
+    }
+
+    impl Drop for Leftover {
+        fn drop(&mut self) {
+            let process = std::fs::read_to_string(self.0.path()).unwrap_or_default();
+            if let Some(process) = process.trim().parse().ok().and_then(Pid::from_raw) {
+                let _ = rustix::process::kill_process(process, Signal::KILL);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_command_leaves_running_is_not_waited_for() {
+        let (_leftover, mut command) = Leftover::of("echo done; sleep 0.2");
+        let began = Instant::now();
+        let finished = finish(&mut command, Output::Kept, None, |_| ()).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(30));
+        assert!(finished.status.success());
+        assert_eq!(finished.output, "done\n");
+    }
+
+    #[test]
+    fn long_output_is_kept_at_both_ends_without_what_steers_a_terminal() {
+        let bytes = b"\x1b[31mred\x1b[0m\0\r\n\tbegin".iter().copied();
+        let bytes: Vec<u8> = bytes.chain([b'x'; 5000]).chain(*b"the end").collect();
+        let text = Collected::from(io::Cursor::new(bytes), 200).text();
+        assert!(text.starts_with("\\u{1b}[31mred\\u{1b}[0m\\u{0}\n    beginxx"), "{text}");
+        assert!(text.ends_with("xxthe end"), "{text}");
+        assert!(text.contains("xx\n… 4828 bytes left out …\nxx"), "{text}");
+        assert!(text.len() < 300, "{text}");
+    }
+
+    #[test]
+    fn a_short_command_says_why_it_has_nothing_to_say() {
+        assert_eq!(said("sh", &["-c", "echo; echo yes; echo no >&2"]).unwrap(), "yes");
+        let why = said("sh", &["-c", "exit 3"]).unwrap_err();
+        assert!(why.report().to_string().contains("exit status: 3"), "{:?}", why.report());
     }
 
     #[test]

@@ -227,7 +227,7 @@ fn component_step() -> Result<Option<Step>, Failure> {
     let cargo = cargo_program();
     let lacks = |component: &&str| {
         let subcommand = if *component == "rustfmt" { "fmt" } else { *component };
-        process::said(&cargo, &[subcommand, "--version"]).is_none()
+        process::said(&cargo, &[subcommand, "--version"]).is_err()
     };
     let missing: Vec<&str> = ["rustfmt", "clippy"].into_iter().filter(lacks).collect();
     if missing.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::started::Started;
 use super::{Engine, MOST_CPUS, Running, Start, program};
-use crate::process::{Output, finish};
+use crate::process::{Output, SHORT, finish};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use miette::{Report, miette};
@@ -11,7 +11,6 @@ use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::Duration;
 
 /// What the words of a command can hold; each is replaced by what a boot is told.
 pub const PLACEHOLDERS: [&str; 4] = ["kernel", "cmdline", "smp", "capture"];
@@ -20,8 +19,8 @@ pub const PLACEHOLDERS: [&str; 4] = ["kernel", "cmdline", "smp", "capture"];
 /// most others.
 pub const LONGEST_COMMAND_LINE: usize = 4095;
 
-/// How long a command may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A version has no more than so many characters.
+const LONGEST_VERSION: usize = 200;
 
 /// A command that boots the kernel and writes the capture.
 #[derive(Clone, Debug)]
@@ -117,10 +116,12 @@ impl Engine for Command {
                 self.name()
             ))
         };
-        let finished = finish(&mut command, Output::Kept, Some(PATIENCE), |_| ())
+        let finished = finish(&mut command, Output::Kept, Some(SHORT), |_| ())
             .map_err(|failure| failed(miette!("{}", failure.report())))?;
         match finished.output.lines().map(str::trim).find(|line| !line.is_empty()) {
-            Some(line) if finished.status.success() => Ok(line.to_owned()),
+            Some(line) if finished.status.success() => {
+                Ok(line.chars().take(LONGEST_VERSION).collect())
+            }
             _ => Err(failed(miette!("`{program}`, {}\n{}", finished.status, finished.output))),
         }
     }

@@ -10,6 +10,7 @@ use bringup::plan::Plan;
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use miette::miette;
+use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
@@ -177,18 +178,18 @@ impl Emulator {
             .collect()
     }
 
-    fn missing(&self) -> Failure {
+    fn missing(&self, why: &dyn fmt::Display) -> Failure {
         let program = self.program();
         Failure::Environment(match self.definition.qemu {
             Some(_) => miette!(
                 help = "the scenario names it by `qemu`: a path is relative to the scenario's \
                         file, a bare name is looked for on the PATH",
-                "`{program}` of the engine {} is not there, or does not run",
+                "`{program}` of the engine {} is not there, or does not run: {why}",
                 self.name()
             ),
             None => miette!(
                 help = "`cargo xtask setup` installs it; `--engine sim` needs nothing",
-                "`{program}` is not on the PATH, or does not run"
+                "`{program}` is not on the PATH, or does not run: {why}"
             ),
         })
     }
@@ -256,7 +257,8 @@ impl Engine for Emulator {
     }
 
     fn version(&self) -> Result<String, Failure> {
-        let text = said(&self.program(), &["--version"]).ok_or_else(|| self.missing())?;
+        let text = said(&self.program(), &["--version"])
+            .map_err(|failure| self.missing(failure.report()))?;
         Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 
@@ -265,7 +267,7 @@ impl Engine for Emulator {
         let command = [vec![program.clone()], self.arguments(start)].concat();
         let started = Started::spawn(command, self.place(start).0, Box::new(meaning));
         let mut started = started.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => self.missing(),
+            io::ErrorKind::NotFound => self.missing(&error),
             _ => Failure::Environment(miette!("can't start `{program}`: {error}")),
         })?;
         started.pinned = !self.exact()

@@ -1,13 +1,16 @@
 //! An engine that is a process of its own.
 
 use super::{Ending, Running};
-use crate::process::{Child, collect, joined};
+use crate::process::{Child, Collected};
 use host_analyzer::failure::Failure;
 use miette::miette;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
+
+/// How much of what an engine writes to its standard error is kept, in bytes: it is repeated in
+/// messages and in `run.json`.
+const KEPT: usize = 8 * 1024;
 
 /// Says of an exit status whether it is the due one, and what it means.
 pub type Meaning = Box<dyn Fn(ExitStatus) -> (bool, String)>;
@@ -19,7 +22,7 @@ pub struct Started {
     meaning: Meaning,
     /// True where each CPU's thread was put to a core of the host.
     pub pinned: bool,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<Collected>,
 }
 
 impl Started {
@@ -35,7 +38,8 @@ impl Started {
         let child = Child::spawn(&mut command)?;
         // `command` is dropped here, and with it the last writing end but the child's.
         drop(command);
-        Ok(Started { child, command: words, meaning, pinned: false, stderr: Some(collect(reader)) })
+        let stderr = Some(Collected::from(reader, KEPT));
+        Ok(Started { child, command: words, meaning, pinned: false, stderr })
     }
 
     /// Its process.
@@ -45,7 +49,7 @@ impl Started {
 
     fn ending(&mut self, status: ExitStatus) -> Ending {
         let (well, how) = (self.meaning)(status);
-        Ending { well, how, stderr: self.stderr.take().map_or_else(String::new, joined) }
+        Ending { well, how, stderr: self.stderr.take().map_or_else(String::new, Collected::text) }
     }
 
     fn lost_sight(&self, error: &io::Error) -> Failure {

@@ -587,13 +587,18 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
     // From the text, for the line and column in the message.
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
-    match manifest.boots.iter().find(|boot| !lies_inside(folder, &boot.capture)) {
-        None => Ok(manifest),
-        Some(boot) => Err(unusable(format!(
-            "the capture `{}` is outside the run's folder",
-            boot.capture.escape_debug()
-        ))),
+    let captures = manifest.boots.iter().map(|boot| &boot.capture);
+    for capture in captures {
+        let name = capture.escape_debug();
+        if !lies_inside(folder, capture) {
+            return Err(unusable(format!("the capture `{name}` is outside the run's folder")));
+        }
+        // A pipe would be waited for, a device has no end.
+        if fs::metadata(folder.join(capture)).is_ok_and(|about| !about.is_file()) {
+            return Err(unusable(format!("the capture `{name}` is no regular file")));
+        }
     }
+    Ok(manifest)
 }
 
 /// Whether a path of a manifest's stays in the folder, links followed. A run folder may come from

@@ -2,14 +2,20 @@
 
 use crate::engine::{Ending, Engine, Start};
 use crate::interrupt;
+use crate::progress::work;
 use bringup::frame::{Body, Error, Frame};
+use bringup::wire::MAX_FRAME;
 use host_analyzer::capture::{Decoder, Incompatible, Summary};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
+use host_analyzer::printable;
 use miette::{Report, miette};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +27,18 @@ const CALM: Duration = Duration::from_millis(25);
 
 /// How many lines of console text a message repeats.
 const CONSOLE_LINES: usize = 8;
+/// How many characters of each.
+const CONSOLE_WIDTH: usize = 200;
+
+/// What a capture may hold beside what its cells send: firmware text, the machine's list of CPUs,
+/// log lines.
+const BESIDE: u64 = 64 * MIB;
+
+/// How much is read of what an engine had written when it was stopped, in bytes: the last frames
+/// before the end, without that reading takes longer than the boot was allowed to.
+const LAST_LOOK: u64 = 64 * 1024;
+
+const MIB: u64 = 1024 * 1024;
 
 /// What is to be booted.
 #[derive(Clone, Copy)]
@@ -76,29 +94,46 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         over.set(over.get() || matches!(frame.body, Body::Goodbye(_) | Body::Error(_)));
         watch(frame);
     };
+    let most = most_bytes(order);
     let mut pause = QUICK;
-    let (ending, in_time) = loop {
+    let (ending, stopped) = loop {
         interrupt::check()?;
         // In this order: what came until the end is read after it.
         let ending = running.ended()?;
         let more = tail.read(&mut take)?;
+        let size = tail.size()?;
+        let why = if let Some(incompatible) = &tail.incompatible {
+            Some(format!("speaks another language: {incompatible}"))
+        } else if size > most {
+            Some(format!(
+                "wrote {} MiB to its capture, where its cells send less than {} MiB: nothing but the \
+                 bytes of the serial port may go there",
+                size / MIB,
+                most / MIB
+            ))
+        } else if ending.is_none() && began.elapsed() > order.limit {
+            let limit = order.limit.as_secs_f64();
+            Some(format!("did not say goodbye within its {limit} s and was killed"))
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            let ending = ending.map_or_else(|| running.kill(), Ok)?;
+            let until = tail.bytes + LAST_LOOK;
+            while tail.bytes < until && tail.read(&mut take)? {
+                interrupt::check()?;
+            }
+            break (ending, Some(why));
+        }
         if let Some(ending) = ending {
             while tail.read(&mut take)? {
                 interrupt::check()?;
             }
-            break (ending, true);
+            break (ending, None);
         }
         if over.get() && order.engine.endless() {
             let how = "killed after the kernel's last frame, as it stays".to_owned();
-            break (Ending { well: true, how, ..running.kill()? }, true);
-        }
-        if began.elapsed() > order.limit || tail.incompatible.is_some() {
-            let in_time = began.elapsed() <= order.limit;
-            let ending = running.kill()?;
-            while tail.read(&mut take)? {
-                interrupt::check()?;
-            }
-            break (ending, in_time);
+            break (Ending { well: true, how, ..running.kill()? }, None);
         }
         if more {
             continue;
@@ -108,16 +143,15 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     };
     let seconds = began.elapsed().as_secs_f64();
     let path = tail.path.clone();
-    let incompatible = tail.incompatible;
+    // One that came in what was read after the end.
+    let incompatible = tail.incompatible.map(|why| format!("speaks another language: {why}"));
+    let unread = tail.size()?.saturating_sub(tail.bytes);
     let summary = tail.finish(&mut take);
-    let judged = Judged { order, seen: &seen, summary: &summary, ending: &ending, path: &path };
-    let failure = if let Some(incompatible) = incompatible {
-        Some(judged.failure(&format!("speaks another language: {incompatible}")))
-    } else if !in_time {
-        let limit = order.limit.as_secs_f64();
-        Some(judged.failure(&format!("did not say goodbye within its {limit} s and was killed")))
-    } else {
-        judged.judge()
+    let judged =
+        Judged { order, seen: &seen, summary: &summary, ending: &ending, path: &path, unread };
+    let failure = match stopped.or(incompatible) {
+        Some(why) => Some(judged.failure(&why)),
+        None => judged.judge(),
     };
     Ok(Outcome {
         record: manifest::Boot {
@@ -143,47 +177,91 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     })
 }
 
+/// How many bytes a boot's capture can have at most: a frame of the greatest length for each AP of
+/// each trial, where a timeline has a tenth of it. An engine that writes more would fill the disk.
+fn most_bytes(order: &Order<'_>) -> u64 {
+    BESIDE + work(order.command_line, order.smp).saturating_mul(MAX_FRAME as u64)
+}
+
 /// A capture file that still grows.
 struct Tail {
     path: PathBuf,
     file: Option<File>,
     decoder: Decoder,
     incompatible: Option<Incompatible>,
+    /// How many bytes were read.
+    bytes: u64,
 }
 
 impl Tail {
     fn new(path: PathBuf) -> Tail {
-        Tail { path, file: None, decoder: Decoder::new(), incompatible: None }
+        Tail { path, file: None, decoder: Decoder::new(), incompatible: None, bytes: 0 }
     }
 
     /// Reads what is new, or a part of it: an engine may write faster than this reads, and the
     /// caller has a clock to watch. False if nothing is new.
     fn read(&mut self, frame: &mut impl FnMut(&Frame<'_>)) -> Result<bool, Failure> {
-        let unreadable = |error: io::Error| {
-            Failure::Environment(miette!("can't read the capture {}: {error}", self.path.display()))
-        };
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => match File::open(&self.path) {
-                Ok(file) => self.file.insert(file),
-                // The engine has not made it yet.
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-                Err(error) => return Err(unreadable(error)),
-            },
-        };
+        if self.file.is_none() {
+            self.file = self.open()?;
+        }
+        // The engine has not made it yet.
+        let Some(file) = &mut self.file else { return Ok(false) };
         let mut chunk = [0; 64 * 1024];
         loop {
             match file.read(&mut chunk) {
                 Ok(0) => return Ok(false),
                 Ok(length) if self.incompatible.is_none() => {
+                    self.bytes += length as u64;
                     self.incompatible = self.decoder.push(&chunk[..length], &mut *frame).err();
                     return Ok(true);
                 }
                 Ok(_) => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(error)),
+                Err(error) => return Err(self.unreadable(&error)),
             }
         }
+    }
+
+    /// Opens the file, without waiting and without following a link: the run's folder must hold what
+    /// was captured, and a pipe or a device has no end. `None` where it is not there.
+    fn open(&self) -> Result<Option<File>, Failure> {
+        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let open = || -> io::Result<(bool, File)> {
+            let mut options = OpenOptions::new();
+            let file = options.read(true).custom_flags(flags.bits() as i32).open(&self.path)?;
+            Ok((file.metadata()?.is_file(), file))
+        };
+        match open() {
+            Ok((true, file)) => Ok(Some(file)),
+            Ok((false, _)) => Err(self.irregular()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // A link; a socket.
+            Err(error)
+                if [Errno::LOOP, Errno::NXIO].map(Some).contains(&Errno::from_io_error(&error)) =>
+            {
+                Err(self.irregular())
+            }
+            Err(error) => Err(self.unreadable(&error)),
+        }
+    }
+
+    /// How many bytes the file has.
+    fn size(&self) -> Result<u64, Failure> {
+        let Some(file) = &self.file else { return Ok(0) };
+        Ok(file.metadata().map_err(|error| self.unreadable(&error))?.len())
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::Environment(miette!("can't read the capture {}: {error}", self.path.display()))
+    }
+
+    fn irregular(&self) -> Failure {
+        Failure::Environment(miette!(
+            help = "the engine must write the bytes of the serial port to that path itself: a link, a \
+                    pipe, a folder or a device in its place is not followed",
+            "the capture {} is no regular file",
+            self.path.display()
+        ))
     }
 
     fn finish(self, frame: &mut impl FnMut(&Frame<'_>)) -> Summary {
@@ -228,6 +306,8 @@ struct Judged<'a> {
     summary: &'a Summary,
     ending: &'a Ending,
     path: &'a Path,
+    /// Bytes of the capture that were not looked at.
+    unread: u64,
 }
 
 impl Judged<'_> {
@@ -251,29 +331,84 @@ impl Judged<'_> {
     }
 
     fn report(&self, what: &str) -> Report {
-        let Judged { order, seen, summary, ending, path } = self;
-        let mut text = format!(
-            "boot {} of {} with {} CPUs: {what}\n  engine: {}\n  last frame: {}",
-            order.number,
-            order.engine.name(),
-            order.smp,
-            ending.how,
-            seen.last,
-        );
+        let Judged { order, seen, summary, ending, path, unread } = self;
+        let mut lines = vec![
+            format!(
+                "boot {} of {} with {} CPUs: {what}",
+                order.number,
+                order.engine.name(),
+                order.smp
+            ),
+            format!("  engine: {}", ending.how),
+            format!("  last frame: {}", seen.last),
+        ];
         if !ending.stderr.trim().is_empty() {
-            text += "\n  the engine's standard error:";
-            ending.stderr.trim().lines().for_each(|line| text += &format!("\n    {line}"));
+            lines.push("  the engine's standard error:".to_owned());
+            lines.extend(ending.stderr.trim().lines().map(|line| format!("    {line}")));
         }
         let console: Vec<&str> =
             summary.console.lines().filter(|line| !line.trim().is_empty()).collect();
-        if let Some(tail) = console
-            .get(console.len().saturating_sub(CONSOLE_LINES)..)
-            .filter(|tail| !tail.is_empty())
-        {
-            text += "\n  console text, the last lines:";
-            tail.iter().for_each(|line| text += &format!("\n    {}", line.trim_end()));
+        let last = &console[console.len().saturating_sub(CONSOLE_LINES)..];
+        if !last.is_empty() {
+            lines.push("  console text, the last lines:".to_owned());
+            lines.extend(last.iter().map(|line| {
+                let line: String = line.trim_end().chars().take(CONSOLE_WIDTH).collect();
+                format!("    {line}")
+            }));
         }
-        text += &format!("\n  capture: {}", path.display());
-        miette!("{text}")
+        let unread = match unread {
+            0 => String::new(),
+            bytes => format!(" (its last {bytes} bytes were not read)"),
+        };
+        lines.push(format!("  capture: {}{unread}", path.display()));
+        // What a kernel or an engine says must not steer the terminal.
+        let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
+        miette!("{}", lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_capture_is_a_regular_file_or_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        fs::write(place("file"), "").unwrap();
+        fs::create_dir(place("folder")).unwrap();
+        symlink(place("file"), place("link")).unwrap();
+        symlink("/dev/zero", place("device")).unwrap();
+        symlink("nowhere", place("nothing")).unwrap();
+        let _listener = UnixListener::bind(place("socket")).unwrap();
+        let pipe = place("pipe").display().to_string();
+        crate::process::said("mkfifo", &[&pipe]).unwrap();
+        assert!(Tail::new(place("file")).open().unwrap().is_some());
+        assert!(Tail::new(place("not-yet")).open().unwrap().is_none());
+        for name in ["folder", "link", "device", "nothing", "socket", "pipe"] {
+            let failure = Tail::new(place(name)).open().unwrap_err();
+            assert!(failure.report().to_string().ends_with("is no regular file"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_capture_has_room_for_all_that_its_cells_can_send() {
+        let engine = crate::engine::Sim;
+        let order = |command_line, smp| Order {
+            engine: &engine,
+            kernel: None,
+            smp,
+            number: 1,
+            command_line,
+            profiles: &[],
+            folder: Path::new(""),
+            limit: Duration::ZERO,
+        };
+        let frames = |command_line, smp| most_bytes(&order(command_line, smp)) - BESIDE;
+        assert_eq!(frames("repetitions=9", 8), 8 * 10 * MAX_FRAME as u64);
+        assert_eq!(frames("repetitions=9 cell cell", 8), 8 * 19 * MAX_FRAME as u64);
     }
 }

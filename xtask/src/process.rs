@@ -61,6 +61,12 @@ impl Child {
         self.0.try_wait()
     }
 
+    /// True once it has ended; it is not reaped by that.
+    pub fn is_over(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.id()), options), Ok(None))
+    }
+
     /// How it ended; `None` while it runs. What it has left running in its group is killed first,
     /// so nothing of it is at work any more, or holds its pipes open.
     pub fn ended_with_group(&mut self) -> io::Result<Option<ExitStatus>> {

@@ -3,6 +3,7 @@
 //! Two vCPUs exchange clock readings within a hundred cycles only while the host runs both. Left to
 //! the host's scheduler they often share a core, and then take turns of milliseconds.
 
+use crate::process::Child;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Pins the threads of that process; false where it can't be done: a host with one core, an engine
-/// that names no vCPU threads, or a system that does not let us.
-pub fn pin(process: Pid, cpus: u16) -> bool {
+/// that has ended or names no vCPU threads, or a system that does not let us.
+pub fn pin(process: &Child, cpus: u16) -> bool {
     let Ok(allowed) = sched_getaffinity(None) else { return false };
     let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
     let Some((first, rest)) = cores.split_first().filter(|(_, rest)| !rest.is_empty()) else {
@@ -22,11 +23,11 @@ pub fn pin(process: Pid, cpus: u16) -> bool {
     };
     let began = Instant::now();
     let threads = loop {
-        let threads = vcpus(process);
+        let threads = vcpus(process.id());
         if threads.len() == usize::from(cpus) {
             break threads;
         }
-        if began.elapsed() > PATIENCE {
+        if process.is_over() || began.elapsed() > PATIENCE {
             return false;
         }
         thread::sleep(Duration::from_millis(1));
@@ -53,4 +54,26 @@ fn vcpus(process: Pid) -> Vec<(u16, Pid)> {
         Some((cpu, thread))
     };
     tasks.flatten().filter_map(vcpu).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn an_engine_that_has_ended_is_not_waited_for() {
+        let mut child = Child::spawn(&mut Command::new("true")).unwrap();
+        let began = Instant::now();
+        while !child.is_over() {
+            assert!(began.elapsed() < Duration::from_secs(30), "`true` does not end");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let calls = Instant::now();
+        // So often that waiting each time would take long.
+        assert!((0..30).all(|_| !pin(&child, 2)));
+        assert!(calls.elapsed() < 15 * PATIENCE);
+        // It was not reaped meanwhile.
+        assert!(child.ended_with_group().unwrap().unwrap().success());
+    }
 }

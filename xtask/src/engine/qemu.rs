@@ -273,7 +273,7 @@ impl Engine for Emulator {
         started.pinned = !self.exact()
             && self.definition.pin != Some(false)
             && compares_clocks(start)
-            && pin(started.id(), start.smp);
+            && pin(started.process(), start.smp);
         Ok(Box::new(started))
     }
 }

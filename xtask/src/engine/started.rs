@@ -43,8 +43,8 @@ impl Started {
     }
 
     /// Its process.
-    pub fn id(&self) -> rustix::process::Pid {
-        self.child.id()
+    pub fn process(&self) -> &Child {
+        &self.child
     }
 
     fn ending(&mut self, status: ExitStatus) -> Ending {

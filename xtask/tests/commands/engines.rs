@@ -212,3 +212,60 @@ fn what_a_command_leaves_running_ends_with_it() {
         }
     }
 }
+
+/// Runs `SMALL`'s cells with an engine that is a script; `more` are further keys of the scenario.
+fn with_script(folder: &TempDir, script: &str, more: &str) -> std::process::Output {
+    program(folder.path(), "script", script);
+    let text = format!(
+        "engines = \"own\"\ncpus = 2\n{more}\n[engine.own]\ncommand = [\"./script\", \"{{capture}}\", \
+         \"{{cmdline}}\"]\n"
+    );
+    scenario(folder, &text);
+    xtask(folder.path(), "matrix @/small.toml --results @/results")
+}
+
+#[test]
+fn an_engine_that_writes_without_end_is_stopped_before_it_fills_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    for script in ["cat /dev/zero > $1", "truncate -s 100G $1; sleep 60", "truncate -s 100G $1"] {
+        let (_, all) = ends_with(&with_script(&folder, script, "boot-limit = \"100s\""), 3);
+        assert!(all.contains("where its cells send less than 64 MiB"), "{script}: {all}");
+        assert!(all.contains("bytes were not read"), "{script}: {all}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(80), "{:?}", began.elapsed());
+}
+
+#[test]
+fn at_the_limit_little_is_read_of_what_an_engine_has_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // Noise that looks like frames takes the decoder longest.
+    let script = "yes '\u{2}\u{1}' | head -c 50000000 > $1; exec sleep 60";
+    let (_, all) = ends_with(&with_script(&folder, script, "boot-limit = \"1s\""), 3);
+    assert!(all.contains("did not say goodbye within its 1 s and was killed"), "{all}");
+    assert!(all.contains("bytes were not read"), "{all}");
+}
+
+#[test]
+fn a_capture_that_is_no_regular_file_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for script in ["mkfifo $1; sleep 60", "ln -s /dev/zero $1; sleep 60"] {
+        let (_, all) = ends_with(&with_script(&folder, script, "boot-limit = \"50s\""), 3);
+        assert!(all.contains(".bin is no regular file"), "{script}: {all}");
+    }
+}
+
+#[test]
+fn what_an_engine_or_a_kernel_says_does_not_steer_the_terminal_nor_fill_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "printf '\\033[2Jconsole\\n' > $1; printf '\\033[31mno\\000 memory\\n' >&2; \
+                  yes the same again and again | head -c 3000000 >&2";
+    let (_, all) = ends_with(&with_script(&folder, script, ""), 3);
+    assert!(all.contains("\\u{1b}[31mno\\u{0} memory"), "{all}");
+    assert!(all.contains("\\u{1b}[2Jconsole"), "{all}");
+    assert!(all.contains("bytes left out"), "{all}");
+    assert!(!all.contains(['\u{1b}', '\0']) && all.len() < 30_000, "{} bytes: {all}", all.len());
+    let kept = entries(&folder.path().join("results/small"));
+    let json = folder.path().join("results/small").join(&kept[0]).join("run.json");
+    assert!(fs::metadata(json).unwrap().len() < 30_000);
+}

@@ -3,20 +3,92 @@
 //! What a key means is not known here; scenarios, profiles and published figures each know
 //! their own.
 
-use miette::{Diagnostic, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceCode};
+use crate::failure::Failure;
+use crate::printable;
+use miette::{Diagnostic, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceCode, miette};
 use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// The largest file that is read, in bytes: a hundred times what a person writes, and few enough
+/// that every mistake is found within seconds.
+const LARGEST: usize = 1024 * 1024;
+
+/// The most mistakes that are shown.
+const SHOWN: usize = 20;
+
+/// The longest piece of a file that is shown with a mistake, in bytes.
+const LONGEST_EXCERPT: usize = 2000;
+
+/// The longest value or key that is quoted, in characters.
+const LONGEST_QUOTE: usize = 100;
+
+/// The longest message, in characters.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// Reads a TOML file; `what` is it called in messages, `help` says what there is instead.
+///
+/// Fails with [`Failure::Request`] where there is no such file, or one that can't be TOML, and with
+/// [`Failure::Environment`] where it can't be read.
+pub fn text_of(path: &Path, what: &str, help: impl Fn() -> String) -> Result<String, Failure> {
+    let name = path.display();
+    let mut bytes = Vec::new();
+    // Where the size is not known before, as with a pipe, it is bounded just the same.
+    let read =
+        File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            Failure::Request(miette!(help = help(), "there is no {what} {name}"))
+        }
+        ErrorKind::IsADirectory => {
+            Failure::Request(miette!(help = help(), "{name} is a folder, expected a {what}"))
+        }
+        _ => Failure::Environment(miette!("can't read {name}: {error}")),
+    })?;
+    if bytes.len() > LARGEST {
+        return Err(Failure::Request(miette!(
+            help = help(),
+            "{name} has more than {LARGEST} bytes (1 MiB), expected a {what}"
+        )));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+        let (line, column) = place(&before, good);
+        Failure::Request(miette!(
+            help = "a TOML file is UTF-8; save it as that",
+            "{name}:{line}:{column}: this byte is not UTF-8"
+        ))
+    })
+}
 
 /// The file under check, and the mistakes found so far.
 #[derive(Debug)]
 pub struct Document<'t> {
     file: &'t str,
     text: &'t str,
-    source: Arc<NamedSource<String>>,
-    mistakes: Vec<(usize, Mistake)>,
+    mistakes: Vec<Found>,
+}
+
+/// A mistake in a document.
+#[derive(Debug)]
+struct Found {
+    key: String,
+    message: String,
+    help: Option<String>,
+    /// The places that make it, each with its label; there is at least one.
+    spans: Vec<(Range<usize>, String)>,
+}
+
+impl Found {
+    fn start(&self) -> usize {
+        self.spans.first().map_or(0, |(at, _)| at.start)
+    }
 }
 
 impl<'t> Document<'t> {
@@ -39,8 +111,7 @@ impl<'t> Document<'t> {
         explain: impl Fn(&str, &str) -> Option<(&'static str, &'static str)>,
         read: impl FnOnce(&mut Document<'t>, &DeTable<'_>) -> T,
     ) -> Result<T, Report> {
-        let source = Arc::new(NamedSource::new(file, text.to_owned()));
-        let mut document = Document { file, text, source, mistakes: Vec::new() };
+        let mut document = Document { file, text, mistakes: Vec::new() };
         let (table, mut errors) = DeTable::parse_recoverable(text);
         // Some are found twice.
         errors
@@ -77,16 +148,12 @@ impl<'t> Document<'t> {
         help: Option<&str>,
         spans: Vec<(Range<usize>, &str)>,
     ) {
-        let start = spans.first().map_or(0, |(at, _)| at.start);
-        let (line, column) = place(self.text, start);
-        let colon = if key.is_empty() { "" } else { ": " };
-        let message = format!("{}:{line}:{column}: {key}{colon}{message}", self.file);
-        let labels = spans.into_iter().map(|(at, label)| LabeledSpan::at(at, label));
-        let mut told = MietteDiagnostic::new(message).with_labels(labels);
-        if let Some(help) = help {
-            told = told.with_help(help);
-        }
-        self.mistakes.push((start, Mistake { told, source: Arc::clone(&self.source) }));
+        self.mistakes.push(Found {
+            key: quoted(key),
+            message: printable(&cut(message, LONGEST_MESSAGE)),
+            help: help.map(str::to_owned),
+            spans: spans.into_iter().map(|(at, label)| (at, label.to_owned())).collect(),
+        });
     }
 
     /// Tells a mistake where a key has a value of another kind than expected.
@@ -172,15 +239,69 @@ impl<'t> Document<'t> {
 
     /// Fails if a mistake was found.
     pub fn verdict(&mut self) -> Result<(), Report> {
-        let mut mistakes = std::mem::take(&mut self.mistakes);
-        mistakes.sort_by_key(|(start, _)| *start);
-        let mut mistakes: Vec<Mistake> = mistakes.into_iter().map(|(_, mistake)| mistake).collect();
-        match mistakes.len() {
+        let mut found = std::mem::take(&mut self.mistakes);
+        found.sort_by_key(Found::start);
+        let number = found.len();
+        found.truncate(SHOWN);
+        let source = Arc::new(NamedSource::new(self.file, harmless(self.text)));
+        let mut mistakes: Vec<Mistake> =
+            found.into_iter().map(|found| self.told(found, &source)).collect();
+        match number {
             0 => Ok(()),
             1 => Err(mistakes.remove(0).into()),
-            _ => Err(Mistakes { file: self.file.to_owned(), mistakes }.into()),
+            _ => Err(Mistakes { file: self.file.to_owned(), number, mistakes }.into()),
         }
     }
+
+    /// The mistake with its place.
+    fn told(&self, found: Found, source: &Arc<NamedSource<String>>) -> Mistake {
+        let (line, column) = place(self.text, found.start());
+        let colon = if found.key.is_empty() { "" } else { ": " };
+        let Found { key, message, help, spans } = found;
+        let mut told =
+            MietteDiagnostic::new(format!("{}:{line}:{column}: {key}{colon}{message}", self.file));
+        if spans.iter().all(|(at, _)| excerpt(self.text, at).len() <= LONGEST_EXCERPT) {
+            let labels = spans.into_iter().map(|(at, label)| LabeledSpan::at(at, label));
+            told = told.with_labels(labels);
+        }
+        if let Some(help) = help {
+            told = told.with_help(help);
+        }
+        Mistake { told, source: Arc::clone(source) }
+    }
+}
+
+/// The lines of a place, and one more on each side: what is shown with a mistake.
+fn excerpt<'t>(text: &'t str, at: &Range<usize>) -> &'t str {
+    let before = text.get(..at.start).unwrap_or_default();
+    let begin = before.rmatch_indices('\n').nth(1).map_or(0, |(newline, _)| newline);
+    let behind = text.get(at.end..).unwrap_or_default();
+    let end = behind.match_indices('\n').nth(1).map_or(text.len(), |(newline, _)| at.end + newline);
+    text.get(begin..end).unwrap_or_default()
+}
+
+/// The text without what steers a terminal, every byte at its place.
+fn harmless(text: &str) -> String {
+    let harmless = |c: char| match (c, c.len_utf8()) {
+        ('\n' | '\r' | '\t', _) => c,
+        (control, 1) if control.is_control() => '?',
+        (control, _) if control.is_control() => '¿',
+        _ => c,
+    };
+    text.chars().map(harmless).collect()
+}
+
+/// The text, or its begin where it is longer.
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// A piece of a file as a message quotes it.
+fn quoted(text: &str) -> String {
+    printable(&cut(text, LONGEST_QUOTE))
 }
 
 /// Line and column of a byte, both from 1, columns in characters.
@@ -212,13 +333,17 @@ pub fn scalar(value: &DeValue<'_>) -> Option<String> {
 /// A value as it is quoted in a message.
 pub fn shown(value: &DeValue<'_>) -> String {
     match scalar(value) {
-        Some(text) => format!("`{text}`"),
+        Some(text) => format!("`{}`", quoted(&text)),
         None => format!("a value of type {}", value.type_str()),
     }
 }
 
 /// The known word that a mistyped one most likely means.
 pub fn suggestion<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // No known word is that long, and the distance takes time and room by the length.
+    if given.len() > LONGEST_QUOTE {
+        return None;
+    }
     let distance = |word: &str| strsim::damerau_levenshtein(given, word);
     let near = known.into_iter().map(|word| (distance(word), word)).min()?;
     (near.0 <= given.chars().count().max(3) / 3).then_some(near.1)
@@ -257,12 +382,17 @@ impl Diagnostic for Mistake {
 #[derive(Debug)]
 struct Mistakes {
     file: String,
+    /// How many there are; the first of them follow.
+    number: usize,
     mistakes: Vec<Mistake>,
 }
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has {} mistakes", self.file, self.mistakes.len())
+        let shown = self.mistakes.len();
+        let first =
+            if shown < self.number { format!("; the first {shown}") } else { String::new() };
+        write!(f, "{} has {} mistakes{first}", self.file, self.number)
     }
 }
 
@@ -277,6 +407,73 @@ impl Diagnostic for Mistakes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A document that refuses every key.
+    fn refused(text: &str) -> Report {
+        let read = Document::read("f.toml", text, |document, table| {
+            for (key, _) in table {
+                document.unknown_key(key.span(), "", key.get_ref(), &["known"]);
+            }
+        });
+        read.unwrap_err()
+    }
+
+    #[test]
+    fn of_very_many_mistakes_the_first_are_shown() {
+        let text: String = (0..2000).map(|number| format!("k{number} = 1\n")).collect();
+        let report = refused(&text);
+        assert_eq!(report.to_string(), "f.toml has 2000 mistakes; the first 20");
+        assert_eq!(report.related().unwrap().count(), 20);
+        let last = report.related().unwrap().last().unwrap().to_string();
+        assert!(last.starts_with("f.toml:20:1: k19: there is no such key"), "{last}");
+    }
+
+    #[test]
+    fn a_long_line_is_not_echoed() {
+        let long = "x".repeat(100_000);
+        for text in [
+            format!("{long} = 1"),
+            format!("known = 1\nbad = 1\n# {long}"),
+            format!("= '{long}'"),
+            format!("bad = '{long}"),
+        ] {
+            let shown = format!("{:?}", refused(&text));
+            assert!(shown.len() < 3000, "{} bytes", shown.len());
+            assert!(shown.contains("f.toml:"), "{shown}");
+        }
+        let number = format!("known = {}", "9".repeat(100_000));
+        let read = Document::read("f.toml", &number, |document, table| {
+            table.iter().for_each(|(_, value)| document.unexpected("known", value, "a text"));
+        });
+        let shown = read.unwrap_err().to_string();
+        assert!(shown.len() < 300 && shown.contains("found `99999"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_cannot_steer_the_terminal() {
+        for text in ["\"a\\u001b[2J\" = 1", "bad = '\u{1b}[2J\u{9b}2J'"] {
+            // Without the colours that messages have on a terminal.
+            let mut shown = String::new();
+            let report = refused(text);
+            miette::NarratableReportHandler::new().render_report(&mut shown, &*report).unwrap();
+            assert!(!shown.contains(['\u{1b}', '\u{9b}']), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_can_be_no_toml_is_a_wrong_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.toml");
+        let told = |path: &Path| match text_of(path, "list", || "make one".to_owned()) {
+            Err(Failure::Request(report)) => report.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert!(told(&path).starts_with("there is no list "));
+        assert!(told(folder.path()).ends_with(" is a folder, expected a list"));
+        assert!(told(Path::new("/dev/zero")).contains("more than 1048576 bytes (1 MiB)"));
+        std::fs::write(&path, b"a = 1\nb = '\xff'").unwrap();
+        assert!(told(&path).ends_with("f.toml:2:6: this byte is not UTF-8"));
+    }
 
     #[test]
     fn columns_count_characters() {

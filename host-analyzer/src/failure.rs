@@ -26,6 +26,15 @@ impl Failure {
         })
     }
 
+    /// What the user reads, alone.
+    pub fn into_report(self) -> Report {
+        match self {
+            Failure::Verdict(report) | Failure::Request(report) | Failure::Environment(report) => {
+                report
+            }
+        }
+    }
+
     /// What the user reads.
     pub fn report(&self) -> &Report {
         match self {

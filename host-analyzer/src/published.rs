@@ -4,14 +4,12 @@
 
 pub mod verdict;
 
-use crate::document::{Document, whole};
+use crate::document::{Document, text_of, whole};
 use crate::failure::Failure;
 use crate::measure::Measure;
 use bringup::options::Options;
 use bringup::phase::Phase;
-use miette::{Report, miette};
-use std::fs;
-use std::io::ErrorKind;
+use miette::Report;
 use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;
@@ -117,11 +115,8 @@ pub fn read(file: Option<&Path>) -> Result<Vec<Machine>, Failure> {
         return parse("host-analyzer/published.toml", OWN).map_err(Failure::Request);
     };
     let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::Request(miette!("there is no file {name}")),
-        ErrorKind::InvalidData => Failure::Request(miette!("{name} is not UTF-8")),
-        _ => Failure::Environment(miette!("can't read {name}: {error}")),
-    })?;
+    let own = || "without `--figures` the project's own figures are compared".to_owned();
+    let text = text_of(file, "file of published figures", own)?;
     parse(&name, &text).map_err(Failure::Request)
 }
 

@@ -5,12 +5,11 @@
 
 use bringup::class::Class;
 use bringup::options::Options;
-use host_analyzer::document::{Document, suggestion};
+use host_analyzer::document::{Document, suggestion, text_of};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use miette::{Report, miette};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::DeTable;
@@ -259,12 +258,13 @@ impl Profiles {
         for folder in self.folders.iter().filter(|_| !name.is_empty() && name.chars().all(plain)) {
             let path = folder.join(format!("{name}.toml"));
             let file = path.display().to_string();
-            let wrong = |report| NoProfile::Wrong(report);
-            match fs::read_to_string(&path) {
-                Ok(text) => return Profile::parse(name, &file, &text).map_err(wrong),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(wrong(miette!("can't read {file}: {error}"))),
+            if !path.exists() {
+                continue;
             }
+            let help = || "a profile is a TOML file, as those under scenarios/profiles/".to_owned();
+            let text = text_of(&path, "profile", help);
+            let text = text.map_err(|failure| NoProfile::Wrong(failure.into_report()))?;
+            return Profile::parse(name, &file, &text).map_err(NoProfile::Wrong);
         }
         let names = self.names();
         let near = suggestion(name, names.iter().map(String::as_str));

@@ -4,14 +4,12 @@
 //! each one value or a list of them; `figure` is one or a list. Of the limits a budget has exactly
 //! one: two limits are two budgets, so that each has a line of its own to be told by.
 
-use crate::document::{Document, scalar, suggestion};
+use crate::document::{Document, scalar, suggestion, text_of};
 use crate::failure::Failure;
 use crate::measure::Measure;
 use crate::run::{Cell, PROFILE};
 use bringup::options::Options;
-use miette::{Report, miette};
-use std::fs;
-use std::io::ErrorKind;
+use miette::Report;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -161,14 +159,8 @@ impl Budgets {
     /// [`Failure::Environment`] where it can't be read.
     pub fn read(file: &Path) -> Result<Budgets, Failure> {
         let name = file.display().to_string();
-        let text = fs::read_to_string(file).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Failure::Request(miette!(
-                help = "the project's own are under scenarios/budgets/",
-                "there is no file {name}"
-            )),
-            ErrorKind::InvalidData => Failure::Request(miette!("{name} is not UTF-8")),
-            _ => Failure::Environment(miette!("can't read {name}: {error}")),
-        })?;
+        let own = || "the project's own are under scenarios/budgets/".to_owned();
+        let text = text_of(file, "file of budgets", own)?;
         let budgets = parse(&name, &text).map_err(Failure::Request)?;
         Ok(Budgets { file: file.to_owned(), budgets })
     }

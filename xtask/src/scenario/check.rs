@@ -1,6 +1,6 @@
 //! A scenario's keys, read one by one; what is wrong goes to the document.
 
-use super::matrix::{Axis, Draft, Value};
+use super::matrix::{Axis, Draft, MOST_CELLS, Value};
 use super::{BOOT_LIMIT, ENGINE, ENGINE_OWNED, ENGINES, KEYS, OPTIONS};
 use crate::profile::{self, NoProfile, Profile, Profiles};
 use bringup::Duration as Span;
@@ -247,6 +247,12 @@ impl Check<'_, '_> {
             Some(array) if array.is_empty() => {
                 let help = "give it a value, or take the key out";
                 self.mistake(value.span(), key, "this axis is empty", Some(help));
+                Vec::new()
+            }
+            Some(array) if array.len() > MOST_CELLS => {
+                let help = "take values out, or make several scenarios of it";
+                let message = format!("this axis has more than {MOST_CELLS} values");
+                self.mistake(value.span(), key, &message, Some(help));
                 Vec::new()
             }
             Some(array) => array.iter().collect(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// More cells than this are a mistake, not a measurement.
-const MOST_CELLS: usize = 10_000;
+pub const MOST_CELLS: usize = 10_000;
 
 /// A value in the file, and where it stands.
 #[derive(Clone, Debug)]
@@ -348,6 +348,27 @@ mod tests {
             ["a=1 cell b=2", "a=1 cell c=3"]
         );
         assert_eq!(command_lines("a=1", &cells, 11), Err(12));
+    }
+
+    #[test]
+    fn as_many_cells_as_there_may_be_are_read_at_once() {
+        let values = |from: usize, to: usize| {
+            let values: Vec<String> = (from..=to).map(|n| n.to_string()).collect();
+            values.join(",")
+        };
+        let good = format!("{HEAD}[options]\ntsc-window = [{}]\n", values(1, 10_000));
+        let lines = &read(&good).unwrap().groups[0].command_lines;
+        assert_eq!(lines.iter().map(|line| line.profiles.len()).sum::<usize>(), 10_000);
+        // Each refused for a reason of its own.
+        let refused: Vec<String> = (4..10_000).map(|cpu| format!("\"never:{cpu}\"")).collect();
+        let refused = format!("{HEAD}[options]\nfault = [{}]\n", refused.join(","));
+        assert!(read(&refused).unwrap_err().contains("9996 mistakes; the first 20"));
+        let more = format!("{HEAD}[options]\ncost-kick = [{}]\n", values(0, 10_000));
+        let error = read(&more).unwrap_err();
+        assert!(
+            error.contains("options.cost-kick: this axis has more than 10000 values"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -11,12 +11,11 @@ use crate::engine::Engine;
 use crate::profile::{Profile, Profiles};
 use bringup::options::{OptionError, Options};
 use check::Check;
-use host_analyzer::document::{Document, place, suggestion};
+use host_analyzer::document::{Document, suggestion, text_of};
 use host_analyzer::failure::Failure;
 pub use matrix::join;
 use miette::{Report, miette};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{self, Path};
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,29 +106,7 @@ impl Scenario {
     /// file (the message lists those in `folder`); with [`Failure::Environment`] where the file
     /// can't be read.
     pub fn read(path: &Path, folder: &Path) -> Result<Scenario, Failure> {
-        let bytes = fs::read(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Failure::Request(miette!(
-                help = scenarios_in(folder),
-                "there is no scenario {}",
-                path.display()
-            )),
-            ErrorKind::IsADirectory => Failure::Request(miette!(
-                help = scenarios_in(folder),
-                "{} is a folder, expected a scenario file",
-                path.display()
-            )),
-            _ => Failure::Environment(miette!("can't read {}: {error}", path.display())),
-        })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let good = error.utf8_error().valid_up_to();
-            let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
-            let (line, column) = place(&before, good);
-            Failure::Request(miette!(
-                help = "scenario files are TOML, which is UTF-8; save it as that",
-                "{}:{line}:{column}: this byte is not UTF-8",
-                path.display()
-            ))
-        })?;
+        let text = text_of(path, "scenario", || scenarios_in(folder))?;
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         if name.is_empty() || name.starts_with('.') || RESERVED.contains(&name) {
             return Err(Failure::Request(miette!(

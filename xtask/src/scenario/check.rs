@@ -7,6 +7,7 @@ use bringup::Duration as Span;
 use bringup::options::{OptionError, Options};
 use host_analyzer::document::{Document, scalar, shown, suggestion, whole};
 use miette::Report;
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut, Range};
 use std::path::Path;
 use std::time::Duration;
@@ -205,7 +206,7 @@ impl Check<'_, '_> {
     /// The values of an option, in the form in which the kernel writes them.
     fn values(&mut self, key: &'static str, value: &Spanned<DeValue<'_>>) -> Vec<Value<String>> {
         let path = format!("options.{key}");
-        let mut values: Vec<Value<String>> = Vec::new();
+        let (mut values, mut known) = (Vec::new(), BTreeSet::new());
         for element in self.elements(&path, value) {
             let Some(text) = scalar(element.get_ref()) else {
                 self.unexpected(&path, element, "a text or a whole number");
@@ -228,7 +229,7 @@ impl Check<'_, '_> {
             let mut written = String::new();
             // Writing to a string does not fail.
             let _ = options.write_value(key, &mut written);
-            if values.iter().any(|known| known.value == written) {
+            if !known.insert(written.clone()) {
                 self.duplicate(&path, element.span(), &written);
             } else {
                 values.push(Value { value: written, at: element.span() });

@@ -360,9 +360,9 @@ mod tests {
         let lines = &read(&good).unwrap().groups[0].command_lines;
         assert_eq!(lines.iter().map(|line| line.profiles.len()).sum::<usize>(), 10_000);
         // Each refused for a reason of its own.
-        let refused: Vec<String> = (4..10_000).map(|cpu| format!("\"never:{cpu}\"")).collect();
+        let refused: Vec<String> = (4..1000).map(|cpu| format!("\"never:{cpu}\"")).collect();
         let refused = format!("{HEAD}[options]\nfault = [{}]\n", refused.join(","));
-        assert!(read(&refused).unwrap_err().contains("9996 mistakes; the first 20"));
+        assert!(read(&refused).unwrap_err().contains("996 mistakes; the first 20"));
         let more = format!("{HEAD}[options]\ncost-kick = [{}]\n", values(0, 10_000));
         let error = read(&more).unwrap_err();
         assert!(

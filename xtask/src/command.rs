@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Find what is missing on this machine and install it
+    /// Find what is missing on this machine, for tests too, and install it
     Setup {
         /// Install without asking
         #[arg(long)]
@@ -150,7 +150,7 @@ pub fn main() -> Result<(), Failure> {
             print(&"everything that Rollcall needs is here")
         }
         Command::Build => {
-            ensure(Needs { qemu: false, checks: false, ..Needs::ALL }, false)?;
+            ensure(Needs { kernel: true, ..Needs::NONE }, false)?;
             let kernel = kernel::build(root(), &kernel::target_folder(root()))?;
             print(&format_args!(
                 "{}\ntarget: {}\nsha256: {}",
@@ -236,7 +236,7 @@ fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Fa
 fn prepared(engines: &[Arc<dyn Engine>]) -> Result<(), Failure> {
     let kernel = engines.iter().any(|engine| engine.boots_kernel());
     let qemu = engines.iter().any(|engine| engine.needs_qemu());
-    setup::ensure(Needs { kernel, qemu, checks: false, browser: false }, false)
+    setup::ensure(Needs { kernel, qemu, ..Needs::NONE }, false)
 }
 
 /// Where the report and the figures of a run are.

@@ -3,11 +3,14 @@
 //! This file alone names system packages.
 
 use crate::engine::QEMU;
+use crate::interrupt;
 use crate::kernel::{Toolchain, cargo_program};
 use crate::process::{self, Output, finish};
 use host_analyzer::failure::Failure;
 use indicatif::ProgressBar;
 use miette::miette;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::Command;
@@ -51,7 +54,9 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
     PackageManager {
         program: "pacman",
         refresh: &[],
-        install: &["-Sy", "--noconfirm", "--needed"],
+        // Arch supports no package that is newer than the others of the system, so all are brought
+        // up to date with it.
+        install: &["-Syu", "--noconfirm", "--needed"],
         qemu: "qemu-system-x86",
         browser: &["chromium"],
     },
@@ -92,8 +97,11 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Everything but the browser, which only the tests of the page want.
-    pub const ALL: Needs = Needs { kernel: true, qemu: true, checks: true, browser: false };
+    /// Everything that any command uses.
+    pub const ALL: Needs = Needs { kernel: true, qemu: true, checks: true, browser: true };
+
+    /// Nothing: what a command begins with that uses little.
+    pub const NONE: Needs = Needs { kernel: false, qemu: false, checks: false, browser: false };
 
     /// The programs that these needs take and that are not here.
     fn missing(self) -> Vec<&'static str> {
@@ -190,14 +198,11 @@ fn package_steps(missing: &[&str]) -> Result<Vec<Step>, Failure> {
             known.join(", ")
         ))
     })?;
-    let packages: Vec<&str> = missing
-        .iter()
-        .flat_map(|program| match *program {
-            QEMU => std::slice::from_ref(&manager.qemu),
-            _ => manager.browser,
-        })
-        .copied()
-        .collect();
+    // A step each: where a distribution has no Chromium, QEMU is installed all the same.
+    let packages = missing.iter().map(|program| match *program {
+        QEMU => std::slice::from_ref(&manager.qemu),
+        _ => manager.browser,
+    });
     let is_root = rustix::process::geteuid().is_root();
     let prefix: &[&str] = match manager.program {
         "brew" => &[],
@@ -209,7 +214,7 @@ fn package_steps(missing: &[&str]) -> Result<Vec<Step>, Failure> {
                     "run as root: {} {} {}",
                     manager.program,
                     manager.install.join(" "),
-                    packages.join(" ")
+                    packages.collect::<Vec<_>>().concat().join(" ")
                 ),
                 "`{}` is missing, and installing it takes root, which this user is not",
                 missing.join("` and `")
@@ -217,9 +222,10 @@ fn package_steps(missing: &[&str]) -> Result<Vec<Step>, Failure> {
         }
     };
     let refresh = Step::new(&[prefix, &[manager.program], manager.refresh]);
-    let install = Step::new(&[prefix, &[manager.program], manager.install, &packages]);
     let refresh = (!manager.refresh.is_empty()).then_some(refresh);
-    Ok(refresh.into_iter().chain([install]).collect())
+    let install = packages
+        .map(|packages| Step::new(&[prefix, &[manager.program], manager.install, packages]));
+    Ok(refresh.into_iter().chain(install).collect())
 }
 
 /// How to add the toolchain's missing components.
@@ -266,6 +272,7 @@ fn consent(steps: &[Step], yes: bool) -> Result<(), Failure> {
     }
     eprint!("Something is missing. Run\n  {}\nnow? [Y/n] ", commands.join("\n  "));
     let _ = io::stderr().flush();
+    wait_for_input()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|_| declined("there was no answer"))?;
     // The end of the input is no yes.
@@ -273,5 +280,20 @@ fn consent(steps: &[Step], yes: bool) -> Result<(), Failure> {
         "" if answer.is_empty() => Err(declined("there was no answer")),
         "" | "y" | "yes" => Ok(()),
         _ => Err(declined("the answer was no")),
+    }
+}
+
+/// Waits until there is a line to read. Fails where the user interrupts: reading itself does not
+/// notice.
+fn wait_for_input() -> Result<(), Failure> {
+    let stdin = io::stdin();
+    let look = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    loop {
+        interrupt::check()?;
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&look)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            // What is wrong with it shows when it is read.
+            _ => return Ok(()),
+        }
     }
 }

@@ -231,6 +231,8 @@ fn without_qemu_and_a_terminal_setup_tells_the_command() {
             "{told}"
         );
         assert!(told.contains("apt-get update"), "{told}");
+        // Only the tests of the page want a browser.
+        assert_eq!(told.contains("chromium-driver"), arguments == "setup", "{told}");
     }
     assert!(!folder.path().join("made-up/apt-get.log").exists());
     assert!(!folder.path().join("results").exists());
@@ -250,12 +252,16 @@ fn with_yes_setup_installs_and_looks_again() {
     assert_eq!(
         log,
         "noninteractive update\n\
-         noninteractive install -y --no-install-recommends qemu-system-x86\n"
+         noninteractive install -y --no-install-recommends qemu-system-x86\n\
+         noninteractive install -y --no-install-recommends chromium chromium-driver\n"
     );
     program(&made_up, "apt-get", "echo E: no network; exit 100");
     let (_, told) = ends_with(&setup(), 3);
     assert!(told.contains("E: no network") && told.contains("apt-get update"), "{told}");
     program(&made_up, "qemu-system-x86_64", "exit 0");
+    let (_, told) = ends_with(&setup(), 3);
+    assert!(told.contains("E: no network"), "the browser is missing still: {told}");
+    program(&made_up, "chromedriver", "exit 0");
     let (said, _) = ends_with(&setup(), 0);
     assert!(said.contains("everything"), "{said}");
 }

@@ -32,4 +32,4 @@ pub mod timeline;
 pub mod unit;
 mod warnings;
 
-pub use warnings::printable;
+pub use warnings::{counted, printable};

@@ -250,7 +250,7 @@ fn drift(cell: &Cell) -> Option<f64> {
 }
 
 /// A number and its noun, in the plural where it is not one.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
+pub fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

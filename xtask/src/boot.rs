@@ -8,7 +8,7 @@ use bringup::wire::MAX_FRAME;
 use host_analyzer::capture::{Decoder, Incompatible, Summary};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
-use host_analyzer::printable;
+use host_analyzer::{counted, printable};
 use miette::{Report, miette};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -281,7 +281,7 @@ struct Seen {
 impl Seen {
     fn take(&mut self, frame: &Frame<'_>) {
         self.last = match &frame.body {
-            Body::Hello(hello) => format!("its Hello from {} CPUs", hello.cpus),
+            Body::Hello(hello) => format!("its Hello from {}", counted(hello.cpus.into(), "CPU")),
             Body::Cpu(cpu) => format!("{} in the list of CPUs", cpu.cpu),
             Body::CellBegin(begin) => format!("the begin of cell {}", begin.cell),
             Body::TrialBegin(begin) => {
@@ -334,10 +334,10 @@ impl Judged<'_> {
         let Judged { order, seen, summary, ending, path, unread } = self;
         let mut lines = vec![
             format!(
-                "boot {} of {} with {} CPUs: {what}",
+                "boot {} of {} with {}: {what}",
                 order.number,
                 order.engine.name(),
-                order.smp
+                counted(order.smp.into(), "CPU")
             ),
             format!("  engine: {}", ending.how),
             format!("  last frame: {}", seen.last),
@@ -358,7 +358,7 @@ impl Judged<'_> {
         }
         let unread = match unread {
             0 => String::new(),
-            bytes => format!(" (its last {bytes} bytes were not read)"),
+            bytes => format!(" (its last {} were not read)", counted(*bytes, "byte")),
         };
         lines.push(format!("  capture: {}{unread}", path.display()));
         // What a kernel or an engine says must not steer the terminal.

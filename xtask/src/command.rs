@@ -4,10 +4,11 @@ use crate::engine::{self, Engine};
 use crate::experiment::{self, Extent};
 use crate::progress::Lines;
 use crate::run::execute;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::{find_root, interrupt, kernel, root, setup, stages};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use host_analyzer::counted;
 use host_analyzer::failure::Failure;
 use host_analyzer::manual::{self, Shell};
 use host_analyzer::run::Run;
@@ -58,7 +59,9 @@ enum Command {
     },
     /// Run a scenario: every cell of its matrix, then the report
     Matrix {
-        /// The scenario [default: scenarios/default.toml of this repository]
+        /// The scenario: a file, or the name of one in scenarios/ of this repository [default:
+        /// default]
+        #[arg(value_name = "FILE|NAME")]
         file: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
@@ -175,8 +178,8 @@ pub fn main() -> Result<(), Failure> {
         }
         Command::Matrix { file, place } => {
             let folder = root().join("scenarios");
-            let file = file.unwrap_or_else(|| folder.join("default.toml"));
-            let scenario = Scenario::read(&file, &folder)?;
+            let file = file.unwrap_or_else(|| PathBuf::from("default"));
+            let scenario = Scenario::read(&named_in(&folder, file), &folder)?;
             let run = measured(&scenario, &place.folder(), Lines::Boots)?;
             print(&format_args!(
                 "{}\n\n{}",
@@ -197,7 +200,7 @@ pub fn main() -> Result<(), Failure> {
         }
         Command::Man { folder } => {
             let pages = manual::pages(Arguments::command(), "cargo-xtask", &folder)?;
-            print(&format_args!("{pages} pages in {}", folder.display()))
+            print(&format_args!("{} in {}", counted(pages as u64, "page"), folder.display()))
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::run::together;
 use crate::scenario::Scenario;
 use bringup::phase::Phase;
 use host_analyzer::compare::{Comparison, Figure, Settings, Verdict, compare};
+use host_analyzer::counted;
 use host_analyzer::failure::Failure;
 use host_analyzer::measure::Measure;
 use host_analyzer::run::Run;
@@ -130,11 +131,11 @@ pub fn run<'e>(
         let each = began.elapsed().as_secs_f64() / f64::from(number);
         let left = each * f64::from(extent.pairs - number) / 60.0;
         tell(&format!(
-            "pair {number} of {}: {} false, planted {} with {} boots; {left:.0} min left",
+            "pair {number} of {}: {} false, planted {} with {}; {left:.0} min left",
             extent.pairs,
             pair.false_changes.len(),
             if pair.found() { "found" } else { "not found" },
-            pair.rounds.last().map_or(0, |round| round.boots),
+            counted(pair.rounds.last().map_or(0, |round| round.boots).into(), "boot"),
         ));
         pairs.push(pair);
         about = about.or(base.manifest);

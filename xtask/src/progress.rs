@@ -4,6 +4,7 @@ use crate::interrupt;
 use bringup::frame::{ApEnd, Body, Frame, TrialEnd};
 use bringup::options::Options;
 use bringup::plan::Plan;
+use host_analyzer::counted;
 use host_analyzer::failure::Failure;
 use host_analyzer::report;
 use host_analyzer::run::Run;
@@ -44,12 +45,12 @@ pub struct Progress {
 ///
 /// Fails as [`report::write_watched`] does, and where the user interrupts.
 pub fn report(run: &Run, folder: &Path) -> Result<(), Failure> {
-    let what = format!("the report of {} cells", run.cells.len());
+    let what = format!("the report of {}", counted(run.cells.len() as u64, "cell"));
     let spinner = ProgressBar::new_spinner().with_message(what.clone());
     spinner.enable_steady_tick(Duration::from_millis(120));
     let (began, mut said) = (Instant::now(), false);
     let written = report::write_watched(run, folder, &mut |pictures| {
-        spinner.set_message(format!("{what}: {pictures} pictures"));
+        spinner.set_message(format!("{what}: {}", counted(pictures as u64, "picture")));
         if spinner.is_hidden() && !said && began.elapsed() > PATIENCE {
             said = true;
             eprintln!("writing {what} …");
@@ -102,7 +103,8 @@ impl Progress {
     /// A boot is over.
     pub fn boot_over(&self, seconds: f64) {
         if self.lines == Lines::Boots {
-            self.line(&format!("{}: {} trials in {seconds:.1} s", self.label, self.trials));
+            let trials = counted(self.trials.into(), "trial");
+            self.line(&format!("{}: {trials} in {seconds:.1} s", self.label));
         }
     }
 

@@ -8,6 +8,7 @@ use crate::progress::{self, Lines, Progress, work};
 use crate::run_folder::RunFolder;
 use crate::scenario::{CommandLine, Group, Scenario};
 use crate::{probe, root};
+use host_analyzer::counted;
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest::{self, Manifest, SCHEMA};
 use host_analyzer::run::Run;
@@ -170,7 +171,11 @@ impl<'s> Unfinished<'s> {
             1 => String::new(),
             boots => format!(", boot {number} of {boots}"),
         };
-        progress.boot(format!("{} with {} CPUs{of}", group.engine.name(), group.smp));
+        progress.boot(format!(
+            "{} with {}{of}",
+            group.engine.name(),
+            counted(group.smp.into(), "CPU")
+        ));
         let outcome = boot(&order, |frame| progress.frame(frame))?;
         progress.boot_over(outcome.record.seconds);
         self.manifest.boots.push(outcome.record);

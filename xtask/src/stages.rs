@@ -69,6 +69,11 @@ const STAGES: [Stage; 8] = [
     }),
 ];
 
+/// How single tests are run.
+const SINGLE_TEST: &str = "a single test is run by `cargo test -p CRATE NAME`; one in QEMU by \
+    `cargo test -p xtask --features kernel-tests --test kernel NAME`, one of the report's page by \
+    `cargo test -p host-analyzer --features browser-tests --test page NAME`";
+
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(cargo_program());
     command.current_dir(root()).args(arguments);
@@ -83,7 +88,7 @@ pub fn test(names: &[String], yes: bool) -> Result<(), Failure> {
     let known = STAGES.map(|(name, _)| name);
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(Failure::Request(miette!(
-            help = "a single test of a crate is `cargo test -p CRATE NAME`",
+            help = SINGLE_TEST,
             "there is no stage `{unknown}`: expected {}",
             known.join(", ")
         )));
@@ -123,4 +128,31 @@ pub fn test(names: &[String], yes: bool) -> Result<(), Failure> {
 
 fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use toml::de::DeTable;
+
+    #[test]
+    fn the_tip_names_every_test_that_needs_a_feature() {
+        let mut found = 0;
+        for package in ["bringup", "testbed-kernel", "host-analyzer", "xtask"] {
+            let text = fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap();
+            let manifest = DeTable::parse(&text).unwrap().into_inner();
+            let tests = manifest.get("test").and_then(|tests| tests.get_ref().as_array());
+            for test in tests.into_iter().flatten().filter_map(|test| test.get_ref().as_table()) {
+                let Some(features) = test.get("required-features") else { continue };
+                let feature = features.get_ref().as_array().unwrap()[0].get_ref().as_str().unwrap();
+                let name = test["name"].get_ref().as_str().unwrap();
+                let command =
+                    format!("`cargo test -p {package} --features {feature} --test {name} NAME`");
+                assert!(SINGLE_TEST.contains(&command), "{command}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, 2);
+    }
 }

@@ -6,6 +6,7 @@ mod qemu;
 mod sim;
 mod started;
 
+use host_analyzer::counted;
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use std::fmt;
@@ -117,7 +118,8 @@ fn within(engine: &str, cpus: RangeInclusive<u16>, smp: u16) -> Result<(), Strin
         true => Ok(()),
         false => {
             let (least, most) = cpus.into_inner();
-            Err(format!("{smp} CPUs: the engine {engine} takes {least} to {most}"))
+            let cpus = counted(smp.into(), "CPU");
+            Err(format!("{cpus}: the engine {engine} takes {least} to {most}"))
         }
     }
 }

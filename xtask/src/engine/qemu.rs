@@ -7,6 +7,7 @@ use crate::process::said;
 use crate::scenario::join;
 use bringup::options::TscSync;
 use bringup::plan::Plan;
+use host_analyzer::counted;
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use miette::miette;
@@ -233,7 +234,8 @@ impl Engine for Emulator {
         match u64::from(smp) {
             smp if smp == given || (open && smp.is_multiple_of(given)) => Ok(()),
             _ => Err(format!(
-                "{smp} CPUs: the engine {} has the topology `{text}`, which makes {}{given}",
+                "{}: the engine {} has the topology `{text}`, which makes {}{given}",
+                counted(smp.into(), "CPU"),
                 self.name(),
                 if open { "a multiple of " } else { "" },
             )),

@@ -16,7 +16,7 @@ use host_analyzer::failure::Failure;
 pub use matrix::join;
 use miette::{Report, miette};
 use std::fs;
-use std::path::{self, Path};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,18 +205,25 @@ fn suggestion_for(error: &OptionError<'_>) -> String {
     }
 }
 
+/// The scenario file that a word means: the word as a path, or else the name of one in `folder`.
+pub fn named_in(folder: &Path, given: PathBuf) -> PathBuf {
+    let named = folder.join(format!("{}.toml", given.display()));
+    let plain = given.components().count() == 1 && !given.is_file();
+    if plain && named.is_file() { named } else { given }
+}
+
 /// The scenarios that there are, for messages.
 fn scenarios_in(folder: &Path) -> String {
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut names: Vec<String> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .map(|path| path.display().to_string())
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
         .collect();
     names.sort();
-    if names.is_empty() {
-        format!("there are none in {}", folder.display())
-    } else {
-        format!("there are {}", names.join(", "))
+    let folder = folder.display();
+    match &names[..] {
+        [] => format!("name a scenario file; there are none in {folder}"),
+        names => format!("name a scenario file, or one of those in {folder}: {}", names.join(", ")),
     }
 }
 

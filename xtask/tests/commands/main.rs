@@ -2,12 +2,15 @@
 
 mod engines;
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use xtask::root;
+use xtask::scenario::named_in;
 
 /// Runs `xtask`; `arguments` are split at blanks, `@` stands for the folder.
 fn xtask(folder: &Path, arguments: &str) -> Output {
@@ -140,7 +143,8 @@ fn a_wrong_request_boots_nothing() {
     fs::write(folder.path().join("bytes.toml"), b"engine = \"sim\"\ncpus = \xff").unwrap();
     for (arguments, told) in [
         ("matrix @/small.toml --results @/results", "small.toml:4:8: options.wait: `sleep`"),
-        ("matrix @/none.toml --results @/results", "default.toml"),
+        ("matrix @/none.toml --results @/results", "agreement, default, haswell-28"),
+        ("matrix no-such-name --results @/results", "there is no scenario no-such-name"),
         ("matrix @ --results @/results", "is a folder"),
         ("matrix @/bytes.toml --results @/results", "bytes.toml:2:8: this byte is not UTF-8"),
         ("run --engine sim --results @/results stratgy=serial", "did you mean `strategy`?"),
@@ -186,6 +190,68 @@ fn an_interrupted_run_leaves_nothing_behind() {
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert!(entries(&folder.path().join("run")).is_empty());
     assert!(!folder.path().join("latest").exists());
+}
+
+#[test]
+fn an_interrupt_ends_the_drawing_of_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let windows: Vec<String> = (1..=100).map(|window| window.to_string()).collect();
+    let axis = format!("tsc-window = [{}]", windows.join(", "));
+    scenario(&folder, &format!("engine = \"sim\"\ncpus = 2\n[options]\n{axis}\n"));
+    let mut matrix = command(folder.path(), "matrix @/small.toml --results @/results");
+    let child = matrix.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    // With its description the measurement is complete, and the pictures take seconds.
+    let runs = folder.path().join("results/small");
+    let described = || {
+        runs.is_dir() && entries(&runs).iter().any(|run| runs.join(run).join("run.json").exists())
+    };
+    while !described() {
+        assert!(began.elapsed() < Duration::from_secs(60), "no run is described");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let (_, all) = ends_with(&child.wait_with_output().unwrap(), 3);
+    assert!(all.contains("interrupted"), "{all}");
+}
+
+#[test]
+fn an_interrupt_ends_the_question_whether_to_install() {
+    let folder = tempfile::tempdir().unwrap();
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let side = fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut setup = command(folder.path(), "setup");
+    program(&folder.path().join("made-up"), "apt-get", "exit 0");
+    setup.env("PATH", path_of(folder.path())).stdin(side.try_clone().unwrap()).stderr(side);
+    let mut child = setup.spawn().unwrap();
+    drop(setup);
+    let (mut asked, mut bytes) = (String::new(), [0; 1000]);
+    while !asked.contains("now? [Y/n]") {
+        let length = rustix::io::read(&terminal, &mut bytes).unwrap();
+        asked += &text(&bytes[..length]);
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it asks still");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn a_scenario_of_the_repository_is_called_by_its_name() {
+    let folder = root().join("scenarios");
+    let named = |given: &str| named_in(&folder, PathBuf::from(given));
+    assert_eq!(named("small"), folder.join("small.toml"));
+    for path in ["no-such-name", "small.toml", "./small", "profiles/haswell-28", ".."] {
+        assert_eq!(named(path), Path::new(path));
+    }
 }
 
 #[test]

@@ -47,3 +47,36 @@ pub fn find_root() -> io::Result<PathBuf> {
     let found = folders.find(|folder| folder.join("testbed-kernel/kernel.ld").is_file());
     found.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// The only source that deletes folders with all that is in them.
+    const DELETES: &str = "host-analyzer/src/file.rs";
+
+    /// Every Rust source below a folder.
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap_or_default();
+            if path.is_dir() && name != "target" && name != "results" && name != ".git" {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn one_source_alone_deletes_folders_with_all_that_is_in_them() {
+        let mut all = Vec::new();
+        sources(root(), &mut all);
+        assert!(all.len() > 100, "{} sources", all.len());
+        // In two pieces, or this source would be found as well.
+        let deletion = concat!("remove_dir", "_all");
+        all.retain(|path| fs::read_to_string(path).unwrap().contains(deletion));
+        assert_eq!(all, [root().join(DELETES)], "use `NewFolder` of {DELETES}, or `tempfile`");
+    }
+}

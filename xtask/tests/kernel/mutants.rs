@@ -20,6 +20,8 @@ static BUILDING: Mutex<()> = Mutex::new(());
 /// Folders of the workspace that are no sources.
 const NO_SOURCES: [&str; 4] = ["target", "results", ".git", "docs"];
 
+/// Copies the sources over those of an earlier test. Nothing is deleted first: what the workspace no
+/// longer has is no part of what is built.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -46,7 +48,6 @@ fn altered(name: &str, file: &str, change: impl Fn(String) -> String) -> Kernel 
     let workspace = mutants.join(name);
     // A test that failed while it held the lock has not harmed what the lock protects.
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = fs::remove_dir_all(&workspace);
     copy(root(), &workspace);
     let path = workspace.join(file);
     let source = fs::read_to_string(&path).unwrap();

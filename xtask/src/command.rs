@@ -242,6 +242,9 @@ fn prepared(engines: &[Arc<dyn Engine>]) -> Result<(), Failure> {
     setup::ensure(Needs { kernel, qemu, ..Needs::NONE }, false)
 }
 
+/// More figures than this are not listed one by one.
+const FIGURES_LISTED: usize = 20;
+
 /// Where the report and the figures of a run are.
 fn paths(folder: &Path) -> String {
     let mut lines = vec![format!("report:  {}", folder.join("report.html").display())];
@@ -252,7 +255,10 @@ fn paths(folder: &Path) -> String {
     let mut figures: Vec<String> =
         figures.map(|path| format!("figure:  {}", path.display())).collect();
     figures.sort();
-    lines.extend(figures);
+    match figures.len() {
+        0..=FIGURES_LISTED => lines.extend(figures),
+        many => lines.push(format!("figures: {many} in {}", folder.join("figures").display())),
+    }
     lines.push(format!("run:     {}", folder.display()));
     lines.join("\n")
 }

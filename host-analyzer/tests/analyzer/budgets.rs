@@ -652,3 +652,10 @@ fn the_schema_refuses_what_is_no_junit() {
         assert_ne!(errors(&bad), [""; 0], "{good}");
     }
 }
+
+#[test]
+fn budgets_that_are_a_folder_are_a_wrong_request() {
+    let (_keep, folder) = folder();
+    let Err(Failure::Request(report)) = Budgets::read(&folder) else { panic!("it is read") };
+    assert!(report.to_string().ends_with("is a folder, expected a file of budgets"), "{report}");
+}

@@ -164,6 +164,20 @@ fn a_manifest_that_names_files_outside_its_folder_is_refused() {
 }
 
 #[test]
+fn a_manifest_that_names_a_pipe_or_a_folder_is_refused_and_not_waited_for() {
+    let (_keep, folder) = folder();
+    let made = std::process::Command::new("mkfifo").arg(folder.join("pipe.bin")).status().unwrap();
+    assert!(made.success());
+    fs::create_dir(folder.join("folder.bin")).unwrap();
+    for path in ["pipe.bin", "folder.bin"] {
+        write_manifest(&folder, &manifest(vec![boot(path, "repetitions=1", 2)]));
+        let Err(Failure::Request(report)) = Run::open(&folder) else { panic!("{path}") };
+        let told = report.to_string();
+        assert!(told.contains(&format!("the capture `{path}` is no regular file")), "{told}");
+    }
+}
+
+#[test]
 fn the_same_run_gives_the_same_report() {
     let (_keep, folder) = folder();
     run_folder(&folder, STRATEGIES, &[2, 4]);

@@ -258,7 +258,7 @@ impl Tail {
     fn irregular(&self) -> Failure {
         Failure::Environment(miette!(
             help = "the engine must write the bytes of the serial port to that path itself: a link, a \
-                    pipe, a folder or a device in its place is not followed",
+                    pipe, a folder or a device in its place is refused",
             "the capture {} is no regular file",
             self.path.display()
         ))

@@ -1,6 +1,8 @@
 //! The kernel's command line: common words, then the cells that inherit and override them.
 
 use crate::options::{OptionError, Options};
+use core::str::SplitAsciiWhitespace;
+use core::{iter, mem};
 
 /// The word that begins a cell.
 const CELL: &str = "cell";
@@ -29,33 +31,47 @@ impl<'a> Plan<'a> {
         self.try_cells().flatten()
     }
 
+    /// The cells up to the first that is wrong, each word read once.
     fn try_cells(&self) -> impl Iterator<Item = Result<Options, OptionError<'a>>> + use<'a> {
         let Plan { text, cpus } = *self;
-        let cells = text.split_ascii_whitespace().filter(|word| *word == CELL).count();
-        (cells.min(1)..=cells).map(move |cell| {
-            let mut options = Options::default();
-            section(text, 0)
-                .chain(section(text, cell))
-                .try_for_each(|word| options.set_word(word))?;
-            options.check_on(cpus).map_err(OptionError::Refused)?;
-            Ok(options)
+        let mut words = text.split_ascii_whitespace();
+        let mut common = Options::default();
+        // Behind the common words there is a cell, even if no word says so.
+        let mut more = section(&mut words, &mut common).map(|_| true);
+        iter::from_fn(move || match mem::replace(&mut more, Ok(false)) {
+            Err(error) => Some(Err(error)),
+            Ok(false) => None,
+            Ok(true) => {
+                let mut options = common.clone();
+                let cell = section(&mut words, &mut options).and_then(|follows| {
+                    options.check_on(cpus).map_err(OptionError::Refused)?;
+                    more = Ok(follows);
+                    Ok(options)
+                });
+                Some(cell)
+            }
         })
     }
 }
 
-/// The words of the `nth` cell; those of section 0 are common.
-fn section(text: &str, nth: usize) -> impl Iterator<Item = &str> {
-    text.split_ascii_whitespace()
-        .scan(0, |cell, word| {
-            *cell += usize::from(word == CELL);
-            Some((*cell, word))
-        })
-        .filter_map(move |(cell, word)| (cell == nth && word != CELL).then_some(word))
+/// Sets the words of a section; true if a cell begins behind it.
+fn section<'a>(
+    words: &mut SplitAsciiWhitespace<'a>,
+    options: &mut Options,
+) -> Result<bool, OptionError<'a>> {
+    for word in words {
+        if word == CELL {
+            return Ok(true);
+        }
+        options.set_word(word)?;
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Duration;
     use crate::options::{Strategy, Wait};
 
     #[test]
@@ -76,6 +92,25 @@ mod tests {
         for (text, cells) in [("", 1), ("wait=spin", 1), ("cell", 1), ("wait=spin cell cell", 2)] {
             assert_eq!(Plan::parse(text, 2).unwrap().cells().count(), cells, "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_of_many_cells_is_read_in_one_go() {
+        const CELLS: u32 = 20_000;
+        let words: String =
+            (1..=CELLS).map(|n| format!(" cell repetitions={n} tsc-window={n}us")).collect();
+        let line = format!("wait=spin tsc-window=7us{words} cell");
+        let cells: Vec<Options> = Plan::parse(&line, 4).unwrap().cells().collect();
+        assert_eq!(cells.len() as u32, CELLS + 1);
+        for (n, cell) in (1..).zip(&cells[..cells.len() - 1]) {
+            assert_eq!((cell.repetitions, cell.wait), (n, Wait::Spin));
+            assert_eq!(cell.tsc_window, Duration::Nanos(u64::from(n) * 1000));
+        }
+        // Nothing of one cell reaches the next.
+        assert_eq!(cells.last().unwrap().tsc_window, Duration::Nanos(7000));
+        let wrong = line.replace(&format!("repetitions={CELLS}"), "repetitions=0");
+        let error = Plan::parse(&wrong, 4).unwrap_err().to_string();
+        assert!(error.starts_with("`repetitions=0` has a bad value"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! the kernel can't disagree. The meaning of each option is in the README's table.
 
 mod cost;
+mod limit;
 mod lists;
+mod refusal;
 mod words;
 
 use crate::{CpuIndex, Duration};
@@ -12,6 +14,7 @@ use core::fmt;
 
 pub use cost::Cost;
 pub use lists::{Faults, Skews};
+pub use refusal::{Part, Refusal};
 pub use words::{Fault, Kick, Spend, StampSet, Step, Strategy, TscPoll, TscSync, TscTrust, Wait};
 
 /// What an option can be set to.
@@ -19,15 +22,23 @@ trait Value: Sized + fmt::Display {
     /// What is expected in its place, for messages.
     const EXPECTED: &str;
 
-    /// Reads what `Display` writes; `None` if it is no such thing.
-    fn parse(text: &str) -> Option<Self>;
+    /// Reads what `Display` writes.
+    fn parse(text: &str) -> Result<Self, Wrong>;
+}
+
+/// What is wrong with a value.
+enum Wrong {
+    /// It is no value of the option at all.
+    NoValue,
+    /// It names this CPU twice.
+    Twice(CpuIndex),
 }
 
 impl Value for Duration {
     const EXPECTED: &str = Duration::EXPECTED;
 
-    fn parse(text: &str) -> Option<Duration> {
-        Duration::parse(text)
+    fn parse(text: &str) -> Result<Duration, Wrong> {
+        Duration::parse(text).ok_or(Wrong::NoValue)
     }
 }
 
@@ -145,23 +156,17 @@ pub enum OptionError<'a> {
         /// What it takes.
         expected: &'static str,
     },
+    /// The value says two things of one CPU.
+    Twice {
+        /// The option.
+        key: &'a str,
+        /// The value as given.
+        value: &'a str,
+        /// The CPU.
+        cpu: CpuIndex,
+    },
     /// Each word is good, but together they make no sense.
     Refused(Refusal),
-}
-
-/// Why a combination of options makes no sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The two things that don't go together, by name.
-    pub what: &'static str,
-    /// The reason.
-    pub why: &'static str,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is refused: {}", self.what, self.why)
-    }
 }
 
 impl fmt::Display for OptionError<'_> {
@@ -177,6 +182,10 @@ impl fmt::Display for OptionError<'_> {
             OptionError::BadValue { key, value, expected } => {
                 write!(f, "`{key}={value}` has a bad value: expected {expected}")
             }
+            OptionError::Twice { key, value, cpu } => write!(
+                f,
+                "`{key}={value}` names {cpu} twice: expected each CPU once, in a range or alone"
+            ),
             OptionError::Refused(refusal) => refusal.fmt(f),
         }
     }
@@ -188,23 +197,26 @@ impl core::error::Error for OptionError<'_> {}
 struct Key {
     name: &'static str,
     expected: &'static str,
-    /// Sets it; nothing where the text is no value of it.
-    set: fn(&mut Options, &str) -> Option<()>,
+    /// Sets it; it stays as it is where the text is no value of it.
+    set: fn(&mut Options, &str) -> Result<(), Wrong>,
     write: fn(&Options, &mut dyn fmt::Write) -> fmt::Result,
 }
 
 /// A key whose value is one field.
 macro_rules! key {
     ($name:literal, $value:ty, $field:ident $([$step:expr])?) => {
-        key!($name, <$value as Value>::parse => <$value as Value>::EXPECTED, $field $([$step])?)
+        key!(@ $name, <$value as Value>::parse => <$value as Value>::EXPECTED, $field $([$step])?)
     };
-    ($name:literal, $parse:expr => $expected:expr, $field:ident $([$step:expr])?) => {
+    ($name:literal, $parse:expr => $expected:expr, $field:ident) => {
+        key!(@ $name, |text| $parse(text).ok_or(Wrong::NoValue) => $expected, $field)
+    };
+    (@ $name:literal, $parse:expr => $expected:expr, $field:ident $([$step:expr])?) => {
         Key {
             name: $name,
             expected: $expected,
             set: |options, text| {
-                options.$field $([$step])? = $parse(text)?;
-                Some(())
+                options.$field $([$step])? = ($parse)(text)?;
+                Ok(())
             },
             write: |options, f| write!(f, "{}", options.$field $([$step])?),
         }
@@ -220,10 +232,10 @@ const TABLE: [Key; 24] = [
     key!("spend", Spend, spend),
     Key {
         name: "init-delay",
-        expected: "whole µs, or a whole number with ns, us, ms or s, up to an hour",
+        expected: "whole µs, or a whole number with ns, us, ms or s, up to an hour, as `10ms`",
         set: |options, text| {
-            options.init_delay = micros(text)?;
-            Some(())
+            options.init_delay = micros(text).ok_or(Wrong::NoValue)?;
+            Ok(())
         },
         write: |options, f| match options.init_delay {
             Duration::Nanos(ns) if ns.is_multiple_of(1000) => write!(f, "{}", ns / 1000),
@@ -250,7 +262,8 @@ const TABLE: [Key; 24] = [
     key!("repetitions", repetitions => "a whole number from 1", repetitions),
 ];
 
-const POSITIVE: &str = "a duration above zero, up to an hour or 2^44 cycles";
+const POSITIVE: &str = "a duration above zero: cycles, up to 2^44, or a whole number with ns, us, \
+                        ms or s, up to an hour, as `10us`";
 
 fn positive(text: &str) -> Option<Duration> {
     Duration::parse(text).filter(|duration| !duration.is_zero())
@@ -310,7 +323,10 @@ impl Options {
     pub fn set<'a>(&mut self, key: &'a str, value: &'a str) -> Result<(), OptionError<'a>> {
         let known = TABLE.iter().find(|known| known.name == key);
         let Key { set, expected, .. } = known.ok_or(OptionError::UnknownKey { key })?;
-        set(self, value).ok_or(OptionError::BadValue { key, value, expected })
+        set(self, value).map_err(|wrong| match wrong {
+            Wrong::NoValue => OptionError::BadValue { key, value, expected },
+            Wrong::Twice(cpu) => OptionError::Twice { key, value, cpu },
+        })
     }
 
     /// Writes one option's value; nothing for a name that is none.
@@ -377,7 +393,7 @@ impl Options {
             ),
         ];
         match refusals.into_iter().find(|(refused, ..)| *refused) {
-            Some((_, what, why)) => Err(Refusal { what, why }),
+            Some((_, what, why)) => Err(Refusal::Senseless { what, why }),
             None => Ok(()),
         }
     }
@@ -385,26 +401,21 @@ impl Options {
     /// Refuses what makes no sense on a machine of `cpus` CPUs, the BSP counted.
     pub fn check_on(&self, cpus: usize) -> Result<(), Refusal> {
         self.check()?;
-        let beyond = |cpu: &CpuIndex| cpu.at() >= cpus;
-        if self.faults.0.iter().any(|(_, cpu)| beyond(cpu)) {
-            return Err(Refusal {
-                what: "fault",
-                why: "it names a CPU that the machine does not have",
-            });
+        if let Some(part) = self.parts().find(|part| part.last().at() >= cpus) {
+            return Err(Refusal::NoCpu { part, cpus });
         }
-        if self.skews.0.iter().any(|(cpu, _)| beyond(cpu)) {
-            return Err(Refusal {
-                what: "skew",
-                why: "it names a CPU that the machine does not have",
-            });
-        }
-        if self.costs.iter().any(|cost| cost.exceptions.iter().any(|(_, last, _)| beyond(last))) {
-            return Err(Refusal {
-                what: "cost-*",
-                why: "it names a CPU that the machine does not have",
-            });
-        }
-        Ok(())
+        limit::check(self, cpus)
+    }
+
+    /// The parts of its values that name a CPU.
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        let faults = self.faults.0.iter().map(|(fault, cpu)| Part::Fault(*fault, *cpu));
+        let skews = self.skews.0.iter().map(|(cpu, cycles)| Part::Skew(*cpu, *cycles));
+        let costs = Step::ALL.iter().flat_map(|step| {
+            let exceptions = self.cost(*step).exceptions.iter();
+            exceptions.map(|(first, last, cost)| Part::Cost(*step, *first, *last, *cost))
+        });
+        faults.chain(skews).chain(costs)
     }
 }
 
@@ -460,11 +471,15 @@ mod tests {
             proptest::collection::vec(exception, 0..=MAX_EXCEPTIONS),
             any::<bool>(),
         )
-            .prop_map(|(usual, classes, exceptions, exclusive)| Cost {
-                usual,
-                classes,
-                exceptions: exceptions.into_iter().collect(),
-                exclusive,
+            .prop_map(|(usual, classes, given, exclusive)| {
+                let mut cost = Cost { usual, classes, exclusive, ..Cost::FREE };
+                for (first, last, span) in given {
+                    let apart = |known: &(CpuIndex, CpuIndex, _)| last < known.0 || known.1 < first;
+                    if cost.exceptions.iter().all(apart) {
+                        cost.exceptions.push((first, last, span)).unwrap();
+                    }
+                }
+                cost
             })
     }
 
@@ -480,9 +495,10 @@ mod tests {
             one_of(TscPoll::ALL.len()),
             one_of(StampSet::ALL.len()),
         );
-        let faults = proptest::collection::vec((one_of(Fault::ALL.len()), any::<u16>()), 0..=4);
+        let fault = one_of(Fault::ALL.len());
+        let faults = proptest::collection::hash_map(any::<u16>(), fault, 0..=4);
         let durations = (nanos(), duration(), nanos(), duration(), nanos(), duration());
-        let skews = proptest::collection::vec((1u16.., any::<i32>()), 0..=4);
+        let skews = proptest::collection::hash_map(1u16.., any::<i32>(), 0..=4);
         (
             words,
             durations,
@@ -525,7 +541,7 @@ mod tests {
                         faults: Faults(
                             faults
                                 .into_iter()
-                                .map(|(fault, cpu)| (Fault::ALL[fault], CpuIndex(cpu)))
+                                .map(|(cpu, fault)| (Fault::ALL[fault], CpuIndex(cpu)))
                                 .collect(),
                         ),
                         sipi_count,
@@ -568,8 +584,8 @@ mod tests {
             ("sipi-count=3", "expected 1 or 2"),
             ("repetitions=0", "expected a whole number from 1"),
             ("limit=0ms", "expected a duration above zero"),
-            ("cost-callin=1ms,0:2ms", "expected a duration, and after commas"),
-            ("cost-callin=1ms,9-3:2ms", "expected a duration, and after commas"),
+            ("cost-callin=1ms,0:2ms", "expected a duration (cycles, up to 2^44, or a"),
+            ("cost-callin=1ms,9-3:2ms", "expected a duration (cycles, up to 2^44, or a"),
             ("fault=never", "expected none, or up to four of never:CPU"),
             ("kick=broadcast", "strategy=serial with kick=broadcast is refused"),
             ("skew=0:200", "expected none, or up to four of CPU:CYCLES for APs"),
@@ -578,8 +594,11 @@ mod tests {
             ("skew=3:200 tsc-sync=trusted tsc-trust=yes", "skew with tsc-sync=trusted is refused"),
             ("cost-kick=1us,exclusive", "cost-kick exclusive is refused"),
             ("cost-wake=1us,exclusive", "cost-wake exclusive is refused"),
-            ("cost-callin=1us,core:1us,core:2us", "expected a duration, and after commas"),
-            ("cost-callin=1us,exclusive,exclusive", "expected a duration, and after commas"),
+            ("cost-callin=1us,core:1us,core:2us", "expected a duration (cycles, up to 2^44, or a"),
+            (
+                "cost-callin=1us,exclusive,exclusive",
+                "expected a duration (cycles, up to 2^44, or a",
+            ),
             ("stamp-set=ends cost-online=1us", "stamp-set=ends with cost-* is refused"),
             ("fault=never:0", "fault=never:0 is refused"),
             (
@@ -593,6 +612,46 @@ mod tests {
         ] {
             let error = parse(text).expect_err(text).to_string();
             assert!(error.contains(message), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_cpu_that_is_named_twice_is_refused_with_option_value_and_cpu() {
+        for (word, cpu) in [
+            ("cost-callin=1ms,1-3:5ms,2:6ms", 2),
+            ("cost-callin=1ms,2:6ms,1-3:5ms", 2),
+            ("cost-wake=0,5:1us,5:2us", 5),
+            ("cost-wake=0,9:1us,3-6:1us,6-7:2us,9:1us", 6),
+            ("cost-kick=0,2-4:1us,2-4:1us", 2),
+            ("skew=1:200,1:300", 1),
+            ("fault=never:1,differ:1", 1),
+            ("fault=never:2,trap:3,never:2", 2),
+        ] {
+            let error = Options::default().set_word(word).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "`{word}` names CPU {cpu} twice: expected each CPU once, in a range or alone"
+                )
+            );
+        }
+        for word in ["cost-callin=1ms,1-3:5ms,4:6ms", "skew=1:1,2:1", "fault=never:1,never:2"] {
+            assert_eq!(Options::default().set_word(word), Ok(()), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_span_that_is_too_long_is_told_the_longest() {
+        for (word, longest) in [
+            ("cost-wake=99999999s", "up to an hour"),
+            ("cost-wake=9223372036854775808", "up to 2^44"),
+            ("tsc-window=3601s", "up to an hour, as `10us`"),
+            ("guard=17592186044417", "cycles, up to 2^44"),
+            ("limit=3601s", "up to an hour, as `10us`"),
+            ("init-delay=3601s", "up to an hour, as `10ms`"),
+        ] {
+            let error = Options::default().set_word(word).unwrap_err().to_string();
+            assert!(error.contains(longest), "{error}");
         }
     }
 
@@ -642,11 +701,112 @@ mod tests {
         assert_eq!(parse("init-delay=10000").unwrap(), parse("init-delay=10ms").unwrap());
     }
 
+    /// What a machine of so many CPUs refuses.
+    fn refused(words: &str, cpus: usize) -> Option<String> {
+        parse(words).unwrap().check_on(cpus).err().map(|refusal| refusal.to_string())
+    }
+
     #[test]
-    fn a_cpu_that_the_machine_lacks_is_refused() {
-        let options = parse("fault=never:4").unwrap();
-        assert!(options.check_on(5).is_ok());
-        assert!(options.check_on(4).is_err());
-        assert!(parse("cost-wake=0,3-9:1us").unwrap().check_on(9).is_err());
+    fn a_cpu_that_the_machine_lacks_is_refused_with_option_value_and_cpu_count() {
+        for (words, cpus, told) in [
+            (
+                "fault=never:4",
+                4,
+                "`fault=never:4`: there is no CPU 4 on a machine of 4 CPUs (0 to 3)",
+            ),
+            (
+                "fault=never:1,trap:9",
+                8,
+                "`fault=trap:9`: there is no CPU 9 on a machine of 8 CPUs (0 to 7)",
+            ),
+            ("skew=1:2,7:-3", 7, "`skew=7:-3`: there is no CPU 7 on a machine of 7 CPUs (0 to 6)"),
+            (
+                "cost-wake=0,3-9:1us",
+                9,
+                "`cost-wake=…,3-9:1us`: there is no CPU 9 on a machine of 9 CPUs (0 to 8)",
+            ),
+            (
+                "cost-online=0,1:1us",
+                1,
+                "`cost-online=…,1:1us`: there is no CPU 1 on a machine of 1 CPU, which is CPU 0",
+            ),
+        ] {
+            assert_eq!(refused(words, cpus).as_deref(), Some(told), "{words}");
+            assert_eq!(refused(words, 10), None, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_cost_that_no_limit_holds_is_refused() {
+        for (words, told) in [
+            (
+                "cost-wake=3599s",
+                "`cost-wake` of 3599s is longer than `limit=10s`: every AP with this cost would be \
+                 lost; raise `limit`",
+            ),
+            (
+                "cost-wake=6s cost-trampoline=5s",
+                "`cost-wake` of 6s and `cost-trampoline` of 5s are together longer than `limit=10s`: \
+                 every AP with these costs would be lost; raise `limit`",
+            ),
+            (
+                "limit=50ms cost-online=0,3:51ms",
+                "`cost-online` of 51ms for CPU 3 is longer than `limit=50ms`: it would be lost; raise \
+                 `limit`",
+            ),
+            ("limit=999 cost-online=1000", "`cost-online` of 1000 is longer than `limit=999`"),
+            // 10 s of this clock are 10^7 cycles.
+            ("clock-khz=1000 cost-callin=10000001", "`cost-callin` of 10000001 is longer than"),
+            ("cost-callin=11s,core:12s", "`cost-callin` of 11s is longer than"),
+            // Its gate is open from the start.
+            (
+                "strategy=full-parallel cost-wake=4s cost-callin=7s",
+                "`cost-wake` of 4s and `cost-callin` of 7s are together longer",
+            ),
+            // Nothing renews its limit where no clock is compared.
+            (
+                "tsc-sync=trusted tsc-trust=yes cost-callin=4s cost-online=7s",
+                "`cost-callin` of 4s and `cost-online` of 7s are together longer",
+            ),
+            (
+                "strategy=full-parallel limit=50ms cost-callin=9ms,exclusive",
+                "`cost-callin` is exclusive, and 7 APs that spend it one after the other take longer \
+                 than `limit=50ms`",
+            ),
+            (
+                "strategy=parallel-sipi limit=50ms cost-trampoline=9ms,exclusive fault=never:2",
+                "and 6 APs that spend it",
+            ),
+        ] {
+            let refusal = refused(words, 8).expect(words);
+            assert!(refusal.contains(told), "{words}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_cost_that_some_ap_can_spend_in_time_is_taken() {
+        for words in [
+            "",
+            "limit=50ms fault=never:2",
+            "limit=50ms cost-callin=50ms",
+            // Only its own CPU is lost, on purpose already.
+            "limit=50ms cost-wake=0,2:60ms fault=never:2",
+            // Each has a limit of its own.
+            "cost-wake=9s cost-callin=9s cost-online=9s",
+            // The BSP's, and before the limits.
+            "cost-kick=11s tsc-window=11s init-delay=11s",
+            // Not every AP is the first of its package.
+            "cost-callin=1s,package:11s",
+            // Only the engine's clock can tell.
+            "cost-callin=1000000000000",
+            // The second SIPI is a part of the kick.
+            "limit=1ms sipi-count=2 cost-wake=1100us",
+            "strategy=serial limit=50ms cost-callin=9ms,exclusive",
+            // Kicked so late, the last ones meet no queue.
+            "strategy=full-parallel limit=50ms cost-callin=9ms,exclusive cost-kick=9ms",
+        ] {
+            assert_eq!(refused(words, 8), None, "{words}");
+        }
+        assert_eq!(refused("cost-wake=3599s", 1), None);
     }
 }

@@ -59,7 +59,7 @@ impl Duration {
     pub const ZERO: Duration = Duration::Cycles(0);
     /// What [`Duration::parse`] expects, for messages.
     pub const EXPECTED: &str =
-        "cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour";
+        "cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour, as `10us`";
     /// The longest span in cycles. Sums of a few of them, as numbers of any clock, don't overflow.
     pub const MAX_CYCLES: u64 = 1 << 44;
     /// The longest span in time.

@@ -53,7 +53,7 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
         .cells()
         .any(|cell| cell.tsc_sync == TscSync::Trusted && cell.tsc_trust == TscTrust::Yes);
     if trusts_cpuid && !tsc_invariant {
-        refuse(&Refusal {
+        refuse(&Refusal::Senseless {
             what: "tsc-sync=trusted with tsc-trust=yes",
             why: "CPUID leaf 0x8000_0007 does not call this machine's TSC invariant",
         });

@@ -1,6 +1,6 @@
 //! What a step costs.
 
-use super::{MAX_EXCEPTIONS, Value, parse_cpu};
+use super::{MAX_EXCEPTIONS, Value, Wrong, parse_cpu};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};
 use core::fmt;
@@ -11,7 +11,7 @@ const EXCLUSIVE: &str = "exclusive";
 /// What a step costs: the same for all APs, but for the exceptions by class and by CPU.
 ///
 /// As a word: `800us`, or `800us,package:8ms,5:9ms,16-31:900us,exclusive`. A CPU's own exception goes
-/// before its class's.
+/// before its class's; it has one at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
     pub(super) usual: Duration,
@@ -32,10 +32,15 @@ impl Cost {
 
     /// The cost for one AP, if it has one.
     pub fn of(&self, cpu: CpuIndex, class: Class) -> Option<Duration> {
-        let exception =
-            self.exceptions.iter().find(|(first, last, _)| (*first..=*last).contains(&cpu));
         let by_class = self.classes[class as usize].unwrap_or(self.usual);
-        Some(exception.map_or(by_class, |(_, _, cost)| *cost)).filter(|cost| !cost.is_zero())
+        Some(self.exception(cpu).unwrap_or(by_class)).filter(|cost| !cost.is_zero())
+    }
+
+    /// A CPU's own cost, if it has one.
+    pub(super) fn exception(&self, cpu: CpuIndex) -> Option<Duration> {
+        let mut exceptions = self.exceptions.iter();
+        let own = exceptions.find(|(first, last, _)| (*first..=*last).contains(&cpu));
+        own.map(|(_, _, cost)| *cost)
     }
 
     /// The cost for every AP that is no exception, if there is one.
@@ -55,35 +60,53 @@ impl Cost {
 }
 
 impl Value for Cost {
-    const EXPECTED: &str = "a duration, and after commas up to four of CPU:DURATION or \
-                            FIRST-LAST:DURATION, one each of package:, core: and \
-                            sibling:DURATION, and exclusive";
+    const EXPECTED: &str = "a duration (cycles, up to 2^44, or a whole number with ns, us, ms or s, \
+                            up to an hour), and after commas up to four of CPU:DURATION or \
+                            FIRST-LAST:DURATION for APs, one each of package:, core: and \
+                            sibling:DURATION, and exclusive, as `800us,5:8ms`";
 
-    fn parse(text: &str) -> Option<Cost> {
-        let mut parts = text.split(',');
-        let mut cost = Cost { usual: Duration::parse(parts.next()?)?, ..Cost::FREE };
-        for part in parts {
-            if part == EXCLUSIVE && !cost.exclusive {
-                cost.exclusive = true;
-                continue;
-            }
-            let (whose, duration) = part.split_once(':')?;
-            let duration = Duration::parse(duration)?;
-            if let Some(class) = Class::ALL.into_iter().find(|class| class.name() == whose) {
-                match cost.classes[class as usize].replace(duration) {
-                    None => continue,
-                    Some(_) => return None,
-                }
-            }
-            let (first, last) = whose.split_once('-').unwrap_or((whose, whose));
-            let (first, last) = (parse_cpu(first)?, parse_cpu(last)?);
-            if first > last || first == CpuIndex::BSP {
-                return None;
-            }
-            cost.exceptions.push((first, last, duration)).ok()?;
+    fn parse(text: &str) -> Result<Cost, Wrong> {
+        let cost = read(text).ok_or(Wrong::NoValue)?;
+        let exceptions = cost.exceptions.iter().enumerate();
+        let twice = exceptions.flat_map(|(index, (first, last, _))| {
+            let before = cost.exceptions[..index].iter();
+            before.filter_map(move |(other, end, _)| {
+                // Two ranges that overlap do so from the later of their beginnings on.
+                Some(*first.max(other)).filter(|cpu| cpu <= last && cpu <= end)
+            })
+        });
+        match twice.min() {
+            Some(cpu) => Err(Wrong::Twice(cpu)),
+            None => Ok(cost),
         }
-        Some(cost)
     }
+}
+
+/// Reads a cost whose exceptions may overlap.
+fn read(text: &str) -> Option<Cost> {
+    let mut parts = text.split(',');
+    let mut cost = Cost { usual: Duration::parse(parts.next()?)?, ..Cost::FREE };
+    for part in parts {
+        if part == EXCLUSIVE && !cost.exclusive {
+            cost.exclusive = true;
+            continue;
+        }
+        let (whose, duration) = part.split_once(':')?;
+        let duration = Duration::parse(duration)?;
+        if let Some(class) = Class::ALL.into_iter().find(|class| class.name() == whose) {
+            match cost.classes[class as usize].replace(duration) {
+                None => continue,
+                Some(_) => return None,
+            }
+        }
+        let (first, last) = whose.split_once('-').unwrap_or((whose, whose));
+        let (first, last) = (parse_cpu(first)?, parse_cpu(last)?);
+        if first > last || first == CpuIndex::BSP {
+            return None;
+        }
+        cost.exceptions.push((first, last, duration)).ok()?;
+    }
+    Some(cost)
 }
 
 impl fmt::Display for Cost {

@@ -1,10 +1,12 @@
 //! Options that are a list of pairs: faults and skews.
 
-use super::{Fault, MAX_EXCEPTIONS, Value, parse_cpu};
+use super::{Fault, MAX_EXCEPTIONS, Value, Wrong, parse_cpu};
 use crate::CpuIndex;
 use core::fmt;
 
 /// The faults that a test plants, as a word: `none`, or `never:3,trap:5`.
+///
+/// A CPU suffers one at most: one that never starts, or that ends the boot, can't show another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults(pub(super) heapless::Vec<(Fault, CpuIndex), MAX_EXCEPTIONS>);
 
@@ -16,10 +18,12 @@ impl Faults {
 }
 
 impl Value for Faults {
-    const EXPECTED: &str = "none, or up to four of never:CPU, trap:CPU, panic:CPU or differ:CPU";
+    const EXPECTED: &str = "none, or up to four of never:CPU, trap:CPU, panic:CPU or differ:CPU, \
+                            as `never:3,trap:5`";
 
-    fn parse(text: &str) -> Option<Faults> {
-        parse_list(text, |fault, cpu| Some((Fault::parse(fault)?, parse_cpu(cpu)?))).map(Faults)
+    fn parse(text: &str) -> Result<Faults, Wrong> {
+        let pair = |fault: &str, cpu: &str| Some((Fault::parse(fault).ok()?, parse_cpu(cpu)?));
+        parse_list(text, pair, |(_, cpu)| *cpu).map(Faults)
     }
 }
 
@@ -42,12 +46,13 @@ impl Skews {
 }
 
 impl Value for Skews {
-    const EXPECTED: &str =
-        "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to 2147483647";
+    const EXPECTED: &str = "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to \
+                            2147483647, as `3:200,5:-200`";
 
-    fn parse(text: &str) -> Option<Skews> {
+    fn parse(text: &str) -> Result<Skews, Wrong> {
         let ap = |cpu: &str| parse_cpu(cpu).filter(|cpu| *cpu != CpuIndex::BSP);
-        parse_list(text, |cpu, cycles| Some((ap(cpu)?, cycles.parse().ok()?))).map(Skews)
+        let pair = |cpu: &str, cycles: &str| Some((ap(cpu)?, cycles.parse().ok()?));
+        parse_list(text, pair, |(cpu, _)| *cpu).map(Skews)
     }
 }
 
@@ -57,19 +62,26 @@ impl fmt::Display for Skews {
     }
 }
 
-/// A list of pairs as a word: `none`, or `A:B,A:B`, up to [`MAX_EXCEPTIONS`] of them.
+/// A list of pairs as a word: `none`, or `A:B,A:B`, up to [`MAX_EXCEPTIONS`] of them, each `of`
+/// another CPU.
 fn parse_list<T>(
     text: &str,
     pair: impl Fn(&str, &str) -> Option<T>,
-) -> Option<heapless::Vec<T, MAX_EXCEPTIONS>> {
+    of: impl Fn(&T) -> CpuIndex,
+) -> Result<heapless::Vec<T, MAX_EXCEPTIONS>, Wrong> {
     let mut list = heapless::Vec::new();
     if text != "none" {
         for part in text.split(',') {
-            let (one, other) = part.split_once(':')?;
-            list.push(pair(one, other)?).ok()?;
+            let (one, other) = part.split_once(':').ok_or(Wrong::NoValue)?;
+            let item = pair(one, other).ok_or(Wrong::NoValue)?;
+            let cpu = of(&item);
+            if list.iter().any(|known| of(known) == cpu) {
+                return Err(Wrong::Twice(cpu));
+            }
+            list.push(item).map_err(|_| Wrong::NoValue)?;
         }
     }
-    Some(list)
+    Ok(list)
 }
 
 /// Writes what [`parse_list`] reads.

@@ -189,15 +189,9 @@ fn options(
     options
 }
 
-/// Where the values stand that a refusal speaks of; its text names them.
+/// Where the values stand that a refusal speaks of.
 fn concerned(refusal: &Refusal, combination: &Combination<'_>) -> Vec<Range<usize>> {
-    let named = |key: &str| {
-        refusal.what.split([' ', '=']).any(|word| match word.strip_suffix('*') {
-            Some(prefix) => key.starts_with(prefix),
-            None => key == word,
-        })
-    };
-    let values = combination.iter().filter(|(axis, _)| named(axis.key));
+    let values = combination.iter().filter(|(axis, _)| refusal.concerns(axis.key));
     values.map(|(_, value)| value.at.clone()).collect()
 }
 

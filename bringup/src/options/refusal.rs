@@ -1,0 +1,161 @@
+//! Why good words make no sense together, or on some machine.
+
+use super::limit::TOGETHER;
+use super::{Fault, Step};
+use crate::{CpuIndex, Duration};
+use core::fmt;
+
+/// Why a combination of options makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Options that don't go together.
+    Senseless {
+        /// Which, by name.
+        what: &'static str,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A value names a CPU that the machine does not have.
+    NoCpu {
+        /// The part of the value that names it.
+        part: Part,
+        /// CPU count, the BSP counted.
+        cpus: usize,
+    },
+    /// An AP can't spend its costs within `limit`.
+    Late {
+        /// The steps that one limit holds.
+        steps: &'static [Step],
+        /// What each of them costs the AP.
+        costs: [Duration; TOGETHER],
+        /// The AP, where it has a cost of its own.
+        cpu: Option<CpuIndex>,
+        /// The limit.
+        limit: Duration,
+    },
+    /// APs that spend a cost one after the other can't all do so within `limit`.
+    Queue {
+        /// The step with that cost.
+        step: Step,
+        /// How many APs.
+        aps: usize,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+/// The part of an option's value that names a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Of `fault`.
+    Fault(Fault, CpuIndex),
+    /// Of `skew`, in cycles.
+    Skew(CpuIndex, i32),
+    /// Of a step's cost: the first and the last CPU, and what it costs them.
+    Cost(Step, CpuIndex, CpuIndex, Duration),
+}
+
+impl Part {
+    /// The last CPU that it names.
+    pub(super) fn last(self) -> CpuIndex {
+        match self {
+            Part::Fault(_, cpu) | Part::Skew(cpu, _) | Part::Cost(_, _, cpu, _) => cpu,
+        }
+    }
+
+    fn is_of(self, key: &str) -> bool {
+        match self {
+            Part::Fault(..) => key == "fault",
+            Part::Skew(..) => key == "skew",
+            Part::Cost(step, ..) => is_cost(key, step),
+        }
+    }
+}
+
+/// True where the option is this step's cost.
+fn is_cost(key: &str, step: Step) -> bool {
+    key.strip_prefix("cost-") == Some(step.name())
+}
+
+/// The steps that cost something, each with its cost.
+fn spent<'a>(
+    steps: &'a [Step],
+    costs: &'a [Duration],
+) -> impl Iterator<Item = (&'a Step, &'a Duration)> + Clone {
+    steps.iter().zip(costs).filter(|(_, cost)| !cost.is_zero())
+}
+
+impl Refusal {
+    /// True where it is about this option.
+    pub fn concerns(&self, key: &str) -> bool {
+        match self {
+            Refusal::Senseless { what, .. } => {
+                what.split([' ', '=']).any(|word| match word.strip_suffix('*') {
+                    Some(prefix) => key.starts_with(prefix),
+                    None => key == word,
+                })
+            }
+            Refusal::NoCpu { part, .. } => part.is_of(key),
+            Refusal::Late { steps, costs, .. } => {
+                key == "limit" || spent(steps, costs).any(|(step, _)| is_cost(key, *step))
+            }
+            Refusal::Queue { step, .. } => key == "limit" || is_cost(key, *step),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Fault(fault, cpu) => write!(f, "fault={fault}:{}", cpu.0),
+            Part::Skew(cpu, cycles) => write!(f, "skew={}:{cycles}", cpu.0),
+            Part::Cost(step, first, last, cost) if first == last => {
+                write!(f, "cost-{step}=…,{}:{cost}", first.0)
+            }
+            Part::Cost(step, first, last, cost) => {
+                write!(f, "cost-{step}=…,{}-{}:{cost}", first.0, last.0)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Senseless { what, why } => write!(f, "{what} is refused: {why}"),
+            Refusal::NoCpu { part, cpus } => {
+                let cpu = part.last();
+                write!(f, "`{part}`: there is no {cpu} on a machine of ")?;
+                match cpus {
+                    1 => f.write_str("1 CPU, which is CPU 0"),
+                    cpus => write!(f, "{cpus} CPUs (0 to {})", cpus - 1),
+                }
+            }
+            Refusal::Late { steps, costs, cpu, limit } => {
+                let mut costs = spent(steps, costs);
+                let several = costs.clone().count() > 1;
+                if let Some((step, cost)) = costs.next() {
+                    write!(f, "`cost-{step}` of {cost}")?;
+                }
+                costs.try_for_each(|(step, cost)| write!(f, " and `cost-{step}` of {cost}"))?;
+                let (are, these) =
+                    if several { ("are together", "these costs") } else { ("is", "this cost") };
+                match cpu {
+                    Some(cpu) => {
+                        write!(f, " for {cpu} {are} longer than `limit={limit}`: it would be lost")?
+                    }
+                    None => write!(
+                        f,
+                        " {are} longer than `limit={limit}`: every AP with {these} would be lost"
+                    )?,
+                }
+                f.write_str("; raise `limit`")
+            }
+            Refusal::Queue { step, aps, limit } => write!(
+                f,
+                "`cost-{step}` is exclusive, and {aps} APs that spend it one after the other take \
+                 longer than `limit={limit}`: the last of them would be lost; raise `limit`"
+            ),
+        }
+    }
+}

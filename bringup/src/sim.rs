@@ -6,8 +6,8 @@
 
 use crate::class::Class;
 use crate::frame::{
-    ApEnd, ApTimeline, ApicMode, Body, CellBegin, Cpu, Frame, Goodbye, Hello, MAGIC, OVERRUNS,
-    PROTOCOL, TrialBegin, TrialEnd, TscSource,
+    ApEnd, ApTimeline, ApicMode, Body, CellBegin, Cpu, Error, Frame, Goodbye, Hello, MAGIC,
+    OVERRUNS, PROTOCOL, TrialBegin, TrialEnd, TscSource,
 };
 use crate::options::{Fault, Kick, OptionError, Options, SIPI_GAP, Step, TscSync};
 use crate::plan::Plan;
@@ -16,15 +16,34 @@ use crate::strategy::{Aps, Bsp, bring_up};
 use crate::{ApicId, CpuIndex, Cycles, Duration};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt;
+
+/// A trial's result, and its APs.
+pub type Trial = (TrialEnd, Vec<ApTimeline>);
+
+/// A trial takes longer than the clock can count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a trial would take 2^63 cycles or more, which the simulator's clock can't count; take \
+             shorter costs, fewer CPUs, or a lower clock-khz",
+        )
+    }
+}
+
+impl std::error::Error for TooLong {}
 
 /// Runs one trial on a machine of `cpus` CPUs, each a core of one package, whose clocks tick at
 /// `tsc_khz` kHz where the options name no other.
-pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> (TrialEnd, Vec<ApTimeline>) {
+pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> Result<Trial, TooLong> {
     trial_on(options, &vec![Class::Core; cpus], tsc_khz)
 }
 
 /// The same on a machine whose CPUs are of these classes, the BSP's first.
-pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> (TrialEnd, Vec<ApTimeline>) {
+pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> Result<Trial, TooLong> {
     let mut bsp = Simulated {
         options,
         classes,
@@ -43,11 +62,18 @@ pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> (TrialEnd
         kick_loop: Cycles(kick_loop.unwrap_or(0) as u64),
         lost: bsp.aps.iter().filter(|ap| ap.lost).count() as u16,
     };
-    let aps = bsp.aps().into_iter().map(|cpu| bsp.aps[cpu.at()].timeline(cpu)).collect();
-    (end, aps)
+    let aps: Vec<ApTimeline> =
+        bsp.aps().into_iter().map(|cpu| bsp.aps[cpu.at()].timeline(cpu)).collect();
+    // A clock that has come to its end stays there.
+    let mut stamps = aps.iter().flat_map(|ap| Stamp::ALL.map(|stamp| ap.stamps.get(stamp)));
+    match bsp.now == i64::MAX || stamps.any(|at| at == Some(i64::MAX)) {
+        true => Err(TooLong),
+        false => Ok((end, aps)),
+    }
 }
 
-/// Runs a whole command line and hands out the frames that a kernel would send.
+/// Runs a whole command line and hands out the frames that a kernel would send; an error frame where a
+/// trial is too long.
 pub fn boot<'a>(
     command_line: &'a str,
     cpus: usize,
@@ -90,7 +116,13 @@ pub fn boot<'a>(
     let mut frames = 0;
     for (cell, options) in (0..).zip(plan.cells()) {
         frames = send(Body::CellBegin(CellBegin { cell, options: &options.to_string() }));
-        let (end, aps) = trial(&options, cpus, tsc_khz);
+        let (end, aps) = match trial(&options, cpus, tsc_khz) {
+            Ok(trial) => trial,
+            Err(error) => {
+                send(Body::Error(Error::Options { message: &error.to_string() }));
+                return Ok(());
+            }
+        };
         // The boot's first trial is the cold one; a simulated trial is like any other.
         for number in u32::from(cell > 0)..=options.repetitions {
             let cold = number == 0;
@@ -172,11 +204,16 @@ impl Simulated<'_> {
     fn through(&mut self, step: Step, cpu: CpuIndex, at: i64) -> i64 {
         let cost = self.cost(step, cpu);
         if cost == 0 || !self.options.cost(step).is_exclusive() {
-            return at + cost;
+            return at.saturating_add(cost);
         }
         let free_at = &mut self.free_at[step as usize];
-        *free_at = at.max(*free_at) + cost;
+        *free_at = at.max(*free_at).saturating_add(cost);
         *free_at
+    }
+
+    /// The BSP is busy for so long.
+    fn pass(&mut self, cycles: i64) {
+        self.now = self.now.saturating_add(cycles);
     }
 
     fn stamp(&mut self, cpu: CpuIndex, stamp: Stamp, at: i64) {
@@ -274,23 +311,23 @@ impl Bsp for Simulated<'_> {
         }
         let gap = self.cycles(SIPI_GAP) * i64::from(self.options.sipi_count - 1);
         set.into_iter().for_each(|cpu| self.stamp(cpu, Stamp::Init, self.now));
-        self.now += self.cycles(self.options.init_delay);
+        self.pass(self.cycles(self.options.init_delay));
         if self.options.kick == Kick::Broadcast {
-            self.now += self.options.cost(Step::Kick).usual().map_or(0, |cost| self.cycles(cost));
+            self.pass(self.options.cost(Step::Kick).usual().map_or(0, |cost| self.cycles(cost)));
         }
         let broadcast_sipi = self.now;
         for cpu in set {
             if self.options.kick == Kick::Unicast {
-                self.now += self.cost(Step::Kick, cpu);
+                self.pass(self.cost(Step::Kick, cpu));
             }
             let sipi = if self.options.kick == Kick::Unicast { self.now } else { broadcast_sipi };
             let withheld = self.options.faults.hit(Fault::Never, cpu);
-            self.now = if withheld { sipi } else { sipi + gap };
+            self.now = if withheld { sipi } else { sipi.saturating_add(gap) };
             self.stamp(cpu, Stamp::Sipi, sipi);
             self.stamp(cpu, Stamp::KickEnd, self.now);
             self.grant(cpu);
             if !withheld {
-                let entry = sipi + self.cost(Step::Wake, cpu);
+                let entry = sipi.saturating_add(self.cost(Step::Wake, cpu));
                 self.stamp(cpu, Stamp::Entry, entry);
                 self.arrive(Step::Trampoline, cpu, entry);
             }
@@ -338,7 +375,7 @@ impl Bsp for Simulated<'_> {
         let seen = self.get(ap, Stamp::SyncBegin);
         let windows = 1 + i64::from(seen.is_none() && self.options.skews.of(ap) != 0);
         let begin = seen.unwrap_or(self.now);
-        self.now += windows * self.cycles(self.options.tsc_window);
+        self.pass(self.cycles(self.options.tsc_window).saturating_mul(windows));
         self.grant(ap);
         self.leave_sync(ap, begin, self.now);
     }
@@ -348,7 +385,7 @@ impl Bsp for Simulated<'_> {
         let ready: Vec<CpuIndex> = set.into_iter().filter(ready).collect();
         let begin = self.now;
         if !ready.is_empty() {
-            self.now += self.cycles(self.options.tsc_window);
+            self.pass(self.cycles(self.options.tsc_window));
         }
         for cpu in ready {
             self.grant(cpu);
@@ -391,7 +428,7 @@ mod tests {
     }
 
     fn total(words: &str, cpus: usize) -> u64 {
-        trial(&options(&format!("{COSTS} {words}")), cpus, KHZ).0.total.0
+        trial(&options(&format!("{COSTS} {words}")), cpus, KHZ).unwrap().0.total.0
     }
 
     #[test]
@@ -477,7 +514,7 @@ mod tests {
         assert_eq!(total(&exclusive, 28), 100_000 + 1_200_000 + 27 * 800_000 + 100_000);
         // In the order of arrival: CPU 1 wakes late and is served last.
         let late = format!("{exclusive} cost-wake=1200000,1:9000000");
-        let (_, aps) = trial(&options(&format!("{COSTS} {late}")), 5, KHZ);
+        let (_, aps) = trial(&options(&format!("{COSTS} {late}")), 5, KHZ).unwrap();
         let ends = aps.iter().map(|ap| ap.stamps.get(Stamp::CallinEnd).unwrap());
         assert_eq!(ends.collect::<Vec<_>>(), [9_900_000, 2_200_000, 3_000_000, 3_800_000]);
         // Serial, nobody else is there.
@@ -492,7 +529,7 @@ mod tests {
         use Class::{Core, Package, Sibling};
         let words = format!("{COSTS} strategy=serial cost-callin=800000,package:8000000,sibling:0");
         let classes = [Package, Sibling, Core, Sibling, Package, Sibling];
-        let (end, aps) = trial_on(&options(&words), &classes, KHZ);
+        let (end, aps) = trial_on(&options(&words), &classes, KHZ).unwrap();
         let callins = aps.iter().map(|ap| Phase::Callin.of(&ap.stamps).unwrap().0);
         assert_eq!(callins.collect::<Vec<_>>(), [0, 800_000, 0, 8_000_000, 0]);
         assert_eq!(end.total.0, 5 * 1_900_000 + 800_000 + 8_000_000);
@@ -501,7 +538,7 @@ mod tests {
     #[test]
     fn a_withheld_sipi_costs_one_limit_however_many_aps_are_lost() {
         let words = "strategy=parallel-sipi limit=50ms fault=never:3,never:4";
-        let (end, aps) = trial(&options(&format!("{COSTS} {words}")), 6, KHZ);
+        let (end, aps) = trial(&options(&format!("{COSTS} {words}")), 6, KHZ).unwrap();
         assert_eq!(end.lost, 2);
         assert_eq!(aps[2].end, ApEnd::Lost(Some(Stamp::Sipi)));
         assert_eq!(aps[4].end, ApEnd::Online);
@@ -522,6 +559,33 @@ mod tests {
         let (own, named) = (total(words, 2), total(&format!("{words} clock-khz=2000000"), 2));
         // 10 ms are twice as many cycles; what is given in cycles stays.
         assert_eq!(named - own, 10_000_000);
+    }
+
+    #[test]
+    fn a_trial_that_the_clock_cannot_count_is_an_error() {
+        let hour = "clock-khz=4294967295 limit=3600s";
+        for words in [
+            "tsc-window=3600s cost-wake=3600s",
+            "cost-kick=3600s cost-callin=3600s,exclusive cost-online=3600s,exclusive \
+             strategy=full-parallel",
+            "strategy=full-parallel tsc-sync=one-to-many init-delay=3600s cost-kick=3600s",
+            "strategy=parallel-sipi fault=never:1 skew=2:1 tsc-window=3600s",
+        ] {
+            let options = options(&format!("{hour} {words}"));
+            assert_eq!(trial(&options, 700, KHZ).err(), Some(TooLong), "{words}");
+            assert_eq!(trial(&options, 4, KHZ).err(), None, "{words}");
+        }
+        // A capture may tell any frequency.
+        let serial = options("tsc-window=3600s init-delay=3600s sipi-count=2 skew=1:1");
+        assert_eq!(trial(&serial, 3, u64::MAX).err(), Some(TooLong));
+    }
+
+    #[test]
+    fn a_boot_with_a_trial_that_is_too_long_ends_with_an_error_frame() {
+        let words = "clock-khz=4294967295 limit=3600s tsc-window=3600s cost-wake=3600s";
+        let mut last = String::new();
+        boot(words, 700, KHZ, |frame| last = format!("{:?}", frame.body)).unwrap();
+        assert!(last.starts_with("Error(Options { message: \"a trial would take 2^63"), "{last}");
     }
 
     fn any_options() -> impl Strategy<Value = Options> {
@@ -561,7 +625,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_ap_comes_online_once_and_in_order(options in any_options(), cpus in 1usize..14) {
-            let (end, aps) = trial(&options, cpus, KHZ);
+            let (end, aps) = trial(&options, cpus, KHZ).unwrap();
             prop_assert_eq!(end.lost, 0);
             prop_assert_eq!(aps.len(), cpus - 1);
             let mut last = 0;
@@ -588,7 +652,7 @@ mod tests {
             let mut plain = options;
             let usual = usual.to_string();
             plain.set(&key, &usual).unwrap();
-            prop_assert!(trial(&dearer, 9, KHZ).0.total >= trial(&plain, 9, KHZ).0.total);
+            prop_assert!(trial(&dearer, 9, KHZ).unwrap().0.total >= trial(&plain, 9, KHZ).unwrap().0.total);
         }
     }
 

@@ -135,7 +135,7 @@ mod tests {
         for word in COSTS.split_whitespace().chain(words.split_whitespace()) {
             options.set_word(word).unwrap();
         }
-        bringup::sim::trial(&options, cpus, 1_000_000).1
+        bringup::sim::trial(&options, cpus, 1_000_000).unwrap().1
     }
 
     fn text(result: Result<(), Violation>) -> String {

@@ -378,7 +378,7 @@ mod tests {
         for word in COSTS.split_whitespace().chain(words.split_whitespace()) {
             options.set_word(word).unwrap();
         }
-        let (end, aps) = sim::trial(&options, cpus, 1_000_000);
+        let (end, aps) = sim::trial(&options, cpus, 1_000_000).unwrap();
         (end.total, aps)
     }
 

@@ -94,7 +94,8 @@ pub fn rows(run: &Run) -> Result<Vec<Row<'_>>, Failure> {
     if rows.is_empty() {
         return Err(Failure::Request(miette!(
             help = "`cargo analyze show` tells what the run holds",
-            "no cell of {} can be simulated: each lacks a whole trial, or its machine's CPUs",
+            "no cell of {} can be simulated: each lacks a whole trial, or its machine's CPUs, or would \
+             take longer than the simulator's clock can count",
             run.path.display()
         )));
     }
@@ -102,7 +103,8 @@ pub fn rows(run: &Run) -> Result<Vec<Row<'_>>, Failure> {
 }
 
 fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<Row<'a>> {
-    let (end, aps) = sim::trial_on(&cell.options, &classes(run, cell)?, cell.own_khz()?);
+    let trial = sim::trial_on(&cell.options, &classes(run, cell)?, cell.own_khz()?);
+    let (end, aps) = trial.ok()?;
     let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
     let phases = means(&aps).and_then(|means| {
         let mut figures = [total; 6];
@@ -138,7 +140,7 @@ fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<Row<'a>> {
     });
     let base = like.find(|other| other.smp == smp && cell.smp != smp)?;
     let options = fit::fitted(base, &classes(run, base)?)?;
-    let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.own_khz()?);
+    let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.own_khz()?).ok()?;
     let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
     Some(Row { cell, total, phases: None })
 }

@@ -109,7 +109,7 @@ fn figures(profile: &Profile) -> [i64; 4] {
     let end = |strategy| {
         let mut options = Options { strategy, ..Options::default() };
         profile.apply(&mut options);
-        trial(&options, 28, 1_000_000).0
+        trial(&options, 28, 1_000_000).unwrap().0
     };
     let (serial, parallel) = (end(Strategy::Serial), end(Strategy::ParallelSipi));
     let cycles = [

@@ -33,12 +33,13 @@ pub fn fitted(cell: &Cell, classes: &[Class]) -> Option<Options> {
     ] {
         set(&mut options, step, cycles)?;
     }
-    let (end, _) = sim::trial_on(&options, classes, khz);
+    let (end, _) = sim::trial_on(&options, classes, khz).ok()?;
     let on_the_path = match cell.options.strategy {
         Strategy::Serial | Strategy::ParallelSipi => aps,
         Strategy::FullParallel => 1,
     };
-    let unexplained = median(Measure::Total)?.cast_signed() - end.total.0.cast_signed();
+    let total = median(Measure::Total)?.cast_signed();
+    let unexplained = total.saturating_sub(end.total.0.cast_signed());
     let share = unexplained / on_the_path.cast_signed();
     set(&mut options, Step::Callin, callin.saturating_add_signed(share))?;
     Some(options)

@@ -182,7 +182,7 @@ fn a_dearer_step_moves_the_machine_as_it_moves_the_simulator() {
     for cells in booted.cells.chunks(per_strategy) {
         let figures = |cell: &Cell| {
             let measured = cell.trials.last().unwrap().end;
-            let (simulated, _) = bringup::sim::trial(&cell.options, 28, booted.tsc_khz);
+            let (simulated, _) = bringup::sim::trial(&cell.options, 28, booted.tsc_khz).unwrap();
             [measured, simulated].map(|end| {
                 let (total, kick_loop) = (end.total.0 as i64, end.kick_loop.0 as i64);
                 [total, kick_loop, total - kick_loop]
@@ -292,7 +292,7 @@ fn measured_totals_are_the_simulated_ones_within_two_percent() {
         assert_eq!(booted.cells.len(), 3 * 6 + 2);
         for cell in &booted.cells {
             let (expected, _) =
-                bringup::sim::trial(&cell.options, usize::from(smp), booted.tsc_khz);
+                bringup::sim::trial(&cell.options, usize::from(smp), booted.tsc_khz).unwrap();
             let expected = expected.total.0 as f64;
             for trial in &cell.trials {
                 let off = trial.end.total.0 as f64 / expected - 1.0;
@@ -413,7 +413,9 @@ fn nonsense_on_the_command_line_comes_back_by_name() {
         ("kick=broadcast", "strategy=serial with kick=broadcast is refused"),
         ("tsc-sync=trusted tsc-trust=no", "nobody vouches for the clocks"),
         ("tsc-sync=trusted tsc-trust=yes", "CPUID leaf 0x8000_0007 does not call"),
-        ("fault=never:4", "it names a CPU that the machine does not have"),
+        ("fault=never:4", "`fault=never:4`: there is no CPU 4 on a machine of 4 CPUs (0 to 3)"),
+        ("fault=never:1,differ:1", "`fault=never:1,differ:1` names CPU 1 twice"),
+        ("cost-wake=3599s", "`cost-wake` of 3599s is longer than `limit=10s`"),
         ("strategy=sériel", "`strategy=sériel`"),
     ] {
         let booted = boot(Qemu::Icount, 4, words);

@@ -5,7 +5,7 @@ use core::str::SplitAsciiWhitespace;
 use core::{iter, mem};
 
 /// The word that begins a cell.
-const CELL: &str = "cell";
+pub const CELL: &str = "cell";
 
 /// A command line that was checked whole: every word is good and no cell is refused.
 ///

@@ -75,6 +75,11 @@ impl Duration {
 
     /// Reads `900`, `10us`, `20ms`, …; `None` if it is no such thing, or too long.
     pub fn parse(text: &str) -> Option<Duration> {
+        Self::parse_up_to(text, Self::MAX_NANOS)
+    }
+
+    /// The same, where a time may be as long as so many nanoseconds.
+    pub fn parse_up_to(text: &str, longest: u64) -> Option<Duration> {
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
         let number: u64 = number.parse().ok()?;
@@ -82,7 +87,7 @@ impl Duration {
             return (number <= Self::MAX_CYCLES).then_some(Duration::Cycles(number));
         }
         let (_, nanos) = Self::UNITS.iter().find(|(name, _)| *name == unit)?;
-        number.checked_mul(*nanos).filter(|ns| *ns <= Self::MAX_NANOS).map(Duration::Nanos)
+        number.checked_mul(*nanos).filter(|ns| *ns <= longest).map(Duration::Nanos)
     }
 
     /// The span in cycles of a clock of `tsc_khz` kHz, rounded to the nearest; saturates.

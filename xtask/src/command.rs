@@ -4,7 +4,7 @@ use crate::engine::{self, Engine};
 use crate::experiment::{self, Extent};
 use crate::progress::Lines;
 use crate::run::execute;
-use crate::scenario::{Scenario, named_in};
+use crate::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::{find_root, interrupt, kernel, root, setup, stages};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -49,7 +49,7 @@ enum Command {
         #[arg(long, value_name = "ENGINE", default_value = "icount")]
         engine: String,
         /// How long the boot may take
-        #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
         limit_seconds: u64,
         /// What to print
         #[arg(long, value_enum, default_value_t)]

@@ -19,6 +19,7 @@ pub mod run;
 pub mod run_folder;
 pub mod scenario;
 pub mod setup;
+pub mod spinning;
 pub mod stages;
 
 use std::env;

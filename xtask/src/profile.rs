@@ -3,9 +3,10 @@
 //! On `icount` a guest cycle stands for a cycle of the profile's machine. The kernel knows no
 //! profile; `run.json` keeps its name and its text.
 
+use bringup::Duration;
 use bringup::class::Class;
-use bringup::options::Options;
-use host_analyzer::document::{Document, suggestion, text_of};
+use bringup::options::{Options, Refusal};
+use host_analyzer::document::{Document, suggestion, text_of, whole};
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest;
 use miette::{Report, miette};
@@ -114,6 +115,11 @@ impl Profile {
         self.options().any(|(set, _)| set == option)
     }
 
+    /// True if a refusal is about an option that it sets.
+    pub fn is_concerned(&self, refusal: &Refusal) -> bool {
+        self.options().any(|(option, _)| refusal.concerns(option))
+    }
+
     /// Its options as words for a command line.
     pub fn words(&self) -> String {
         let words = self.options().map(|(option, value)| format!("{option}={value}"));
@@ -186,7 +192,7 @@ fn cost(
                     document.mistake(value.span(), &key_path, &message, None);
                 }
             }
-            "cycles" => cycles = Some(document.number(&key_path, value, 0)),
+            "cycles" => cycles = Some(spent(document, &key_path, value)),
             "derived" => drop(document.text(&key_path, value)),
             BY_CLASS if step == WINDOW => {
                 document.mistake(key.span(), &key_path, "a window is the same for all APs", None);
@@ -208,6 +214,19 @@ fn cost(
     Some(format!("{}{by_class}{exclusive}", cycles?))
 }
 
+/// Reads cycles that an option can hold.
+fn spent(document: &mut Document<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> u64 {
+    match whole(value.get_ref()).and_then(|cycles| u64::try_from(cycles).ok()) {
+        Some(cycles) if cycles <= Duration::MAX_CYCLES => cycles,
+        _ => {
+            let expected =
+                format!("whole cycles, up to 2^44 ({}), as 1_200_000", Duration::MAX_CYCLES);
+            document.unexpected(path, value, &expected);
+            0
+        }
+    }
+}
+
 /// Reads what a step costs the APs of each class, as a part of its option's value.
 fn classes(document: &mut Document<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> String {
     let names = Class::ALL.map(Class::name);
@@ -215,7 +234,7 @@ fn classes(document: &mut Document<'_>, path: &str, value: &Spanned<DeValue<'_>>
     for (key, value) in document.table(path, value).into_iter().flatten() {
         let given: &str = key.get_ref();
         if names.contains(&given) {
-            let cycles = document.number(&format!("{path}.{given}"), value, 0);
+            let cycles = spent(document, &format!("{path}.{given}"), value);
             words += &format!(",{given}:{cycles}");
         } else {
             document.unknown_key(key.span(), &format!("{path}."), given, &names);
@@ -302,5 +321,45 @@ impl From<NoProfile> for Failure {
             NoProfile::Unknown { message, help: Some(help) } => miette!(help = help, "{message}"),
             NoProfile::Unknown { message, help: None } => miette!("{message}"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../../scenarios/profiles/haswell-28.toml");
+
+    /// What is wrong with a profile like the good one, but for this.
+    fn told(from: &str, to: &str) -> String {
+        let text = GOOD.replace(from, to);
+        assert_ne!(text, GOOD);
+        Profile::parse("p", "p.toml", &text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_number_that_no_option_can_hold_is_told_with_its_place() {
+        let range = "expected whole cycles, up to 2^44 (17592186044416), as 1_200_000";
+        for number in ["1_000_000_000_000_000", "17_592_186_044_417", "-1", "1.5"] {
+            let error = told("cycles = 3_170_362", &format!("cycles = {number}"));
+            assert!(error.contains(": costs.wake.cycles: ") && error.contains(range), "{error}");
+            assert!(error.starts_with("p.toml:") && error.contains(":10: "), "{error}");
+        }
+        let class = "cycles = 3_526_409\nby-class = { package = 17_592_186_044_417 }";
+        let error = told("cycles = 3_526_409", class);
+        assert!(error.contains(": costs.callin.by-class.package: expected whole"), "{error}");
+        for khz in ["0", "4_294_967_296"] {
+            let error = told("tsc-khz = 2_593_926", &format!("tsc-khz = {khz}"));
+            assert!(error.contains(":11: tsc-khz: expected"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_options_of_the_longest_costs_are_taken() {
+        let text = GOOD.replace("cycles = 3_170_362", "cycles = 17_592_186_044_416");
+        let profile = Profile::parse("p", "p.toml", &text).unwrap();
+        for (option, value) in profile.options() {
+            assert_eq!(Options::default().set(option, &value), Ok(()), "{option}");
+        }
     }
 }

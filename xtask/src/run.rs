@@ -7,7 +7,7 @@ use crate::profile::Profile;
 use crate::progress::{self, Lines, Progress, work};
 use crate::run_folder::RunFolder;
 use crate::scenario::{CommandLine, Group, Scenario};
-use crate::{probe, root};
+use crate::{probe, root, spinning};
 use host_analyzer::counted;
 use host_analyzer::failure::Failure;
 use host_analyzer::manifest::{self, Manifest, SCHEMA};
@@ -55,6 +55,12 @@ pub fn together(
     let mut progress = Progress::begin(lines, work);
     for skipped in scenarios.iter().flat_map(|scenario| &scenario.skipped) {
         progress.note(&format!("skipped: {}: {}", skipped.cell, skipped.refusal));
+    }
+    for unused in scenarios.iter().flat_map(|scenario| &scenario.unused) {
+        progress.note(&format!("warning: {unused}"));
+    }
+    for slow in scenarios.iter().flat_map(|scenario| spinning::warnings(scenario)) {
+        progress.note(&format!("warning: {slow}"));
     }
     for turn in &turns {
         let run = &mut runs[turn.run];

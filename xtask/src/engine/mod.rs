@@ -25,6 +25,10 @@ const MOST_CPUS: u16 = 255;
 pub trait Engine: fmt::Debug + Send + Sync {
     /// Its name in scenarios, on the command line and in the names of captures.
     fn name(&self) -> &str;
+    /// True where a cycle is an instruction, so that a CPU that spins keeps the host busy.
+    fn counts_instructions(&self) -> bool {
+        false
+    }
     /// True where equal kernels and options give equal captures.
     fn exact(&self) -> bool;
     /// False where it runs the strategies without a kernel.

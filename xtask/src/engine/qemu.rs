@@ -205,6 +205,10 @@ impl Engine for Emulator {
         self.base == Qemu::Icount
     }
 
+    fn counts_instructions(&self) -> bool {
+        self.base == Qemu::Icount
+    }
+
     fn boots_kernel(&self) -> bool {
         true
     }

@@ -1,7 +1,7 @@
 //! A scenario's keys, read one by one; what is wrong goes to the document.
 
 use super::matrix::{Axis, Draft, MOST_CELLS, Value};
-use super::{BOOT_LIMIT, ENGINE, ENGINE_OWNED, ENGINES, KEYS, OPTIONS};
+use super::{BOOT_LIMIT, ENGINE, ENGINES, KEYS, LONGEST_BOOT, OPTIONS, engines_own};
 use crate::profile::{self, NoProfile, Profile, Profiles};
 use bringup::Duration as Span;
 use bringup::options::{OptionError, Options};
@@ -13,6 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// More boots than this are a mistake, not a measurement.
+const MOST_BOOTS: u32 = 100_000;
 
 /// Reads a scenario's keys; the mistakes go to the document.
 pub struct Check<'c, 't> {
@@ -67,10 +70,13 @@ impl Check<'_, '_> {
                 "boots" => {
                     match whole(value.get_ref())
                         .and_then(|n| u32::try_from(n).ok())
-                        .filter(|n| *n > 0)
+                        .filter(|n| (1..=MOST_BOOTS).contains(n))
                     {
                         Some(boots) => draft.boots = boots,
-                        None => self.unexpected("boots", value, "a whole number from 1"),
+                        None => {
+                            let expected = format!("a whole number from 1 to {MOST_BOOTS}");
+                            self.unexpected("boots", value, &expected);
+                        }
                     }
                 }
                 "boot-limit" => match value.get_ref().as_str().and_then(limit) {
@@ -78,7 +84,9 @@ impl Check<'_, '_> {
                     None => self.unexpected(
                         "boot-limit",
                         value,
-                        "a time above zero with its unit, like \"300s\"",
+                        &format!(
+                            "a time above zero with its unit, up to {LONGEST_BOOT} s, as \"300s\""
+                        ),
                     ),
                 },
                 "skip-refused" => match value.get_ref().as_bool() {
@@ -168,21 +176,19 @@ impl Check<'_, '_> {
         for (key, value) in table {
             let given: &str = key.get_ref();
             match Options::KEYS.into_iter().find(|known| *known == given) {
-                Some(ENGINE_OWNED) => {
-                    self.mistake(
-                        key.span(),
-                        "options.guard",
-                        "the engine sets it by itself",
-                        Some("take it out"),
-                    );
-                }
-                Some(known) => axes.push(Axis {
-                    key: known,
-                    values: self.values(known, value),
-                    at: key.span(),
-                }),
+                Some(known) => match engines_own(known, "") {
+                    Some((why, help)) => {
+                        self.mistake(key.span(), &format!("options.{known}"), why, Some(help));
+                    }
+                    None => axes.push(Axis {
+                        key: known,
+                        values: self.values(known, value),
+                        at: key.span(),
+                    }),
+                },
                 None => {
-                    let keys = Options::KEYS.into_iter().filter(|known| *known != ENGINE_OWNED);
+                    let keys =
+                        Options::KEYS.into_iter().filter(|known| engines_own(known, "").is_none());
                     let near = suggestion(given, keys.clone());
                     let help = match near {
                         Some(near) => format!("did you mean `{near}`?"),
@@ -224,6 +230,10 @@ impl Check<'_, '_> {
                     other => other.to_string(),
                 };
                 self.mistake(element.span(), &path, &message, None);
+                continue;
+            }
+            if let Some((why, help)) = engines_own(key, &text) {
+                self.mistake(element.span(), &path, &format!("`{text}`: {why}"), Some(help));
                 continue;
             }
             let mut written = String::new();
@@ -281,7 +291,7 @@ impl Check<'_, '_> {
 
 /// A time limit with its unit.
 fn limit(text: &str) -> Option<Duration> {
-    match Span::parse(text) {
+    match Span::parse_up_to(text, LONGEST_BOOT * 1_000_000_000) {
         Some(Span::Nanos(nanos)) if nanos > 0 => Some(Duration::from_nanos(nanos)),
         _ => None,
     }
@@ -317,6 +327,31 @@ mod tests {
             (
                 &format!("{HEAD}boot-limit = 5"),
                 "s.toml:3:14: boot-limit: expected a time above zero",
+            ),
+            (
+                &format!("{HEAD}boot-limit = \"86401s\""),
+                "expected a time above zero with its unit, up to 86400 s, as \"300s\"",
+            ),
+            (
+                &format!("{HEAD}boots = 100_001"),
+                "s.toml:3:9: boots: expected a whole number from 1 to 100000",
+            ),
+            (
+                &format!("{HEAD}[options]\ntsc-trust = [\"yes\", \"engine\"]"),
+                "s.toml:4:21: options.tsc-trust: `engine`: an engine alone says it",
+            ),
+            (
+                &format!("{HEAD}[options]\nfault = \"never:1,differ:1\""),
+                "s.toml:4:9: options.fault: `fault=never:1,differ:1` names CPU 1 twice",
+            ),
+            (
+                &format!("{HEAD}[options]\ncost-wake = \"99999999s\""),
+                "s.toml:4:13: options.cost-wake: `99999999s` is no value of this option: expected a \
+                 duration (cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour)",
+            ),
+            (
+                &format!("{HEAD}[options]\nlimit = \"1ms\"\ncost-wake = \"2ms\""),
+                "s.toml:4:9: options: `cost-wake` of 2ms is longer than `limit=1ms`",
             ),
             (
                 &format!("{HEAD}boot-limit = \"0s\""),
@@ -396,11 +431,11 @@ mod tests {
             ),
             (
                 &format!("{HEAD}[options]\nfault = \"never:7\""),
-                "s.toml:4:9: options: fault is refused: it names a CPU that the machine does not have",
+                "s.toml:4:9: options: `fault=never:7`: there is no CPU 7 on a machine of 4 CPUs (0 to 3)",
             ),
             (
                 &format!("{HEAD}[options]\ncost-wake = \"1ms,9:2ms\""),
-                "s.toml:4:13: options: cost-* is refused",
+                "s.toml:4:13: options: `cost-wake=…,9:2ms`: there is no CPU 9 on a machine of 4 CPUs",
             ),
         ]);
     }

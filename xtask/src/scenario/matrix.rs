@@ -89,10 +89,12 @@ impl Draft {
                     common_words = join(&common_words, &word(axis.key, &axis.values[0].value));
                 }
                 let mut cells = Vec::new();
-                let profiles = self.profiles.iter().map(|profile| profile.value.as_ref());
-                for (profile, combination) in profiles
+                for (named, combination) in self
+                    .profiles
+                    .iter()
                     .flat_map(|profile| combinations.iter().map(move |cell| (profile, cell)))
                 {
+                    let profile = named.value.as_ref();
                     let mut all: Combination<'_> =
                         common.iter().map(|axis| (*axis, &axis.values[0])).collect();
                     all.extend(combination);
@@ -112,7 +114,10 @@ impl Draft {
                             refusal: refusal.to_string(),
                         }),
                         Err(refusal) => {
-                            let spans = concerned(&refusal, &all);
+                            let mut spans = concerned(&refusal, &all);
+                            if profile.is_some_and(|profile| profile.is_concerned(&refusal)) {
+                                spans.push(named.at.clone());
+                            }
                             match refusals
                                 .iter_mut()
                                 .find(|known| (&known.0, &known.1) == (&refusal, &spans))
@@ -363,6 +368,20 @@ mod tests {
             error.contains("options.cost-kick: this axis has more than 10000 values"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_refusal_of_what_a_profile_sets_is_told_where_the_profile_is_named() {
+        let text = format!(
+            "{HEAD}profile = [\"none\", \"skylake-96\"]\n[options]\nlimit = \"1ms\"\n\
+             tsc-sync = \"trusted\"\n"
+        );
+        let error = read(&text).unwrap_err();
+        assert!(error.starts_with("s.toml:5:9: options: `cost-wake` of 12581579"), "{error}");
+        let error = read(&text.replace("limit = \"1ms\"", "stamp-set = \"ends\"")).unwrap_err();
+        assert!(error.starts_with("s.toml:5:13: options: stamp-set=ends with cost-*"), "{error}");
+        let alone = text.replace("limit = \"1ms\"", "kick = \"broadcast\"");
+        assert!(read(&alone).unwrap_err().starts_with("s.toml:5:8: "));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod check;
 mod engines;
 mod matrix;
+mod single;
 
 use crate::engine::Engine;
 use crate::profile::{Profile, Profiles};
@@ -23,8 +24,8 @@ use std::time::Duration;
 /// A boot may take this long if the scenario does not say.
 const BOOT_LIMIT: &str = "300s";
 
-/// The option that engines set themselves.
-const ENGINE_OWNED: &str = "guard";
+/// The longest that a boot may be given: a day, in seconds.
+pub const LONGEST_BOOT: u64 = 86_400;
 
 /// Names in the results folder that no scenario can have.
 const RESERVED: [&str; 2] = ["latest", "reference"];
@@ -66,6 +67,8 @@ pub struct Scenario {
     pub groups: Vec<Group>,
     /// Combinations that were left out.
     pub skipped: Vec<Skipped>,
+    /// Words that no cell uses, each with the reason.
+    pub unused: Vec<String>,
     /// The profiles that it names.
     pub profiles: Vec<Profile>,
 }
@@ -146,53 +149,27 @@ impl Scenario {
                 boot_limit: draft.boot_limit,
                 groups,
                 skipped,
+                unused: Vec::new(),
                 profiles: draft.profiles.into_iter().filter_map(|profile| profile.value).collect(),
             })
         })?
     }
+}
 
-    /// A single boot of a command line that its engine can carry.
-    ///
-    /// `words` are the kernel's, without the engine's own. Fails with [`Failure::Request`] if the
-    /// kernel would refuse them.
-    pub fn single(
-        engine: Arc<dyn Engine>,
-        smp: u16,
-        words: &str,
-        boot_limit: Duration,
-    ) -> Result<Scenario, Failure> {
-        engine.takes(smp).map_err(|why| Failure::Request(miette!("{why}")))?;
-        let command_line = join(engine.own_words(), words);
-        bringup::plan::Plan::parse(&command_line, usize::from(smp)).map_err(|error| {
-            Failure::Request(miette!(
-                help = "options are words key=value; each word `cell` begins a cell that inherits \
-                        those before the first and may override them",
-                "{error}{}",
-                suggestion_for(&error)
-            ))
-        })?;
-        let longest = engine.longest_command_line();
-        if command_line.len() > longest {
-            return Err(Failure::Request(miette!(
-                help = "share the cells out to several boots; a scenario does that by itself",
-                "the command line has {} bytes, {} passes on at most {longest}",
-                command_line.len(),
-                engine.name()
-            )));
-        }
-        Ok(Scenario {
-            name: "run".to_owned(),
-            text: String::new(),
-            boots: 1,
-            boot_limit,
-            groups: vec![Group {
-                engine,
-                smp,
-                command_lines: vec![CommandLine { words: command_line, profiles: Vec::new() }],
-            }],
-            skipped: Vec::new(),
-            profiles: Vec::new(),
-        })
+/// Why it is not the user's to set an option, or to set it to this value, and what to do; `None` where it
+/// is.
+fn engines_own(key: &str, value: &str) -> Option<(&'static str, &'static str)> {
+    match (key, value) {
+        ("guard", _) => Some((
+            "the engine sets it by itself",
+            "take it out; an engine that a scenario defines has it in its `own-words`",
+        )),
+        ("tsc-trust", "engine") => Some((
+            "an engine alone says it, of its own clocks",
+            "say `yes` where you know that the clocks agree; an engine that a scenario defines has \
+             it in its `own-words`",
+        )),
+        _ => None,
     }
 }
 

@@ -140,6 +140,17 @@ fn a_lost_ap_is_a_verdict() {
 fn a_wrong_request_boots_nothing() {
     let folder = tempfile::tempdir().unwrap();
     scenario(&folder, "engine = \"sim\"\ncpus = 2\n[options]\nwait = \"sleep\"\n");
+    let profile = "engine = \"sim\"\ncpus = 2\nprofile = \"p\"\n";
+    fs::write(folder.path().join("profile.toml"), profile).unwrap();
+    fs::create_dir(folder.path().join("profiles")).unwrap();
+    let free = "{ of = \"ap\", cycles = 0, derived = \"-\" }";
+    let profile = format!(
+        "source = \"-\"\nmachine = \"-\"\ntsc-khz = 1\nderivation = \"-\"\n[costs]\n\
+         trampoline = {free}\ncallin = {free}\nonline = {free}\nkick = {}\nwake = {}\n",
+        free.replace("ap", "bsp"),
+        free.replace("cycles = 0", "cycles = 1_000_000_000_000_000"),
+    );
+    fs::write(folder.path().join("profiles/p.toml"), profile).unwrap();
     fs::write(folder.path().join("bytes.toml"), b"engine = \"sim\"\ncpus = \xff").unwrap();
     for (arguments, told) in [
         ("matrix @/small.toml --results @/results", "small.toml:4:8: options.wait: `sleep`"),
@@ -152,6 +163,10 @@ fn a_wrong_request_boots_nothing() {
         ("run --engine sim --results @/results --smp 4097", "the engine sim takes 1 to 4096"),
         ("run --engine bochs --results @/results", "expected one of icount, tcg, kvm, sim"),
         ("run --limit-seconds 0 --results @/results", "--limit-seconds"),
+        ("run --limit-seconds 86401 --results @/results", "is not in 1..=86400"),
+        ("run --results @/results guard=0", "`guard=0`: the engine sets it by itself"),
+        ("run --engine sim --results @/results cost-wake=3599s", "raise `limit`"),
+        ("matrix @/profile.toml --results @/results", "p.toml:10:30: costs.wake.cycles: expected"),
         ("test no-such-stage", "expected fmt, clippy"),
         ("frobnicate", "frobnicate"),
     ] {
@@ -159,6 +174,28 @@ fn a_wrong_request_boots_nothing() {
         assert!(all.contains(told), "{arguments}: {all}");
     }
     assert!(!folder.path().join("results").exists());
+}
+
+#[test]
+fn a_word_that_no_cell_uses_is_told_on_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "strategy=serial cell strategy=parallel-sipi cell strategy=full-parallel";
+    let run = format!("run --engine sim --results @ {words}");
+    let (said, told) = ends_with(&xtask(folder.path(), &run), 0);
+    assert!(
+        told.starts_with("warning: `strategy=serial` is never used: every cell sets"),
+        "{told}"
+    );
+    assert!(!said.contains("never used"), "{said}");
+}
+
+#[test]
+fn a_trial_that_the_simulator_cannot_count_is_a_wrong_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "clock-khz=4294967295 tsc-window=3600s cost-wake=3600s limit=3600s --smp 700";
+    let run = format!("run --engine sim --results @ {words}");
+    let (_, told) = ends_with(&xtask(folder.path(), &run), 2);
+    assert!(told.contains("a trial would take 2^63 cycles or more"), "{told}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub struct Options {
     /// `clock-khz`: frequency of the machine whose cycles these are, in kHz; 0 is the engine's own TSC.
     pub clock_khz: u32,
     /// `limit`: how long an AP may take from its kick, and anew from each gate that the BSP opens
-    /// for it, before it is lost.
+    /// for it, before it is lost. Costs with which an AP is lost for certain are refused.
     pub limit: Duration,
     /// `guard`: the longest time slice while INIT or SIPI is in flight, for `icount`; 0 is none.
     pub guard: Duration,

@@ -120,7 +120,7 @@ pvh_start:
 .code64
 bsp_start64:
     FLAT_DATA
-    leaq {stacks} + {stack_size}, %rsp
+    leaq {stacks} + {stacks_stride}, %rsp
     movl %esi, %edi
     call {bsp_main}
     ud2

@@ -4,6 +4,7 @@ use crate::stream::fail_for_machine;
 use crate::{topology, traps};
 use bringup::{ApicId, CpuIndex};
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 use raw_cpuid::CpuId;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
@@ -16,7 +17,7 @@ use x86_64::{PrivilegeLevel, VirtAddr};
 pub const MAX_CPUS: usize = 256;
 
 /// Bytes of a CPU's stack.
-pub const STACK_SIZE: usize = 32 * 1024;
+const STACK_SIZE: usize = 32 * 1024;
 
 /// What the lowest word of a stack holds; a stack that grew over it has overflowed.
 const STACK_GUARD: u64 = 0x5354_4143_4b45_4e44;
@@ -38,25 +39,45 @@ pub enum Ist {
 }
 
 const IST_STACKS: usize = 3;
-const IST_SIZE: usize = 8 * 1024;
 
-/// Memory of one CPU that the assembler or the CPU itself finds by address.
+/// Bytes of each: a panic in a trap formats a line, and encodes its frame, on one of them.
+const IST_SIZE: usize = 16 * 1024;
+
+/// The stacks of one CPU. They grow down: whoever overflows one writes over its lowest word first.
 #[repr(C, align(16))]
-pub struct Stacks(UnsafeCell<[[u8; STACK_SIZE]; MAX_CPUS]>);
+struct CpuStacks {
+    ist: [[u8; IST_SIZE]; IST_STACKS],
+    /// The last, so that its top is where the next CPU's stacks begin; the assembler relies on it.
+    main: [u8; STACK_SIZE],
+}
 
-// SAFETY: each CPU uses the stack of its own index only.
+/// Bytes from the top of one CPU's main stack to the next CPU's.
+pub const STACKS_STRIDE: usize = size_of::<CpuStacks>();
+
+const _: () = assert!(offset_of!(CpuStacks, main) + STACK_SIZE == STACKS_STRIDE);
+
+/// What a report says of an overflow, by the stack's place in [`CpuStacks`].
+const OVERFLOWS: [&str; IST_STACKS + 1] = [
+    "its stack for exceptions has overflowed",
+    "its stack for aborts has overflowed",
+    "its stack for interrupts has overflowed",
+    "its stack has overflowed",
+];
+
+/// Memory that the assembler or the CPU itself finds by address.
+pub struct Stacks(UnsafeCell<[CpuStacks; MAX_CPUS]>);
+
+// SAFETY: each CPU uses the stacks of its own index only.
 unsafe impl Sync for Stacks {}
 
 /// The CPUs' stacks, by index; the assembler sets RSP into it.
-pub static STACKS: Stacks = Stacks(UnsafeCell::new([[0; STACK_SIZE]; MAX_CPUS]));
-
-#[repr(C, align(16))]
-struct IstStacks(UnsafeCell<[[[u8; IST_SIZE]; IST_STACKS]; MAX_CPUS]>);
-
-// SAFETY: as for `Stacks`.
-unsafe impl Sync for IstStacks {}
-
-static IST: IstStacks = IstStacks(UnsafeCell::new([[[0; IST_SIZE]; IST_STACKS]; MAX_CPUS]));
+///
+/// `kernel.ld` puts this section last, and CPU 0's stacks are its first: a machine that has too
+/// little memory for all of it has enough for the BSP to say so.
+#[unsafe(link_section = ".bss..stacks")]
+pub static STACKS: Stacks = Stacks(UnsafeCell::new(
+    [const { CpuStacks { ist: [[0; IST_SIZE]; IST_STACKS], main: [0; STACK_SIZE] } }; MAX_CPUS],
+));
 
 /// An APIC ID that no CPU has, for unused places.
 const NOBODY: u32 = u32::MAX;
@@ -85,21 +106,26 @@ static SEGMENTS: [OwnSegments; MAX_CPUS] = [const {
 
 /// Marks the low end of every stack, before any AP runs.
 pub fn guard_stacks() {
-    (0..MAX_CPUS).for_each(|cpu| {
+    for guard in (0..MAX_CPUS).flat_map(low_ends) {
         // SAFETY: the word lies in the static, aligned, and far below where the BSP's stack is now.
-        unsafe { stack_guard(cpu).write_volatile(STACK_GUARD) }
-    });
+        unsafe { guard.write_volatile(STACK_GUARD) }
+    }
 }
 
-/// The first CPU whose stack has overflowed.
-pub fn overflowed_stack() -> Option<CpuIndex> {
+/// The first CPU of which a stack has overflowed, and what to report of it.
+pub fn overflowed_stack() -> Option<(CpuIndex, &'static str)> {
     // SAFETY: as for `guard_stacks`; nobody writes there but a stack that has overflowed.
-    let broken = |cpu: &usize| unsafe { stack_guard(*cpu).read_volatile() } != STACK_GUARD;
-    (0..MAX_CPUS).find(broken).map(|cpu| CpuIndex(cpu as u16))
+    let is_broken = |guard: *mut u64| unsafe { guard.read_volatile() } != STACK_GUARD;
+    (0..MAX_CPUS).find_map(|cpu| {
+        let stack = low_ends(cpu).into_iter().position(is_broken)?;
+        Some((CpuIndex(cpu as u16), OVERFLOWS[stack]))
+    })
 }
 
-fn stack_guard(cpu: usize) -> *mut u64 {
-    STACKS.0.get().cast::<u8>().wrapping_add(cpu * STACK_SIZE).cast()
+/// The lowest word of each of a CPU's stacks, in the order of [`CpuStacks`].
+fn low_ends(cpu: usize) -> [*mut u64; IST_STACKS + 1] {
+    let stacks = STACKS.0.get().cast::<u8>().wrapping_add(cpu * STACKS_STRIDE);
+    [0, 1, 2, 3].map(|stack| stacks.wrapping_add(stack * IST_SIZE).cast())
 }
 
 /// Fills the table of APIC IDs.
@@ -138,9 +164,8 @@ pub unsafe fn set_up(cpu: CpuIndex) {
     // SAFETY: only this CPU uses the segments of its index, and until the loads below its GDTR
     // and TR still point to the boot GDT and to nothing.
     let segments = unsafe { &mut *SEGMENTS[cpu.at()].0.get() };
-    for stack in 0..IST_STACKS {
-        let end = (cpu.at() * IST_STACKS + stack + 1) * IST_SIZE;
-        segments.tss.interrupt_stack_table[stack] = VirtAddr::from_ptr(IST.0.get()) + end as u64;
+    for (stack, low) in low_ends(cpu.at()).into_iter().enumerate().take(IST_STACKS) {
+        segments.tss.interrupt_stack_table[stack] = VirtAddr::from_ptr(low) + IST_SIZE as u64;
     }
     segments.gdt = GlobalDescriptorTable::new();
     segments.gdt.append(Descriptor::kernel_code_segment());
@@ -158,5 +183,30 @@ pub unsafe fn set_up(cpu: CpuIndex) {
         ES::set_reg(data);
         load_tss(task);
         traps::load();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whichever_stack_overflows_is_reported_with_its_cpu() {
+        guard_stacks();
+        assert_eq!(overflowed_stack(), None);
+        for (stack, low) in low_ends(3).into_iter().enumerate() {
+            // SAFETY: no other test uses the stacks.
+            unsafe { low.write_volatile(0) };
+            assert_eq!(overflowed_stack(), Some((CpuIndex(3), OVERFLOWS[stack])));
+            // SAFETY: as above.
+            unsafe { low.write_volatile(STACK_GUARD) };
+        }
+    }
+
+    #[test]
+    fn every_stack_ends_where_the_next_begins() {
+        let [exception, abort, interrupt, main] = low_ends(1).map(|low| low as usize);
+        assert_eq!([abort - exception, interrupt - abort, main - interrupt], [IST_SIZE; 3]);
+        assert_eq!(low_ends(2)[0] as usize - main, STACK_SIZE);
     }
 }

@@ -1,6 +1,7 @@
-//! Where assembler and Rust meet: what each calls of the other.
+//! Where assembler, linker script and Rust meet: what each takes of the other.
 
 use core::arch::global_asm;
+use core::ops::Range;
 use core::panic::PanicInfo;
 use testbed_kernel::{ap, apic, cpu, trampoline, traps};
 
@@ -9,7 +10,7 @@ global_asm!(
     include_str!("trampoline.s"),
     include_str!("traps.s"),
     stacks = sym cpu::STACKS,
-    stack_size = const cpu::STACK_SIZE,
+    stacks_stride = const cpu::STACKS_STRIDE,
     apic_ids = sym cpu::APIC_IDS,
     max_cpus = const cpu::MAX_CPUS,
     page = const trampoline::PAGE,
@@ -21,6 +22,8 @@ global_asm!(
 );
 
 unsafe extern "C" {
+    static image_begin: u8;
+    static image_end: u8;
     static trampoline_begin: u8;
     static trampoline_end: u8;
     static exception_entries: [u64; traps::EXCEPTIONS];
@@ -30,6 +33,11 @@ unsafe extern "C" {
 
 extern "C" fn bsp_main(start_info: u32) -> ! {
     crate::main_on_bsp(start_info)
+}
+
+/// Where the kernel lies, with the memory that its loader clears for it.
+pub fn image() -> Range<u64> {
+    (&raw const image_begin) as u64..(&raw const image_end) as u64
 }
 
 /// The entries in `traps.s`.

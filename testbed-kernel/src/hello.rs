@@ -44,6 +44,7 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
         send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, machine.topology)));
     }
     machine.census.report();
+    boot.report();
     let refuse = |why: &dyn core::fmt::Display| -> ! {
         stream::fail(Error::Options { message: Line::of(format_args!("{why}")).text() })
     };

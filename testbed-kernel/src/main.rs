@@ -15,8 +15,9 @@ fn main_on_bsp(start_info: u32) -> ! {
         traps::install(entry::trap_entries()); //   IDT
         cpu::set_up(bringup::CpuIndex::BSP); //     GDT, TSS with IST stacks
     }
-    cpu::guard_stacks(); //                         an overflow is noticed
     let boot = boot::read(start_info); //           command line, RSDP, memory map
+    boot.require(entry::image()); //                there is memory for the rest
+    cpu::guard_stacks(); //                         an overflow is noticed
     pic::mask(); //                                 no legacy interrupts
     let machine = machine::find(boot.rsdp); //      CPUs and PM timer, by ACPI
     apic::set_up(); //                              local APIC, xAPIC mode

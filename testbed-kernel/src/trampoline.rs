@@ -13,11 +13,11 @@ const PAGE_SIZE: u64 = 4096;
 
 /// Copies the real-mode code there.
 pub fn install(code: &[u8], boot: &Boot) {
-    if !boot.is_ram(PAGE, PAGE_SIZE) {
+    if !boot.is_ram(PAGE..PAGE + PAGE_SIZE) {
         fail_for_machine(format_args!("no RAM at {PAGE:#x}, where the APs' first page goes"));
     }
     // SAFETY: the page is RAM, mapped, no part of the kernel, and the loader's data in low memory
-    // was copied out; the code is smaller than a page.
+    // was copied out; `kernel.ld` asserts that the code is no larger than a page.
     unsafe {
         core::ptr::copy_nonoverlapping(code.as_ptr(), PAGE as *mut u8, code.len());
     }

@@ -81,7 +81,7 @@ ap_start64:
 
 6:  movl %ecx, %edi
     incl %ecx
-    imulq ${stack_size}, %rcx
+    imulq ${stacks_stride}, %rcx
     leaq {stacks}(%rcx), %rsp
     movq %r8, %rsi
     call {ap_main}

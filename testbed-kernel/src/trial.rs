@@ -40,8 +40,8 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
             let mut trial = Trial::prepare(Epoch(epoch), &options, machine, clock);
             let end = trial.run();
             trial.park();
-            if let Some(cpu) = cpu::overflowed_stack() {
-                stream::fail(Error::Panic { cpu, message: "its stack has overflowed" });
+            if let Some((cpu, message)) = cpu::overflowed_stack() {
+                stream::fail(Error::Panic { cpu, message });
             }
             send(Body::TrialBegin(TrialBegin {
                 cell,

@@ -402,6 +402,27 @@ fn a_trap_or_a_panic_ends_the_boot_with_an_error_that_names_the_cpu() {
     }
 }
 
+/// Boots with so much memory.
+fn boot_with_memory(mib: &str) -> Booted {
+    let small = crate::engines::scenario(&format!(
+        "engines = \"small\"\ncpus = 4\n[engine.small]\nbase = \"icount\"\nextra-args = [\"-m\", \"{mib}\"]\n"
+    ));
+    boot_kernel(&kernel().path, &*small.groups[0].engine, 4, "tsc-sync=trusted")
+}
+
+/// With less than 3 MiB QEMU has nowhere to load the kernel to, and nothing of it runs.
+#[test]
+fn a_machine_with_too_little_memory_ends_the_boot_with_what_it_has_and_what_is_needed() {
+    let [.., enough] = [("3", 2), ("8", 7), ("16", 15)].map(|(mib, usable)| {
+        let text = refusal(&boot_with_memory(mib));
+        let told = format!("the machine has {usable} MiB of usable memory, this kernel needs ");
+        assert!(text.contains(&told) && text.contains("exit status 35"), "-m {mib}: {text}");
+        let (_, enough) = text.split_once("with QEMU by `-m ").unwrap();
+        enough.split_once('`').unwrap().0.to_owned()
+    });
+    boot_with_memory(&enough).well();
+}
+
 #[test]
 fn nonsense_on_the_command_line_comes_back_by_name() {
     for (words, told) in [

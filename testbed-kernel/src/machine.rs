@@ -9,6 +9,7 @@ use acpi::madt::{Madt, MadtEntry};
 use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use bringup::class::Class;
 use bringup::{ApicId, CpuIndex};
+use core::pin::Pin;
 use core::ptr::NonNull;
 
 /// The CPUs that take part, the BSP first, in the MADT's order otherwise.
@@ -59,14 +60,28 @@ pub struct Listed {
     pub flags: u32,
 }
 
+/// The CPUs that a MADT lists, in its order: by both forms of its entries, all others aside.
+fn listed(madt: Pin<&Madt>) -> impl Iterator<Item = Listed> + '_ {
+    madt.entries().filter_map(|entry| match entry {
+        MadtEntry::LocalApic(cpu) => {
+            Some(Listed { apic_id: ApicId(cpu.apic_id.into()), flags: cpu.flags })
+        }
+        MadtEntry::LocalX2Apic(cpu) => {
+            Some(Listed { apic_id: ApicId(cpu.x2apic_id), flags: cpu.flags })
+        }
+        _ => None,
+    })
+}
+
 /// What becomes of the MADT's list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// Who takes part.
     pub cpus: Cpus,
-    /// Listed but not enabled: absent, or only online-capable (to be added at run time).
+    /// Entries that are not enabled: a CPU that is absent, or only online-capable (to be added at
+    /// run time). Their IDs say nothing: firmware fills them with 0 or with those of other CPUs.
     pub disabled: usize,
-    /// Listed more than once, as firmware does that lists both kinds of entries for a CPU.
+    /// Enabled more than once, as by firmware that lists both forms of entries for a CPU.
     pub repeated: usize,
     /// Enabled, but beyond what xAPIC mode can address (255 is everyone) or this kernel's table.
     pub unreachable: usize,
@@ -79,12 +94,12 @@ impl Census {
         let _ = census.cpus.push(bsp);
         let mut bsp_listed = false;
         for cpu in listed {
-            if cpu.apic_id == bsp && !bsp_listed {
+            if cpu.flags & ENABLED == 0 {
+                census.disabled += 1;
+            } else if cpu.apic_id == bsp && !bsp_listed {
                 bsp_listed = true;
             } else if census.cpus.contains(&cpu.apic_id) {
                 census.repeated += 1;
-            } else if cpu.flags & ENABLED == 0 {
-                census.disabled += 1;
             } else if cpu.apic_id.0 >= 0xff || census.cpus.push(cpu.apic_id).is_err() {
                 census.unreachable += 1;
             }
@@ -92,7 +107,7 @@ impl Census {
         census
     }
 
-    /// Sends a line for each kind of CPU that does not take part.
+    /// Sends a line for each reason to leave an entry out.
     pub fn report(&self) {
         for (count, why) in [
             (self.unreachable, "beyond what xAPIC mode or this kernel's table reaches"),
@@ -100,7 +115,10 @@ impl Census {
             (self.repeated, "listed a second time"),
         ] {
             if count > 0 {
-                log(CpuIndex::BSP, format_args!("{count} of the MADT's CPUs are left out: {why}"));
+                log(
+                    CpuIndex::BSP,
+                    format_args!("{count} of the MADT's entries of CPUs are left out: {why}"),
+                );
             }
         }
     }
@@ -145,16 +163,7 @@ pub fn find(rsdp: Option<usize>) -> Machine {
     let madt = tables
         .find_table::<Madt>()
         .unwrap_or_else(|error| fail_for_machine(format_args!("no usable MADT: {error:?}")));
-    let listed = madt.get().entries().filter_map(|entry| match entry {
-        MadtEntry::LocalApic(cpu) => {
-            Some(Listed { apic_id: ApicId(cpu.apic_id.into()), flags: cpu.flags })
-        }
-        MadtEntry::LocalX2Apic(cpu) => {
-            Some(Listed { apic_id: ApicId(cpu.x2apic_id), flags: cpu.flags })
-        }
-        _ => None,
-    });
-    let census = Census::take(cpu::apic_id(), listed);
+    let census = Census::take(cpu::apic_id(), listed(madt.get()));
     let pm_timer = tables.find_table::<Fadt>().ok().and_then(|fadt| PmTimer::of(&fadt));
     cpu::list(&census.cpus);
     let topology = Topology::read();
@@ -202,9 +211,64 @@ mod tests {
     }
 
     #[test]
+    fn a_disabled_entry_is_no_second_one_whatever_id_it_repeats() {
+        let mut entries = vec![(0, 1), (4, 1)];
+        entries.extend([(0, 0), (4, 0), (4, 2)].repeat(10));
+        let repeating = census(0, &entries);
+        assert_eq!(ids(&repeating), [0, 4]);
+        assert_eq!((repeating.disabled, repeating.repeated), (30, 0));
+        // Before the enabled one of the same CPU, the BSP's included.
+        entries.rotate_left(2);
+        let before = census(4, &entries);
+        assert_eq!(ids(&before), [4, 0]);
+        assert_eq!((before.disabled, before.repeated), (30, 0));
+    }
+
+    #[test]
+    fn an_absent_cpu_is_disabled_even_where_its_id_is_beyond_reach() {
+        let census = census(0x10, &[(0x10, 1), (0x11, 1), (u32::MAX, 0), (0xff, 0)]);
+        assert_eq!(ids(&census), [0x10, 0x11]);
+        assert_eq!((census.disabled, census.unreachable), (2, 0));
+    }
+
+    #[test]
     fn an_id_beyond_xapic_mode_is_unreachable() {
         let census = census(0, &[(0, 1), (254, 1), (255, 1), (256, 1)]);
         assert_eq!(ids(&census), [0, 254]);
         assert_eq!(census.unreachable, 2);
+    }
+
+    /// Bytes of a MADT with these entries.
+    fn table(entries: &[&[u8]]) -> Vec<u8> {
+        let header = [0; size_of::<Madt>()];
+        let mut table = [&header, entries.concat().as_slice()].concat();
+        let length = table.len() as u32;
+        table[4..8].copy_from_slice(&length.to_le_bytes());
+        table
+    }
+
+    #[test]
+    fn both_forms_of_entries_are_read_and_what_lies_between_is_passed_over() {
+        let local = |id: u8, flags: u8| [0, 8, id, id, flags, 0, 0, 0];
+        let x2apic = |id: u32| {
+            let [a, b, c, d] = id.to_le_bytes();
+            [9, 16, 0, 0, a, b, c, d, 1, 0, 0, 0, 0, 0, 0, 0]
+        };
+        let reserved = [0x7f, 6, 1, 2, 3, 4];
+        let oem = [0xff, 3, 0];
+        let bytes = table(&[
+            &local(2, 1),
+            &reserved,
+            &local(0xff, 0),
+            &oem,
+            &x2apic(0x1_0002),
+            &[1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &local(4, 3),
+        ]);
+        // SAFETY: the bytes are a MADT that says its length, stay where they are, and any address
+        // is aligned for a packed struct.
+        let madt = unsafe { Pin::new_unchecked(&*bytes.as_ptr().cast::<Madt>()) };
+        let listed: Vec<(u32, u32)> = listed(madt).map(|cpu| (cpu.apic_id.0, cpu.flags)).collect();
+        assert_eq!(listed, [(2, 1), (0xff, 0), (0x1_0002, 1), (4, 3)]);
     }
 }

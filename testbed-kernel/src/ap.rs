@@ -20,6 +20,8 @@ pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
     let cpu = CpuIndex(cpu);
     // SAFETY: the trampoline has found the index by this CPU's APIC ID.
     unsafe { cpu::set_up(cpu) };
+    // Before its first stamp but `entry`, which no LFENCE fences.
+    clock::serialise_lfence();
     apic::set_up();
     if let Some(orders) = orders() {
         let slot = slot(cpu);

@@ -126,7 +126,6 @@ static DIFFERENCES: Queue<Difference, MAX_CPUS> = Queue::new();
 pub fn set_up(cpu: CpuIndex, faults: u8) {
     suffer(faults);
     set_up_fpu();
-    clock::serialise_lfence();
     apic::set_up_local_interrupts();
     if cpu == CpuIndex::BSP {
         BSP.call_once(enumerate);

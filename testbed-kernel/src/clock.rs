@@ -3,6 +3,7 @@
 use crate::apic;
 use crate::machine::PmTimer;
 use crate::stream::fail_for_machine;
+use bringup::Duration;
 use bringup::frame::TscSource;
 use bringup::options::Spend;
 use core::arch::asm;
@@ -22,6 +23,9 @@ pub struct Clock {
     /// Largest less smallest measurement, in kHz; 0 where the frequency was told.
     pub spread_khz: u64,
 }
+
+/// The TSC's frequency, in kHz; set once, before the first AP wakes.
+static TSC_KHZ: AtomicU64 = AtomicU64::new(0);
 
 /// Ticks of the APIC timer per TSC cycle, in 2^-32; set once, before the first AP wakes.
 static TICKS_PER_CYCLE: AtomicU64 = AtomicU64::new(0);
@@ -128,9 +132,16 @@ pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
         let (tsc_khz, spread_khz) = median_and_spread(&mut khz);
         Clock { tsc_khz, source: TscSource::PmTimer, spread_khz }
     });
+    TSC_KHZ.store(clock.tsc_khz, Ordering::Relaxed);
     let mut ratios = [(); GATES].map(|()| timer_gate(clock.tsc_khz));
     TICKS_PER_CYCLE.store(median_and_spread(&mut ratios).0, Ordering::Relaxed);
     clock
+}
+
+/// A span of time in cycles of the TSC; 0 before its frequency is known, when no AP runs and nobody
+/// is waited for.
+pub fn cycles(span: Duration) -> u64 {
+    span.cycles(TSC_KHZ.load(Ordering::Relaxed)).0
 }
 
 /// The frequency as CPUID or the hypervisor tells it.

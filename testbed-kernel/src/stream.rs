@@ -2,11 +2,11 @@
 //!
 //! Nothing here is called while a trial runs, but for an error that ends the boot.
 
-use crate::cpu;
 use crate::exit::{Status, exit};
-use bringup::CpuIndex;
+use crate::{clock, cpu};
 use bringup::frame::{Body, Error, Frame, Goodbye, Log};
 use bringup::wire;
+use bringup::{CpuIndex, Duration};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use spin::Mutex;
@@ -112,31 +112,46 @@ pub fn goodbye() {
 /// True from the first error on.
 static FAILING: AtomicBool = AtomicBool::new(false);
 
-/// How often a CPU looks whether another has finished, before it goes on without.
-const PATIENCE: u32 = 2_000_000;
+/// How long a frame of the longest takes on the wire: ten bits a byte, at 115 200 baud.
+const LONGEST_FRAME: Duration =
+    Duration::Nanos(wire::MAX_FRAME as u64 * 10 * 1_000_000_000 / 115_200);
 
-/// Sends an error and ends the boot, from any CPU. The first error is the one that tells: one in
-/// telling it, or another CPU's, gives it time to go out and then ends the engine all the same.
-pub fn fail(error: Error<'_>) -> ! {
-    let first = !FAILING.swap(true, Ordering::AcqRel);
-    for _ in 0..PATIENCE {
-        if let Some(mut stream) = STREAM.try_lock().filter(|_| first) {
-            if let Some(stream) = stream.as_mut() {
-                stream.send(Body::Error(error));
-            }
-            break;
-        }
+/// How many of them a CPU waits for others to be through with the port: the first that fails may find
+/// one under way, then sends its own, and has some time in between.
+const PATIENCE: u64 = 3;
+
+/// Does something again and again until it is done, or patience is over.
+fn patiently(mut is_done: impl FnMut() -> bool) {
+    let begin = clock::tsc();
+    let patience = PATIENCE * clock::cycles(LONGEST_FRAME);
+    while !is_done() && clock::tsc().saturating_sub(begin) < patience {
         core::hint::spin_loop();
     }
+}
+
+/// Sends an error and ends the boot, from any CPU. The first error is the one that is reported: one
+/// while reporting it, or another CPU's, gives it time to go out and then ends the engine all the
+/// same.
+pub fn fail(error: Error<'_>) -> ! {
+    let is_first = !FAILING.swap(true, Ordering::AcqRel);
+    patiently(|| {
+        // Another CPU's try would take the lock from the first.
+        if !is_first {
+            return false;
+        }
+        let Some(mut stream) = STREAM.try_lock() else { return false };
+        if let Some(stream) = stream.as_mut() {
+            stream.send(Body::Error(error.clone()));
+        }
+        true
+    });
     exit(Status::Failure)
 }
 
 /// Gives an AP that has begun to report an error the time to end the boot, before the BSP stops
 /// all APs.
 pub fn await_failing() {
-    (0..PATIENCE)
-        .take_while(|_| FAILING.load(Ordering::Acquire))
-        .for_each(|_| core::hint::spin_loop());
+    patiently(|| !FAILING.load(Ordering::Acquire));
 }
 
 /// Ends the boot if an AP was stopped while it reported an error.

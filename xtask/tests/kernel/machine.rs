@@ -402,6 +402,17 @@ fn a_trap_or_a_panic_ends_the_boot_with_an_error_that_names_the_cpu() {
     }
 }
 
+#[test]
+fn of_cpus_that_fail_together_the_first_reports_its_error() {
+    let faults = "panic:1,panic:2,panic:3,panic:4";
+    let words = format!("strategy=full-parallel wait=spin tsc-sync=trusted fault={faults}");
+    for engine in [Qemu::Icount, Qemu::Tcg] {
+        let text = refusal(&boot(engine, 5, &words));
+        assert!(text.contains("the kernel panicked on CPU "), "{text}");
+        assert!(text.contains("exit status 35"), "{text}");
+    }
+}
+
 /// Boots with so much memory.
 fn boot_with_memory(mib: &str) -> Booted {
     let small = crate::engines::scenario(&format!(

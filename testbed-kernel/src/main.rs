@@ -18,7 +18,7 @@ fn main_on_bsp(start_info: u32) -> ! {
     let boot = boot::read(start_info); //           command line, RSDP, memory map
     boot.require(entry::image()); //                there is memory for the rest
     cpu::guard_stacks(); //                         an overflow is noticed
-    pic::mask(); //                                 no legacy interrupts
+    pic::silence(); //                              no legacy interrupts
     let machine = machine::find(boot.rsdp); //      CPUs and PM timer, by ACPI
     apic::set_up(); //                              local APIC, xAPIC mode
     let clock = clock::measure(machine.pm_timer.as_ref()); // TSC and APIC timer frequency

@@ -1,8 +1,8 @@
 //! Exceptions, interrupts and panics: what ends a HLT, and what ends the boot.
 
-use crate::apic;
 use crate::cpu::{self, Ist};
 use crate::stream::{self, Line};
+use crate::{apic, pic};
 use bringup::frame::Error;
 use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
@@ -45,7 +45,10 @@ static IDT: Table = Table(UnsafeCell::new(InterruptDescriptorTable::new()));
 /// No other CPU runs, and this one has not loaded the table yet.
 pub unsafe fn install(entries: Entries) {
     // SAFETY: the caller says that nobody else looks.
-    let idt = unsafe { &mut *IDT.0.get() };
+    fill(unsafe { &mut *IDT.0.get() }, &entries);
+}
+
+fn fill(idt: &mut InterruptDescriptorTable, entries: &Entries) {
     let exceptions = entries.exceptions;
     macro_rules! exception {
             ($($field:ident $vector:literal $stack:ident),+ $(,)?) => {
@@ -66,7 +69,9 @@ pub unsafe fn install(entries: Entries) {
     }
     enter(&mut idt[apic::WAKE_VECTOR], entries.wake, Ist::Interrupt);
     enter(&mut idt[apic::TIMER_VECTOR], entries.wake, Ist::Interrupt);
-    enter(&mut idt[apic::SPURIOUS_VECTOR], entries.spurious, Ist::Interrupt);
+    for vector in pic::VECTORS.chain([apic::SPURIOUS_VECTOR]) {
+        enter(&mut idt[vector], entries.spurious, Ist::Interrupt);
+    }
 }
 
 fn enter<F>(entry: &mut Entry<F>, address: u64, stack: Ist) {
@@ -108,4 +113,22 @@ pub fn panicked(info: &PanicInfo<'_>) -> ! {
         None => Line::of(format_args!("{}", info.message())),
     };
     stream::fail(Error::Panic { cpu: cpu::index(), message: message.text() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_vector_that_the_machine_can_raise_has_a_handler_of_its_kind() {
+        static EXCEPTIONS_AT: [u64; EXCEPTIONS] = [0x1000; EXCEPTIONS];
+        let entries = Entries { exceptions: &EXCEPTIONS_AT, wake: 0x2000, spurious: 0x3000 };
+        let mut idt = InterruptDescriptorTable::new();
+        fill(&mut idt, &entries);
+        let handled = |vector: u8| idt[vector].handler_addr().as_u64();
+        assert_eq!(idt.general_protection_fault.handler_addr().as_u64(), 0x1000);
+        // The first legacy interrupt, the spurious ones of both controllers, the local APIC's.
+        assert_eq!([0x20, 0x27, 0x2f, apic::SPURIOUS_VECTOR].map(handled), [0x3000; 4]);
+        assert_eq!([apic::WAKE_VECTOR, apic::TIMER_VECTOR].map(handled), [0x2000; 2]);
+    }
 }

@@ -1,12 +1,12 @@
 //! What each CPU has of its own: stack, GDT, TSS with IST stacks; and the table of APIC IDs.
 
-use crate::stream::fail_for_machine;
-use crate::{topology, traps};
+use crate::topology::IdLeaf;
+use crate::traps;
 use bringup::{ApicId, CpuIndex};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
-use raw_cpuid::CpuId;
+use raw_cpuid::CpuIdReaderNative;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::load_tss;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
@@ -85,6 +85,9 @@ const NOBODY: u32 = u32::MAX;
 /// APIC IDs by CPU index; the trampoline searches it.
 pub static APIC_IDS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(NOBODY) }; MAX_CPUS];
 
+/// The [`IdLeaf`], as a number: the trampoline takes it from here.
+pub static ID_LEAF: AtomicU32 = AtomicU32::new(IdLeaf::Basic as u32);
+
 /// What one CPU's GDTR and TR point to.
 struct Segments {
     gdt: GlobalDescriptorTable,
@@ -135,15 +138,17 @@ pub fn list(cpus: &[ApicId]) {
     }
 }
 
-/// This CPU's APIC ID: leaf 0x1F or 0x0B where it has levels, else leaf 1.
+/// Finds the leaf that all CPUs have their APIC ID from; before the first asks for its own.
+pub fn find_id_leaf() {
+    ID_LEAF.store(IdLeaf::find(&CpuIdReaderNative) as u32, Ordering::Release);
+}
+
+/// This CPU's APIC ID, as the trampoline reads it.
 pub fn apic_id() -> ApicId {
-    if let Some(level) = topology::levels().next() {
-        return ApicId(level.x2apic_id());
-    }
-    match CpuId::new().get_feature_info() {
-        Some(features) => ApicId(features.initial_local_apic_id().into()),
-        None => fail_for_machine(format_args!("CPUID has no leaf 1")),
-    }
+    let found = ID_LEAF.load(Ordering::Acquire);
+    let leaf =
+        [IdLeaf::TopologyV2, IdLeaf::Topology].into_iter().find(|leaf| *leaf as u32 == found);
+    leaf.unwrap_or(IdLeaf::Basic).apic_id(&CpuIdReaderNative)
 }
 
 /// This CPU's index, by its APIC ID; the BSP's while the table is empty.

@@ -3,6 +3,7 @@
 use core::arch::global_asm;
 use core::ops::Range;
 use core::panic::PanicInfo;
+use testbed_kernel::topology::IdLeaf;
 use testbed_kernel::{ap, apic, cpu, trampoline, traps};
 
 global_asm!(
@@ -12,6 +13,8 @@ global_asm!(
     stacks = sym cpu::STACKS,
     stacks_stride = const cpu::STACKS_STRIDE,
     apic_ids = sym cpu::APIC_IDS,
+    id_leaf = sym cpu::ID_LEAF,
+    basic_leaf = const IdLeaf::Basic as u32,
     max_cpus = const cpu::MAX_CPUS,
     page = const trampoline::PAGE,
     apic_eoi = const apic::EOI_ADDRESS,

@@ -11,6 +11,7 @@ use bringup::class::Class;
 use bringup::{ApicId, CpuIndex};
 use core::pin::Pin;
 use core::ptr::NonNull;
+use raw_cpuid::CpuIdReaderNative;
 
 /// The CPUs that take part, the BSP first, in the MADT's order otherwise.
 pub type Cpus = heapless::Vec<ApicId, MAX_CPUS>;
@@ -163,10 +164,11 @@ pub fn find(rsdp: Option<usize>) -> Machine {
     let madt = tables
         .find_table::<Madt>()
         .unwrap_or_else(|error| fail_for_machine(format_args!("no usable MADT: {error:?}")));
+    cpu::find_id_leaf();
     let census = Census::take(cpu::apic_id(), listed(madt.get()));
     let pm_timer = tables.find_table::<Fadt>().ok().and_then(|fadt| PmTimer::of(&fadt));
     cpu::list(&census.cpus);
-    let topology = Topology::read();
+    let topology = Topology::read(&CpuIdReaderNative);
     let place = |id: &ApicId| {
         let (package, core, _) = topology.place(*id);
         (package, core)

@@ -2,9 +2,9 @@
 #
 # On entry: real mode, CS:IP = the SIPI's vector << 8 : 0, interrupts off, whatever INIT left in
 # the registers; the bytes from trampoline_begin to trampoline_end were copied to that page, which
-# lies in the first 64 KiB. The BSP has filled the table of APIC IDs.
-# Touches: no memory at all before the AP stands on its own stack, so any number of APs may be
-# here at once, without a lock.
+# lies in the first 64 KiB. The BSP has filled the table of APIC IDs and found their leaf.
+# Touches: only reads memory before the AP stands on its own stack, so any number of APs may be here
+# at once, without a lock.
 # On exit: 64-bit mode on the BSP's page tables, RSP = top of its own stack, RDI = its CPU index,
 # RSI = the TSC at entry; calls ap_main, which does not return. An AP whose ID is not in the table
 # halts for good.
@@ -44,42 +44,29 @@ ap_start64:
     shlq $32, %rdi
     orq %rdi, %r8
 
-    # The local APIC's ID: EDX of leaf 0x1F, else of 0x0B, where they have levels (EBX != 0);
-    # else bits 31:24 of EBX of leaf 1. (Intel SDM volume 3, "Hierarchical Mapping of Shared
-    # Resources".)
-    xorl %eax, %eax
-    cpuid
-    movl %eax, %r9d                 # R9 = highest leaf
-    movl $0x1f, %r10d
-1:  cmpl %r10d, %r9d
-    jb 2f
-    movl %r10d, %eax
+    # The local APIC's ID, by the leaf that the BSP has found: bits 31:24 of EBX of leaf 1, else EDX.
+    movl {id_leaf}(%rip), %r9d
+    movl %r9d, %eax
     xorl %ecx, %ecx
     cpuid
-    testl %ebx, %ebx
-    jnz 4f
-2:  cmpl $0x0b, %r10d
-    je 3f
-    movl $0x0b, %r10d
-    jmp 1b
-3:  movl $1, %eax
-    cpuid
+    cmpl ${basic_leaf}, %r9d
+    jne 1f
     movl %ebx, %edx
     shrl $24, %edx
-4:
+1:
     # Its index is the place of that ID in the table; unused places hold an ID that no CPU has.
     leaq {apic_ids}, %rbx
     xorl %ecx, %ecx
-5:  cmpl %edx, (%rbx, %rcx, 4)
-    je 6f
+2:  cmpl %edx, (%rbx, %rcx, 4)
+    je 4f
     incl %ecx
     cmpl ${max_cpus}, %ecx
-    jne 5b
-7:  cli                             # not one of ours
+    jne 2b
+3:  cli                             # not one of ours
     hlt
-    jmp 7b
+    jmp 3b
 
-6:  movl %ecx, %edi
+4:  movl %ecx, %edi
     incl %ecx
     imulq ${stacks_stride}, %rcx
     leaq {stacks}(%rcx), %rsp

@@ -413,12 +413,27 @@ fn of_cpus_that_fail_together_the_first_reports_its_error() {
     }
 }
 
-/// Boots with so much memory.
+/// Boots 4 CPUs of an `icount` with something of its own.
+fn boot_variant(keys: &str, words: &str) -> Booted {
+    let text = format!("engines = \"own\"\ncpus = 4\n[engine.own]\nbase = \"icount\"\n{keys}\n");
+    let scenario = crate::engines::scenario(&text);
+    boot_kernel(&kernel().path, &*scenario.groups[0].engine, 4, words)
+}
+
 fn boot_with_memory(mib: &str) -> Booted {
-    let small = crate::engines::scenario(&format!(
-        "engines = \"small\"\ncpus = 4\n[engine.small]\nbase = \"icount\"\nextra-args = [\"-m\", \"{mib}\"]\n"
-    ));
-    boot_kernel(&kernel().path, &*small.groups[0].engine, 4, "tsc-sync=trusted")
+    boot_variant(&format!("extra-args = [\"-m\", \"{mib}\"]"), "tsc-sync=trusted")
+}
+
+#[test]
+fn aps_find_themselves_by_each_leaf_that_has_an_apic_id() {
+    for cpu in [
+        "cpu = \"qemu64,level=1\"",
+        "cpu = \"qemu64,level=0xb\"",
+        "cpu = \"qemu64,level=0x1f\"\ntopology = \"dies=2\"",
+    ] {
+        let booted = boot_variant(cpu, "tsc-sync=trusted cell strategy=full-parallel").well();
+        booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, 4));
+    }
 }
 
 /// With less than 3 MiB QEMU has nowhere to load the kernel to, and nothing of it runs.

@@ -116,7 +116,7 @@ pub struct Cpu {
     pub core: u32,
     /// Which thread of the core.
     pub thread: u32,
-    /// Its proximity domain, where the firmware tells.
+    /// Its proximity domain. Always absent: the kernel does not read the SRAT, which has them.
     pub node: Option<u32>,
 }
 

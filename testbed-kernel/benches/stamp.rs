@@ -6,13 +6,13 @@ use bringup::CpuIndex;
 use core::arch::x86_64::_rdtsc;
 use std::hint::black_box;
 use testbed_kernel::clock::tsc;
-use testbed_kernel::slot::slot;
+use testbed_kernel::slot::shared;
 
 const ROUNDS: usize = 2_000;
 const STAMPS: u64 = 1_000;
 
 fn main() {
-    let stamps = &slot(CpuIndex(1)).up.log.stamps;
+    let stamps = &shared(CpuIndex(1)).up.log.stamps;
     let bare = cycles(|| {
         // SAFETY: RDTSC is there on every 64-bit CPU and reads a counter alone.
         black_box(unsafe { _rdtsc() });

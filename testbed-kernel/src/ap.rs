@@ -6,7 +6,7 @@ use crate::apic::{self, To};
 use crate::callin;
 use crate::clock::{self, spend, tsc};
 use crate::queue;
-use crate::slot::{Down, Orders, Up, orders, slot, sync_epoch};
+use crate::slot::{Down, Orders, Shared, Up, orders, shared, sync_epoch};
 use crate::{cpu, exit};
 use bringup::CpuIndex;
 use bringup::offset::Exchange;
@@ -24,8 +24,8 @@ pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
     clock::serialise_lfence();
     apic::set_up();
     if let Some(orders) = orders() {
-        let slot = slot(cpu);
-        let ap = Ap { cpu, orders, up: &slot.up, down: &slot.down };
+        let Shared { up, down } = shared(cpu);
+        let ap = Ap { cpu, orders, up, down };
         if ap.starts_once() {
             ap.arrive(entry);
             ap.await_gate(Allowed::Callin);

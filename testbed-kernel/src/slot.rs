@@ -8,6 +8,7 @@ use bringup::stamp::Stamp;
 use bringup::sync::{ClockWord, Epoch, LagWords, Word};
 use bringup::{ApicId, CpuIndex};
 use core::cell::{Cell, UnsafeCell};
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// A table of values that one CPU stores plainly, and another reads after a handshake; 0 is none.
@@ -187,23 +188,18 @@ impl Book {
     }
 }
 
-// SAFETY: the BSP alone reads and writes a book; no AP's code touches one.
-unsafe impl Sync for Book {}
-
-/// One CPU's slot.
+/// What one CPU shares with the BSP.
 #[derive(Debug)]
-pub struct Slot {
+pub struct Shared {
     /// Written by the AP.
     pub up: Up,
     /// Written by the BSP, read by the AP.
     pub down: Down,
-    /// The BSP's alone.
-    pub book: Book,
 }
 
-impl Slot {
-    const fn new() -> Slot {
-        Slot {
+impl Shared {
+    const fn new() -> Shared {
+        Shared {
             up: Up {
                 word: Word::new(),
                 clock: ClockWord::new(),
@@ -230,10 +226,63 @@ impl Slot {
                 costs: Steps::new(),
                 exclusive: AtomicU8::new(0),
             },
-            book: Book::new(),
         }
     }
+}
 
+/// Private to this file, and reached through [`Slots`] alone.
+#[derive(Debug)]
+struct BspsOwn(Book);
+
+// SAFETY: there is one `Slots` in a boot, and no other CPU gets it or what it gives out: neither is
+// `Send`.
+unsafe impl Sync for BspsOwn {}
+
+static SLOTS: [(Shared, BspsOwn); MAX_CPUS] =
+    [const { (Shared::new(), BspsOwn(Book::new())) }; MAX_CPUS];
+
+/// What a CPU shares with the BSP.
+pub fn shared(cpu: CpuIndex) -> &'static Shared {
+    &SLOTS[cpu.at()].0
+}
+
+/// All slots, with the books in them: whoever takes them is the BSP of every trial.
+///
+/// They can be taken once, and no safe code can get them to another CPU:
+///
+/// ```compile_fail,E0277
+/// fn to_another_cpu(_: impl Send) {}
+/// to_another_cpu(testbed_kernel::slot::Slots::take());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Slots(PhantomData<*const Book>);
+
+impl Slots {
+    /// The slots; `None` if they were taken before.
+    pub fn take() -> Option<Slots> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        (!TAKEN.swap(true, Ordering::Relaxed)).then_some(Slots(PhantomData))
+    }
+
+    /// The slot of a CPU.
+    pub fn of(self, cpu: CpuIndex) -> Slot {
+        let (Shared { up, down }, BspsOwn(book)) = &SLOTS[cpu.at()];
+        Slot { up, down, book }
+    }
+}
+
+/// One CPU's slot, as the BSP sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// Written by the AP.
+    pub up: &'static Up,
+    /// Written by the BSP, read by the AP.
+    pub down: &'static Down,
+    /// The BSP's alone.
+    pub book: &'static Book,
+}
+
+impl Slot {
     /// Forgets the last trial, while the AP waits for its SIPI. The words stay: their epoch is
     /// over.
     pub fn clear(&self) {
@@ -251,13 +300,6 @@ impl Slot {
         down.move_by.store(0, Ordering::Relaxed);
         book.clear();
     }
-}
-
-static SLOTS: [Slot; MAX_CPUS] = [const { Slot::new() }; MAX_CPUS];
-
-/// The slot of a CPU.
-pub fn slot(cpu: CpuIndex) -> &'static Slot {
-    &SLOTS[cpu.at()]
 }
 
 /// Windows that one AP may need: each is an exchange of its own.
@@ -330,4 +372,16 @@ pub unsafe fn post_orders(orders: Orders) {
 pub fn orders() -> Option<Orders> {
     // SAFETY: the BSP writes only while every AP waits for its SIPI.
     unsafe { *BOARD.0.get() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_books_are_given_out_once() {
+        let slots = Slots::take().unwrap();
+        slots.of(CpuIndex(1)).book.lost.set(true);
+        assert!(Slots::take().is_none());
+    }
 }

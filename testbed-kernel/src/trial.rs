@@ -12,7 +12,7 @@ use crate::clock::{self, Clock, tsc};
 use crate::cpu;
 use crate::machine::{Cpus, Machine};
 use crate::queue;
-use crate::slot::{Orders, Slot, post_orders, slot};
+use crate::slot::{Orders, Slot, Slots, post_orders};
 use crate::stream::{self, send};
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Error, OVERRUNS, TrialBegin, TrialEnd};
 use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, StampSet, Step, TscSync, Wait};
@@ -27,6 +27,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 /// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
 pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
+    let slots = Slots::take().expect("nobody else runs trials");
     let mut epoch = 0;
     for (cell, options) in (0..).zip(plan.cells()) {
         let mut text = heapless::String::<MAX_OPTIONS>::new();
@@ -37,7 +38,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
         callin::set_up(CpuIndex::BSP, callin::fault_bits(&options.faults, CpuIndex::BSP));
         for number in u32::from(cell > 0)..=options.repetitions {
             epoch += 1;
-            let mut trial = Trial::prepare(Epoch(epoch), &options, machine, clock);
+            let mut trial = Trial::prepare(Epoch(epoch), &options, machine, slots, clock);
             let end = trial.run();
             trial.park();
             if let Some((cpu, message)) = cpu::overflowed_stack() {
@@ -64,6 +65,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
 struct Trial<'a> {
     options: &'a Options,
     cpus: &'a Cpus,
+    slots: Slots,
     times: Times,
     orders: Orders,
     /// The last AP that had its turn; the next is looked for behind it.
@@ -116,11 +118,13 @@ impl Trial<'_> {
         epoch: Epoch,
         options: &'a Options,
         machine: &'a Machine,
+        slots: Slots,
         clock: &Clock,
     ) -> Trial<'a> {
         let trial = Trial {
             options,
             cpus: &machine.census.cpus,
+            slots,
             times: Times::new(options, clock.tsc_khz),
             orders: Orders::new(epoch, machine.census.cpus[0], options),
             served: CpuIndex::BSP,
@@ -133,7 +137,7 @@ impl Trial<'_> {
         let exclusive = exclusive.map(|step| 1 << *step as u8).sum();
         let khz = options.clock(clock.tsc_khz);
         for ap in trial.aps() {
-            let slot = slot(ap);
+            let slot = trial.slot(ap);
             slot.clear();
             for step in Step::ALL {
                 let cost = options.cost(*step).of(ap, machine.classes[ap.at()]);
@@ -159,14 +163,14 @@ impl Trial<'_> {
         apic::stop_timer();
         let kick_ends = self.aps().into_iter().map(|ap| self.stamp_of(ap, Stamp::KickEnd));
         let kick_loop = kick_ends.max().unwrap_or(0).saturating_sub(self.orders.zero);
-        let failed = |ap: &CpuIndex| self.is_lost(*ap) || slot(*ap).book.wrong.get();
+        let failed = |ap: &CpuIndex| self.is_lost(*ap) || self.slot(*ap).book.wrong.get();
         let lost = self.aps().into_iter().filter(failed).count();
         TrialEnd { total: Cycles(total), kick_loop: Cycles(kick_loop), lost: lost as u16 }
     }
 
     /// What became of an AP, read while it waits for its next SIPI.
     fn timeline(&self, ap: CpuIndex) -> ApTimeline {
-        let Slot { up, down, book } = slot(ap);
+        let Slot { up, down, book } = self.slot(ap);
         let log = &up.log;
         let relative = |tsc: u64| (tsc != 0).then_some(tsc.wrapping_sub(self.orders.zero) as i64);
         let mut stamps = Stamps::default();
@@ -206,12 +210,16 @@ impl Trial<'_> {
         }
     }
 
+    fn slot(&self, cpu: CpuIndex) -> Slot {
+        self.slots.of(cpu)
+    }
+
     fn apic_id(&self, cpu: CpuIndex) -> ApicId {
         self.cpus[cpu.at()]
     }
 
     fn stamp(&self, ap: CpuIndex, stamp: Stamp, at: u64) {
-        slot(ap).book.stamps.set(stamp as usize, at);
+        self.slot(ap).book.stamps.set(stamp as usize, at);
     }
 
     /// What the BSP does not need for itself.
@@ -222,7 +230,7 @@ impl Trial<'_> {
     }
 
     fn stamp_of(&self, ap: CpuIndex, stamp: Stamp) -> u64 {
-        slot(ap).book.stamps.get(stamp as usize)
+        self.slot(ap).book.stamps.get(stamp as usize)
     }
 
     fn is_kicked(&self, ap: CpuIndex) -> bool {
@@ -230,25 +238,25 @@ impl Trial<'_> {
     }
 
     fn is_lost(&self, ap: CpuIndex) -> bool {
-        slot(ap).book.lost.get()
+        self.slot(ap).book.lost.get()
     }
 
     fn lose(&self, ap: CpuIndex) {
-        slot(ap).book.lost.set(true);
+        self.slot(ap).book.lost.set(true);
     }
 
     fn has_reached(&self, ap: CpuIndex, level: Reached) -> bool {
-        slot(ap).up.word.reached(self.orders.epoch) >= level
+        self.slot(ap).up.word.reached(self.orders.epoch) >= level
     }
 
     /// The AP's limit starts anew from this moment: the BSP has done something for it.
     fn grant(&self, ap: CpuIndex, from: u64) {
-        slot(ap).book.deadline.set(from + self.times.limit);
+        self.slot(ap).book.deadline.set(from + self.times.limit);
     }
 
     /// Opens a gate.
     fn allow(&self, ap: CpuIndex, gate: Allowed) {
-        slot(ap).down.word.allow(self.orders.epoch, gate);
+        self.slot(ap).down.word.allow(self.orders.epoch, gate);
         self.wake(ap);
     }
 
@@ -282,7 +290,7 @@ impl Trial<'_> {
             if self.has_reached(ap, level) {
                 return self.stamp_seen(ap, seen);
             }
-            let (now, deadline) = (tsc(), slot(ap).book.deadline.get());
+            let (now, deadline) = (tsc(), self.slot(ap).book.deadline.get());
             if now >= deadline {
                 self.lose(ap);
             } else {
@@ -341,7 +349,7 @@ impl Bsp for Trial<'_> {
             let behind = set.into_iter().filter(|ap| *ap > self.served);
             let before = set.into_iter().filter(|ap| *ap <= self.served);
             for ap in behind.chain(before) {
-                let book = &slot(ap).book;
+                let book = self.slot(ap).book;
                 if book.lost.get() || book.synced.get() {
                     continue;
                 }
@@ -371,13 +379,13 @@ impl Bsp for Trial<'_> {
     }
 
     fn unsettled(&self, set: Aps) -> Option<CpuIndex> {
-        let settled = |ap: &CpuIndex| slot(*ap).book.settled.get();
+        let settled = |ap: &CpuIndex| self.slot(*ap).book.settled.get();
         set.into_iter().find(|ap| !self.is_lost(*ap) && !settled(ap))
     }
 
     fn await_online(&mut self, ap: CpuIndex) {
         self.await_reached(ap, Reached::Online, Stamp::SeenOnline);
-        let Slot { up, down, book } = slot(ap);
+        let Slot { up, down, book } = self.slot(ap);
         let right = up.answer.load(Relaxed) == answer(down.job.load(Relaxed));
         book.wrong.set(!right && !self.is_lost(ap));
     }

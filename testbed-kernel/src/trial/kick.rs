@@ -3,7 +3,6 @@
 use super::Trial;
 use crate::apic::{self, To};
 use crate::clock::{self, spend, tsc};
-use crate::slot::slot;
 use crate::{stream, trampoline};
 use bringup::options::{Fault, Spend, Step};
 use bringup::stamp::Stamp;
@@ -28,8 +27,8 @@ impl Trial<'_> {
         let sipi = tsc();
         for ap in set {
             self.stamp(ap, Stamp::Sipi, sipi);
-            slot(ap).down.sipi.store(sipi, Relaxed);
-            slot(ap).book.kick_overrun.set(overrun);
+            self.slot(ap).down.sipi.store(sipi, Relaxed);
+            self.slot(ap).book.kick_overrun.set(overrun);
         }
         self.mark_sent(sipi, self.cpus.len());
         self.send_sipis(To::AllButSelf);
@@ -53,10 +52,10 @@ impl Trial<'_> {
         self.wait_until(begin);
         for ap in set {
             let overrun = self.pay_kick(begin, ap);
-            slot(ap).book.kick_overrun.set(overrun);
+            self.slot(ap).book.kick_overrun.set(overrun);
             let sipi = tsc();
             self.stamp(ap, Stamp::Sipi, sipi);
-            slot(ap).down.sipi.store(sipi, Relaxed);
+            self.slot(ap).down.sipi.store(sipi, Relaxed);
             self.mark_sent(sipi, 1);
             if !self.options.faults.hit(Fault::Never, ap) {
                 self.send_sipis(To::One(self.apic_id(ap)));
@@ -71,7 +70,7 @@ impl Trial<'_> {
 
     /// Ends a kick at its cost after `from`; the overrun.
     fn pay_kick(&self, from: u64, ap: CpuIndex) -> u64 {
-        match slot(ap).down.costs.get(Step::Kick as usize) {
+        match self.slot(ap).down.costs.get(Step::Kick as usize) {
             0 => 0,
             cost => spend(from + cost, self.options.spend, |now| self.slice(now)),
         }
@@ -120,7 +119,7 @@ impl Trial<'_> {
     fn in_flight(&self) -> bool {
         while self.unborn.get() < self.kicked {
             let ap = CpuIndex(self.unborn.get());
-            if slot(ap).up.starts.load(Relaxed) == 0 && !self.is_lost(ap) {
+            if self.slot(ap).up.starts.load(Relaxed) == 0 && !self.is_lost(ap) {
                 return true;
             }
             self.unborn.set(ap.0 + 1);

@@ -14,7 +14,7 @@
 use super::Trial;
 use crate::apic::{self, To};
 use crate::clock::tsc;
-use crate::slot::{MAX_WINDOWS, Slot, slot, sync_epoch};
+use crate::slot::{MAX_WINDOWS, Slot, sync_epoch};
 use bringup::frame::Sync;
 use bringup::offset::{Exchange, OffsetInterval, Verdict};
 use bringup::options::Wait;
@@ -37,7 +37,7 @@ pub(super) const REST: Duration = Duration::Nanos(100_000);
 impl Trial<'_> {
     /// One AP at a time: a window, and another after each warp that was corrected.
     pub(super) fn sync_one(&self, ap: CpuIndex) {
-        let Slot { down, book, .. } = slot(ap);
+        let Slot { down, book, .. } = self.slot(ap);
         book.synced.set(true);
         loop {
             down.move_by.store(0, Relaxed);
@@ -72,12 +72,12 @@ impl Trial<'_> {
         let end = self.watch(ready.clone(), begin);
         let clean = ready.filter(|ap| self.verdict(*ap) == Verdict::Clean);
         for ap in clean.clone() {
-            slot(ap).book.settled.set(true);
+            self.slot(ap).book.settled.set(true);
             self.grant(ap, end.max(tsc()));
         }
         self.wait_until(end);
         for ap in clean {
-            slot(ap).down.word.allow(self.orders.epoch, Allowed::Finish);
+            self.slot(ap).down.word.allow(self.orders.epoch, Allowed::Finish);
         }
         self.wake_all();
     }
@@ -91,7 +91,7 @@ impl Trial<'_> {
     /// Lets a set into the sync, or into its next window.
     fn open_window(&self, set: impl Iterator<Item = CpuIndex>) {
         for ap in set {
-            let Slot { down, book, .. } = slot(ap);
+            let Slot { down, book, .. } = self.slot(ap);
             let nth = book.window.get() + 1;
             book.window.set(nth);
             book.exchange.set(Exchange::begin(sync_epoch(self.orders.epoch, nth)));
@@ -106,11 +106,11 @@ impl Trial<'_> {
         let moment = |visit: u64| begin + window / VISITS * visit;
         for visit in 0..VISITS {
             self.wait_until(moment(visit));
-            for Slot { book, .. } in set.clone().map(slot) {
+            for Slot { book, .. } in set.clone().map(|ap| self.slot(ap)) {
                 book.due.set(book.exchange.get().lag().samples + READINGS);
             }
             let wants = |ap: &CpuIndex| {
-                let book = &slot(*ap).book;
+                let book = self.slot(*ap).book;
                 book.exchange.get().lag().samples < book.due.get() || self.is_vague(*ap)
             };
             // However short the window is, each is visited once.
@@ -128,7 +128,7 @@ impl Trial<'_> {
         }
         let overrun = if window == 0 || extended { 0 } else { late };
         for ap in set {
-            let book = &slot(ap).book;
+            let book = self.slot(ap).book;
             book.window_overrun.set(overrun);
             let seen = self.seen(ap);
             book.seen.set(seen);
@@ -169,7 +169,7 @@ impl Trial<'_> {
 
     /// What is known of an AP's clock in this window so far.
     fn seen(&self, ap: CpuIndex) -> Option<OffsetInterval> {
-        let Slot { up, book, .. } = slot(ap);
+        let Slot { up, book, .. } = self.slot(ap);
         // The BSP's first: without a reading of the AP's in this window, the AP's lag may be of an earlier one.
         let bsp_lag = book.exchange.get().lag();
         OffsetInterval::new(bsp_lag, up.lag.get())
@@ -177,7 +177,7 @@ impl Trial<'_> {
 
     /// Exchanges a few readings with an AP; more, where they don't tell enough.
     fn visit(&self, ap: CpuIndex) {
-        let Slot { up, down, book } = slot(ap);
+        let Slot { up, down, book } = self.slot(ap);
         let clock = || tsc().wrapping_sub(self.orders.zero) as i64;
         let limit = clock() + self.times.look as i64;
         down.visit.store(book.window.get(), Release);
@@ -209,13 +209,13 @@ impl Trial<'_> {
     }
 
     fn verdict(&self, ap: CpuIndex) -> Verdict {
-        self.verdict_of(slot(ap).book.seen.get())
+        self.verdict_of(self.slot(ap).book.seen.get())
     }
 
     /// Takes a warp off the AP's clock, by the middle of what all windows allow: off the counter where it
     /// can be moved, else off what the sync reads of it. A skew that was planted is not in the counter.
     fn correct(&self, ap: CpuIndex) {
-        let Slot { up, down, book } = slot(ap);
+        let Slot { up, down, book } = self.slot(ap);
         let Some(known) = book.known.get() else { return };
         let correction = known.correction();
         book.known.set(Some(known.shifted(-correction)));
@@ -229,14 +229,14 @@ impl Trial<'_> {
 
     /// The AP may leave the sync.
     fn settle(&self, ap: CpuIndex) {
-        slot(ap).book.settled.set(true);
+        self.slot(ap).book.settled.set(true);
         self.grant(ap, tsc());
         self.allow(ap, Allowed::Finish);
     }
 
     /// What the sync has come to, for the frames.
     pub(super) fn sync_of(&self, ap: CpuIndex) -> Option<Sync> {
-        let Slot { down, book, .. } = slot(ap);
+        let Slot { down, book, .. } = self.slot(ap);
         let windows = book.window.get();
         (windows > 0).then(|| Sync {
             verdict: self.verdict(ap),

@@ -447,6 +447,8 @@ fn a_machine_with_too_little_memory_ends_the_boot_with_what_it_has_and_what_is_n
         enough.split_once('`').unwrap().0.to_owned()
     });
     boot_with_memory(&enough).well();
+    let page = include_str!("../../../docs/engines.md");
+    assert!(page.contains(&format!("needs {enough} MiB of memory (`-m {enough}`)")), "{enough}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 pub mod class;
 pub mod frame;
+pub mod kick;
 pub mod offset;
 pub mod options;
 pub mod phase;

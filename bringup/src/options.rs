@@ -387,6 +387,11 @@ impl Options {
                 "CPU 0 is the BSP, which runs already",
             ),
             (
+                self.faults.hit(Fault::Stray, CpuIndex::BSP),
+                "fault=stray:0",
+                "CPU 0 is the BSP, which runs already",
+            ),
+            (
                 self.faults.hit(Fault::Differ, CpuIndex::BSP),
                 "fault=differ:0",
                 "CPU 0 is the BSP, which the others are compared with",
@@ -601,6 +606,7 @@ mod tests {
             ),
             ("stamp-set=ends cost-online=1us", "stamp-set=ends with cost-* is refused"),
             ("fault=never:0", "fault=never:0 is refused"),
+            ("fault=stray:0", "fault=stray:0 is refused"),
             (
                 "strategy=full-parallel kick=broadcast fault=never:2",
                 "fault=never with kick=broadcast is refused",

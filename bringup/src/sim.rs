@@ -9,6 +9,7 @@ use crate::frame::{
     ApEnd, ApTimeline, ApicMode, Body, CellBegin, Cpu, Error, Frame, Goodbye, Hello, MAGIC,
     OVERRUNS, PROTOCOL, TrialBegin, TrialEnd, TscSource,
 };
+use crate::kick::{self, PartKicked};
 use crate::options::{Fault, Kick, OptionError, Options, SIPI_GAP, Step, TscSync};
 use crate::plan::Plan;
 use crate::stamp::{Clock, Stamp, Stamps};
@@ -21,29 +22,48 @@ use std::fmt;
 /// A trial's result, and its APs.
 pub type Trial = (TrialEnd, Vec<ApTimeline>);
 
-/// A trial takes longer than the clock can count.
+/// Why a trial can't be simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
+pub enum NoTrial {
+    /// It takes longer than the clock can count.
+    TooLong,
+    /// The strategy kicks fewer APs than its kick reaches.
+    PartKicked(PartKicked),
+}
 
-impl fmt::Display for TooLong {
+impl fmt::Display for NoTrial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a trial would take 2^63 cycles or more, which the simulator's clock can't count; take \
-             shorter costs, fewer CPUs, or a lower clock-khz",
-        )
+        match self {
+            NoTrial::TooLong => f.write_str(
+                "a trial would take 2^63 cycles or more, which the simulator's clock can't count; \
+                 take shorter costs, fewer CPUs, or a lower clock-khz",
+            ),
+            NoTrial::PartKicked(part) => part.fmt(f),
+        }
     }
 }
 
-impl std::error::Error for TooLong {}
+impl std::error::Error for NoTrial {}
 
 /// Runs one trial on a machine of `cpus` CPUs, each a core of one package, whose clocks tick at
 /// `tsc_khz` kHz where the options name no other.
-pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> Result<Trial, TooLong> {
+///
+/// Fails where it can't be simulated.
+pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> Result<Trial, NoTrial> {
     trial_on(options, &vec![Class::Core; cpus], tsc_khz)
 }
 
 /// The same on a machine whose CPUs are of these classes, the BSP's first.
-pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> Result<Trial, TooLong> {
+pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> Result<Trial, NoTrial> {
+    trial_by(|bsp| bring_up(options.strategy, bsp), options, classes, tsc_khz)
+}
+
+fn trial_by(
+    strategy: impl FnOnce(&mut Simulated<'_>),
+    options: &Options,
+    classes: &[Class],
+    tsc_khz: u64,
+) -> Result<Trial, NoTrial> {
     let mut bsp = Simulated {
         options,
         classes,
@@ -53,27 +73,31 @@ pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> Result<Tr
         aps: vec![Ap::default(); classes.len()],
         arrivals: BinaryHeap::new(),
         free_at: [0; Step::COUNT],
+        refused: None,
     };
-    bring_up(options.strategy, &mut bsp);
+    strategy(&mut bsp);
+    if let Some(refused) = bsp.refused {
+        return Err(NoTrial::PartKicked(refused));
+    }
     bsp.settle();
     let kick_loop = bsp.aps.iter().filter_map(|ap| ap.stamps.get(Stamp::KickEnd)).max();
     let end = TrialEnd {
         total: Cycles(bsp.now as u64),
         kick_loop: Cycles(kick_loop.unwrap_or(0) as u64),
-        lost: bsp.aps.iter().filter(|ap| ap.lost).count() as u16,
+        lost: bsp.aps.iter().filter(|ap| ap.is_lost()).count() as u16,
     };
     let aps: Vec<ApTimeline> =
         bsp.aps().into_iter().map(|cpu| bsp.aps[cpu.at()].timeline(cpu)).collect();
     // A clock that has come to its end stays there.
     let mut stamps = aps.iter().flat_map(|ap| Stamp::ALL.map(|stamp| ap.stamps.get(stamp)));
     match bsp.now == i64::MAX || stamps.any(|at| at == Some(i64::MAX)) {
-        true => Err(TooLong),
+        true => Err(NoTrial::TooLong),
         false => Ok((end, aps)),
     }
 }
 
 /// Runs a whole command line and hands out the frames that a kernel would send; an error frame where a
-/// trial is too long.
+/// trial can't be simulated.
 pub fn boot<'a>(
     command_line: &'a str,
     cpus: usize,
@@ -140,26 +164,30 @@ struct Ap {
     stamps: Stamps,
     /// When the gate to the callin opened.
     released: Option<i64>,
-    /// When the BSP gives it up, in cycles.
+    /// When its limit ends, in cycles.
     deadline: i64,
-    lost: bool,
+    /// When the BSP gave it up: at its deadline, or later where the BSP was busy with another AP then.
+    given_up: Option<i64>,
 }
 
 impl Ap {
+    fn is_lost(&self) -> bool {
+        self.given_up.is_some()
+    }
+
     fn timeline(&self, cpu: CpuIndex) -> ApTimeline {
         let mut stamps = Stamps::default();
         for stamp in Stamp::ALL {
             let at = self.stamps.get(stamp);
-            // An AP that was given up is stopped there, whatever it would have reached.
-            let kept =
-                at.filter(|at| !self.lost || stamp.clock() == Clock::Bsp || *at <= self.deadline);
-            if let Some(at) = kept {
+            // What an AP does after it was given up is no part of the trial.
+            let too_late = |at: i64| self.given_up.is_some_and(|given_up| at > given_up);
+            if let Some(at) = at.filter(|at| stamp.clock() == Clock::Bsp || !too_late(*at)) {
                 stamps.set(stamp, at);
             }
         }
         ApTimeline {
             cpu,
-            end: if self.lost { ApEnd::Lost(stamps.last()) } else { ApEnd::Online },
+            end: if self.is_lost() { ApEnd::Lost(stamps.last()) } else { ApEnd::Online },
             starts: u32::from(stamps.get(Stamp::Entry).is_some()),
             stamps,
             entry_raw: None,
@@ -188,6 +216,8 @@ struct Simulated<'a> {
     arrivals: BinaryHeap<Arrival>,
     /// When the last CPU that asked for an exclusive step will be through it.
     free_at: [i64; Step::COUNT],
+    /// The first kick that was refused.
+    refused: Option<PartKicked>,
 }
 
 impl Simulated<'_> {
@@ -272,7 +302,7 @@ impl Simulated<'_> {
         let at = self.get(cpu, stamp);
         let now = self.now;
         let ap = &mut self.aps[cpu.at()];
-        if ap.lost {
+        if ap.is_lost() {
             return;
         }
         // The BSP looks at what was reached before it looks at the clock.
@@ -282,8 +312,8 @@ impl Simulated<'_> {
                 self.stamp(cpu, seen, self.now);
             }
             None => {
-                ap.lost = true;
-                self.now = self.now.max(ap.deadline);
+                self.now = now.max(ap.deadline);
+                ap.given_up = Some(self.now);
             }
         }
     }
@@ -291,7 +321,7 @@ impl Simulated<'_> {
     /// When the BSP hears of an AP that has not had its turn: its callin, or that it is lost.
     fn news_of(&self, cpu: CpuIndex) -> Option<i64> {
         let ap = &self.aps[cpu.at()];
-        let waits = !ap.lost && ap.stamps.get(Stamp::SyncBegin).is_none();
+        let waits = !ap.is_lost() && ap.stamps.get(Stamp::SyncBegin).is_none();
         waits.then(|| ap.stamps.get(Stamp::CallinEnd).unwrap_or(i64::MAX).min(ap.deadline))
     }
 }
@@ -307,6 +337,11 @@ impl Bsp for Simulated<'_> {
 
     fn kick(&mut self, set: Aps) {
         if set.is_empty() {
+            return;
+        }
+        if let Err(refused) = kick::check(self.options, set, self.aps()) {
+            // A verb has no word on failure: the APs that were not kicked are lost, and the trial fails.
+            self.refused.get_or_insert(refused);
             return;
         }
         let gap = self.cycles(SIPI_GAP) * i64::from(self.options.sipi_count - 1);
@@ -340,10 +375,11 @@ impl Bsp for Simulated<'_> {
 
     fn release(&mut self, set: Aps) {
         for cpu in set {
-            self.aps[cpu.at()].released = Some(self.now);
-            if !self.aps[cpu.at()].lost {
-                self.grant(cpu);
+            if self.aps[cpu.at()].is_lost() {
+                continue;
             }
+            self.aps[cpu.at()].released = Some(self.now);
+            self.grant(cpu);
             // One that is not alive yet goes through the open gate when it is.
             if let Some(alive) = self.get(cpu, Stamp::Alive) {
                 self.arrive(Step::Callin, cpu, alive.max(self.now));
@@ -364,7 +400,7 @@ impl Bsp for Simulated<'_> {
             let cpu = behind.or_else(|| set.into_iter().find(ready))?;
             self.served = cpu;
             self.await_stamp(cpu, Stamp::CallinEnd, Stamp::SeenCallin);
-            if !self.aps[cpu.at()].lost {
+            if !self.aps[cpu.at()].is_lost() {
                 return Some(cpu);
             }
         }
@@ -381,7 +417,7 @@ impl Bsp for Simulated<'_> {
     }
 
     fn sync_many(&mut self, set: Aps) {
-        let ready = |cpu: &CpuIndex| !self.aps[cpu.at()].lost;
+        let ready = |cpu: &CpuIndex| !self.aps[cpu.at()].is_lost();
         let ready: Vec<CpuIndex> = set.into_iter().filter(ready).collect();
         let begin = self.now;
         if !ready.is_empty() {
@@ -398,7 +434,7 @@ impl Bsp for Simulated<'_> {
 
     fn unsettled(&self, set: Aps) -> Option<CpuIndex> {
         set.into_iter().find(|cpu| {
-            !self.aps[cpu.at()].lost
+            !self.aps[cpu.at()].is_lost()
                 && self.get(*cpu, Stamp::SyncBegin).is_some()
                 && self.get(*cpu, Stamp::SyncEnd).is_none()
         })
@@ -546,6 +582,79 @@ mod tests {
         assert_eq!(end.total.0, 50_000_000 + 4 * 100_000 + 1_400_000);
     }
 
+    /// CPU 2 has called in late, at 30 ms; `trusted`, it goes on to be online without the BSP.
+    #[test]
+    fn what_an_ap_does_after_it_was_given_up_is_no_part_of_the_trial() {
+        let words =
+            "strategy=full-parallel tsc-sync=trusted limit=10ms cost-callin=0,2:30ms,3:100ms";
+        let (end, aps) = trial(&options(words), 4, KHZ).unwrap();
+        assert_eq!((end.lost, end.total.0), (2, 10_000_000));
+        for ap in &aps[1..] {
+            assert_eq!(ap.end, ApEnd::Lost(Some(Stamp::CallinBegin)), "{}", ap.cpu);
+            assert_eq!(ap.stamps.get(Stamp::CallinEnd), None);
+        }
+        // The BSP waits for CPU 1 until 18 ms, and only then looks at CPU 2.
+        let words = "strategy=parallel-sipi tsc-sync=trusted limit=10ms cost-wake=9ms,2:15ms \
+                     cost-trampoline=0,2:20ms cost-callin=9ms";
+        let (end, aps) = trial(&options(words), 3, KHZ).unwrap();
+        assert_eq!((end.lost, end.total.0), (1, 18_000_000));
+        assert_eq!(aps[1].end, ApEnd::Lost(Some(Stamp::Entry)));
+    }
+
+    #[test]
+    fn a_lost_ap_takes_no_turn_in_an_exclusive_step() {
+        let words = "strategy=serial tsc-sync=trusted limit=10ms cost-wake=0,1:11ms \
+                     cost-callin=5ms,exclusive";
+        let (end, aps) = trial(&options(words), 3, KHZ).unwrap();
+        assert_eq!(aps[0].end, ApEnd::Lost(Some(Stamp::Sipi)));
+        // CPU 1 is alive at 11 ms, when CPU 2 calls in; nobody releases it any more.
+        assert_eq!((end.lost, end.total.0), (1, 15_000_000));
+    }
+
+    /// A strategy that kicks one AP after the other, and waits for none of them in between.
+    fn one_by_one(bsp: &mut Simulated<'_>) {
+        for ap in bsp.aps() {
+            bsp.release(Aps::only(ap));
+            bsp.kick(Aps::only(ap));
+        }
+        while let Some(ap) = bsp.await_any_callin(bsp.aps()) {
+            bsp.sync_pair(ap);
+        }
+        for ap in bsp.aps() {
+            bsp.await_online(ap);
+        }
+    }
+
+    #[test]
+    fn a_strategy_that_kicks_a_part_of_the_aps_by_broadcast_is_refused() {
+        let run = |words: &str| {
+            let options = options(&format!("strategy=full-parallel {words}"));
+            trial_by(one_by_one, &options, &[Class::Core; 4], KHZ)
+        };
+        assert_eq!(run("kick=unicast").unwrap().0.lost, 0);
+        let NoTrial::PartKicked(refused) = run("kick=broadcast").unwrap_err() else {
+            panic!("it is refused for its set");
+        };
+        assert_eq!((refused.kicked, refused.all), (Aps::only(CpuIndex(1)), Aps::all(4)));
+    }
+
+    /// `kick` sends all INITs, waits once, and sends all SIPIs; an INIT, a delay and a SIPI for each AP in turn, as
+    /// Linux does it, would take n delays.
+    #[test]
+    fn a_kick_of_n_aps_waits_the_init_delay_once() {
+        let words =
+            "init-delay=10000 cost-kick=0 cost-wake=0 cost-callin=0 cost-online=0 tsc-window=0";
+        for (strategy, delays) in [("serial", 3), ("parallel-sipi", 1), ("full-parallel", 1)] {
+            let words = format!("{words} strategy={strategy}");
+            assert_eq!(total(&words, 4), delays * 10_000_000, "{strategy}");
+        }
+        let words = format!("{words} strategy=parallel-sipi");
+        for ap in trial(&options(&words), 4, KHZ).unwrap().1 {
+            assert_eq!(ap.stamps.get(Stamp::Init), Some(0));
+            assert_eq!(ap.stamps.get(Stamp::Sipi), Some(10_000_000));
+        }
+    }
+
     #[test]
     fn the_classic_protocol_costs_its_delays() {
         let words = "strategy=serial init-delay=10000 sipi-count=2 cost-kick=0 cost-wake=0 \
@@ -572,12 +681,12 @@ mod tests {
             "strategy=parallel-sipi fault=never:1 skew=2:1 tsc-window=3600s",
         ] {
             let options = options(&format!("{hour} {words}"));
-            assert_eq!(trial(&options, 700, KHZ).err(), Some(TooLong), "{words}");
+            assert_eq!(trial(&options, 700, KHZ).err(), Some(NoTrial::TooLong), "{words}");
             assert_eq!(trial(&options, 4, KHZ).err(), None, "{words}");
         }
         // A capture may tell any frequency.
         let serial = options("tsc-window=3600s init-delay=3600s sipi-count=2 skew=1:1");
-        assert_eq!(trial(&serial, 3, u64::MAX).err(), Some(TooLong));
+        assert_eq!(trial(&serial, 3, u64::MAX).err(), Some(NoTrial::TooLong));
     }
 
     #[test]
@@ -652,7 +761,8 @@ mod tests {
             let mut plain = options;
             let usual = usual.to_string();
             plain.set(&key, &usual).unwrap();
-            prop_assert!(trial(&dearer, 9, KHZ).unwrap().0.total >= trial(&plain, 9, KHZ).unwrap().0.total);
+            let total = |options| trial(options, 9, KHZ).unwrap().0.total;
+            prop_assert!(total(&dearer) >= total(&plain));
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::CpuIndex;
 use crate::options::{Strategy, TscSync};
+use core::fmt;
 
 /// The verbs of the BSP.
 ///
@@ -15,7 +16,11 @@ pub trait Bsp {
     fn aps(&self) -> Aps;
     /// How clocks are compared in this trial.
     fn tsc_sync(&self) -> TscSync;
-    /// Wakes the set: all INITs, then the delay once, then all SIPIs.
+    /// Wakes the set: all INITs, then the delay once, then all SIPIs. (Linux sends each CPU its INIT, waits the delay,
+    /// and sends its SIPI, before it turns to the next: with n APs that takes n delays.)
+    ///
+    /// With `kick=broadcast` the set must be every AP, since one INIT and one SIPI reach all of them; a part of
+    /// them is refused ([`crate::kick::check`]).
     fn kick(&mut self, set: Aps);
     /// Waits until the AP runs 64-bit code.
     fn await_alive(&mut self, ap: CpuIndex);
@@ -58,6 +63,16 @@ impl Aps {
     /// True on a machine whose only CPU is the BSP.
     pub fn is_empty(self) -> bool {
         self.first >= self.end
+    }
+}
+
+impl fmt::Display for Aps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.end.saturating_sub(self.first) {
+            0 => f.write_str("no CPU"),
+            1 => write!(f, "CPU {}", self.first),
+            _ => write!(f, "CPUs {} to {}", self.first, self.end - 1),
+        }
     }
 }
 

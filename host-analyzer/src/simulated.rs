@@ -103,8 +103,7 @@ pub fn rows(run: &Run) -> Result<Vec<Row<'_>>, Failure> {
 }
 
 fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<Row<'a>> {
-    let trial = sim::trial_on(&cell.options, &classes(run, cell)?, cell.own_khz()?);
-    let (end, aps) = trial.ok()?;
+    let (end, aps) = sim::trial_on(&cell.options, &classes(run, cell)?, cell.own_khz()?).ok()?;
     let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
     let phases = means(&aps).and_then(|means| {
         let mut figures = [total; 6];

@@ -15,11 +15,16 @@ impl Faults {
     pub fn hit(&self, fault: Fault, cpu: CpuIndex) -> bool {
         self.0.contains(&(fault, cpu))
     }
+
+    /// The CPUs that are to suffer this fault.
+    pub fn of(&self, fault: Fault) -> impl Iterator<Item = CpuIndex> {
+        self.0.iter().filter(move |(planted, _)| *planted == fault).map(|(_, cpu)| *cpu)
+    }
 }
 
 impl Value for Faults {
-    const EXPECTED: &str = "none, or up to four of never:CPU, trap:CPU, panic:CPU or differ:CPU, \
-                            as `never:3,trap:5`";
+    const EXPECTED: &str = "none, or up to four of never:CPU, stray:CPU, trap:CPU, panic:CPU or \
+                            differ:CPU, as `never:3,trap:5`";
 
     fn parse(text: &str) -> Result<Faults, Wrong> {
         let pair = |fault: &str, cpu: &str| Some((Fault::parse(fault).ok()?, parse_cpu(cpu)?));

@@ -113,6 +113,8 @@ words! {
     Fault {
         /// Its SIPI is withheld: it never arrives.
         Never = "never",
+        /// It is sent a SIPI before its kick, as one that was delayed since an earlier trial.
+        Stray = "stray",
         /// It executes an invalid opcode in its callin (the BSP: before the first trial).
         Trap = "trap",
         /// It panics in its callin (the BSP: before the first trial).

@@ -149,7 +149,8 @@ pub struct ApTimeline {
     pub cpu: CpuIndex,
     /// How it ended.
     pub end: ApEnd,
-    /// How often it entered the trampoline: more than once is a double start.
+    /// How often it started in this trial: more than once is a double start. A start by a SIPI of another trial counts in
+    /// none; a log frame reports it.
     pub starts: u32,
     /// Its stamps, relative to the trial's zero, each on the clock that it was read from.
     pub stamps: Stamps,

@@ -15,6 +15,7 @@ pub mod plan;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod stamp;
+pub mod start;
 pub mod strategy;
 pub mod sync;
 mod units;

@@ -6,7 +6,7 @@ use crate::apic::{self, To};
 use crate::callin;
 use crate::clock::{self, spend, tsc};
 use crate::queue;
-use crate::slot::{Down, Orders, Shared, Up, orders, shared, sync_epoch};
+use crate::slot::{Down, Orders, Shared, Up, admit, shared, sync_epoch};
 use crate::{cpu, exit};
 use bringup::CpuIndex;
 use bringup::offset::Exchange;
@@ -23,16 +23,19 @@ pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
     // Before its first stamp but `entry`, which no LFENCE fences.
     clock::serialise_lfence();
     apic::set_up();
-    if let Some(orders) = orders() {
-        let Shared { up, down } = shared(cpu);
+    let Shared { up, down } = shared(cpu);
+    if let Some((orders, sipi)) = admit(down) {
         let ap = Ap { cpu, orders, up, down };
         if ap.starts_once() {
-            ap.arrive(entry);
+            ap.arrive(entry, sipi);
             ap.await_gate(Allowed::Callin);
             ap.call_in();
             ap.sync_tsc();
             ap.come_online();
         }
+    } else {
+        // It was started by a SIPI of a trial that is over, or in which it was given up.
+        up.late_starts.store(up.late_starts.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
     exit::halt_for_good()
 }
@@ -48,17 +51,20 @@ impl Ap {
     /// Counts the start; false for a second one in the same trial, which must not overwrite what
     /// the first has written.
     fn starts_once(&self) -> bool {
-        let starts = self.up.starts.load(Ordering::Relaxed) + 1;
-        self.up.starts.store(starts, Ordering::Relaxed);
-        starts == 1
+        let first = self.up.starts.of(self.orders.epoch) == 0;
+        if first {
+            self.up.clear();
+        }
+        self.up.starts.count(self.orders.epoch);
+        first
     }
 
     /// `entry` and `alive`. With a cost of `wake`, `entry` is at its deadline after the SIPI.
-    fn arrive(&self, entry_raw: u64) {
+    fn arrive(&self, entry_raw: u64, sipi: u64) {
         let wake = self.down.costs.get(Step::Wake as usize);
         let mut entry = entry_raw;
         if wake > 0 {
-            let deadline = self.down.sipi.load(Ordering::Relaxed) + wake;
+            let deadline = sipi + wake;
             self.up.log.entry_raw.store(entry_raw, Ordering::Relaxed);
             self.up.log.overruns.set(Step::Wake as usize, entry_raw.saturating_sub(deadline));
             entry = entry_raw.max(deadline);
@@ -135,7 +141,9 @@ impl Ap {
     /// Moves this CPU's counter, and the stamps that were read from it with it.
     fn move_clock(&self, by: i64) {
         if by != 0 {
-            clock::move_tsc(by);
+            // SAFETY: the BSP asks for this only where the callin has found the register; the stamps are moved
+            // along, and the next step's end is counted from one of them.
+            unsafe { clock::move_tsc(by) };
             self.up.log.move_stamps(by);
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::stream::fail_for_machine;
 use bringup::ApicId;
+use core::fmt;
 use core::sync::atomic::{Ordering, fence};
 use x86_64::registers::model_specific::Msr;
 
@@ -46,11 +47,12 @@ const DIVIDE_BY_1: u32 = 0b1011;
 const ICR_FIXED: u32 = 0b000 << 8;
 const ICR_INIT: u32 = 0b101 << 8;
 const ICR_STARTUP: u32 = 0b110 << 8;
+const ICR_MODE: u32 = 0b111 << 8;
 const ICR_ASSERT: u32 = 1 << 14;
 const ICR_PENDING: u32 = 1 << 12;
 const ICR_ALL_BUT_SELF: u32 = 0b11 << 18;
 
-/// Whom a message goes to.
+/// Whom an IPI goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
     /// One CPU.
@@ -109,12 +111,22 @@ pub fn set_up_local_interrupts() {
 }
 
 /// Asks a CPU to stop and wait for a SIPI.
-pub fn send_init(to: To) {
+///
+/// # Safety
+///
+/// Whatever a CPU that it reaches is doing ends in the middle: nobody may wait for it, or go on with memory that it
+/// may be writing. [`To::AllButSelf`] reaches CPUs as well that the MADT does not list, or not as enabled.
+pub unsafe fn send_init(to: To) {
     send(to, ICR_INIT | ICR_ASSERT);
 }
 
 /// Starts a CPU that waits for it, in real mode at `page << 12`.
-pub fn send_sipi(to: To, page: u8) {
+///
+/// # Safety
+///
+/// From now on any CPU that it reaches may run the code there, at any time, also long after: it is real-mode code, stays
+/// there, and minds which CPU runs it. [`To::AllButSelf`] reaches CPUs as well that the MADT does not list.
+pub unsafe fn send_sipi(to: To, page: u8) {
     send(to, ICR_STARTUP | ICR_ASSERT | u32::from(page));
 }
 
@@ -123,14 +135,77 @@ pub fn send_wake(to: To) {
     send(to, ICR_FIXED | ICR_ASSERT | u32::from(WAKE_VECTOR));
 }
 
-fn send(to: To, message: u32) {
-    // The SDM gives no bound, but a message that is not delivered in this long never will be.
+/// Waits until the last IPI that this CPU sent is delivered.
+pub fn await_delivery() {
+    // The SDM gives no bound, but an IPI that is not delivered in this long never will be.
     const PATIENCE: u32 = 10_000_000;
     let mut looks = (0..PATIENCE).map(|_| read(ICR_LOW) & ICR_PENDING == 0);
     if !looks.any(|idle| idle) {
-        fail_for_machine(format_args!("the local APIC does not deliver a message"));
+        let last = Ipi { low: read(ICR_LOW), high: read(ICR_HIGH) };
+        fail_for_machine(format_args!(
+            "the local APIC's ICR still says `send pending` after {PATIENCE} reads: the last IPI ({last}) was not \
+             delivered; {}",
+            Errors(errors())
+        ));
     }
-    // What was stored before the message is visible to whom it wakes.
+}
+
+/// What this CPU's APIC found wrong since it was last asked, or set up: its error register. A write latches what has
+/// come up since the last; QEMU takes the write for nothing, and never clears it.
+pub fn errors() -> u32 {
+    write(ESR, 0);
+    read(ESR)
+}
+
+/// An IPI, as the ICR holds it.
+struct Ipi {
+    low: u32,
+    high: u32,
+}
+
+impl fmt::Display for Ipi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.low & ICR_MODE {
+            ICR_INIT => f.write_str("INIT")?,
+            ICR_STARTUP => f.write_str("startup")?,
+            _ => write!(f, "vector {:#x}", self.low as u8)?,
+        }
+        if self.low & ICR_ALL_BUT_SELF == ICR_ALL_BUT_SELF {
+            f.write_str(" to all CPUs but the sender")
+        } else {
+            write!(f, " to APIC ID {}", self.high >> 24)
+        }
+    }
+}
+
+/// The bits of an APIC's error register (Intel SDM volume 3, "Error Handling").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errors(pub u32);
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 8] = [
+            "send checksum error",
+            "receive checksum error",
+            "send accept error",
+            "receive accept error",
+            "redirectable IPI",
+            "send illegal vector",
+            "receive illegal vector",
+            "illegal register address",
+        ];
+        write!(f, "ESR {:#04x}", self.0)?;
+        let set = |(bit, _): &(usize, &&str)| self.0 & 1 << bit != 0;
+        for (index, (_, name)) in NAMES.iter().enumerate().filter(set).enumerate() {
+            write!(f, "{}{name}", if index == 0 { ": " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+fn send(to: To, message: u32) {
+    await_delivery();
+    // What was stored before the IPI is visible to whom it wakes.
     fence(Ordering::SeqCst);
     match to {
         To::One(id) => {
@@ -164,4 +239,34 @@ pub fn stop_timer() {
 /// Ticks that the timer has left.
 pub fn timer_left() -> u32 {
     read(TIMER_CURRENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipi_is_called_by_its_kind_and_destination() {
+        let text = |low, high| Ipi { low, high }.to_string();
+        let sipi = ICR_STARTUP | ICR_ASSERT | ICR_PENDING;
+        assert_eq!(text(sipi | 0x08, 3 << 24), "startup to APIC ID 3");
+        assert_eq!(
+            text(ICR_INIT | ICR_ASSERT | ICR_ALL_BUT_SELF, 0),
+            "INIT to all CPUs but the sender"
+        );
+        assert_eq!(
+            text(ICR_FIXED | u32::from(WAKE_VECTOR), 254 << 24),
+            "vector 0x40 to APIC ID 254"
+        );
+    }
+
+    #[test]
+    fn errors_are_called_by_their_names() {
+        assert_eq!(Errors(0).to_string(), "ESR 0x00");
+        assert_eq!(Errors(0x04).to_string(), "ESR 0x04: send accept error");
+        assert_eq!(
+            Errors(0xa0).to_string(),
+            "ESR 0xa0: send illegal vector, illegal register address"
+        );
+    }
 }

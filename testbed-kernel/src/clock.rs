@@ -109,11 +109,14 @@ pub fn tsc_adjust() -> Option<i64> {
     has_tsc_adjust().then(|| unsafe { Msr::new(IA32_TSC_ADJUST).read() } as i64)
 }
 
-/// Moves this CPU's counter by so many cycles; the CPU has `IA32_TSC_ADJUST`.
-pub fn move_tsc(by: i64) {
+/// Moves this CPU's counter by so many cycles.
+///
+/// # Safety
+///
+/// The CPU has `IA32_TSC_ADJUST`, and no moment of its TSC from before is waited for or compared with after.
+pub unsafe fn move_tsc(by: i64) {
     let mut register = Msr::new(IA32_TSC_ADJUST);
-    // SAFETY: the BSP asks for this only where `tsc_adjust` has found the register; moving the
-    // counter touches no memory.
+    // SAFETY: the caller says that the register is there; moving the counter touches no memory.
     unsafe { register.write(register.read().wrapping_add_signed(by)) }
 }
 
@@ -274,14 +277,15 @@ pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
     loop {
         let now = tsc();
         let Some(left) = moment.checked_sub(now).filter(|left| *left > 0) else { return };
-        let slice = slice(now);
         match how {
+            // Without a look at `slice`, which takes more or fewer instructions: the wait would end later or earlier.
             Spend::Halt if left <= 2 * LANDING => count_out(left as u32),
             Spend::Halt => {
-                set_alarm(left - LANDING, slice);
+                set_alarm(left - LANDING, slice(now));
                 halt();
             }
             Spend::Spin => {
+                let slice = slice(now);
                 if slice.is_some() {
                     set_alarm(left, slice);
                 }

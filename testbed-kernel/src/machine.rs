@@ -123,6 +123,21 @@ impl Census {
             }
         }
     }
+
+    /// Sends a line on the CPUs that take no part and are woken all the same, before a broadcast.
+    pub fn report_broadcast(&self) {
+        let others = self.disabled + self.unreachable;
+        if others > 0 {
+            log(
+                CpuIndex::BSP,
+                format_args!(
+                    "kick=broadcast sends INIT and SIPI to {others} of the MADT's CPUs as well that take no part \
+                     here, where the machine has them: use it only where no firmware or other \
+                     program runs on them"
+                ),
+            );
+        }
+    }
 }
 
 /// Physical memory is mapped one to one, below 4 GiB.

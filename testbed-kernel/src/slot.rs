@@ -5,9 +5,10 @@ use crate::cpu::MAX_CPUS;
 use bringup::offset::{Exchange, OffsetInterval};
 use bringup::options::{Options, Spend, StampSet, Step, TscPoll, TscSync, Wait};
 use bringup::stamp::Stamp;
+use bringup::start::{Admission, Board, Starts, Token};
 use bringup::sync::{ClockWord, Epoch, LagWords, Word};
 use bringup::{ApicId, CpuIndex};
-use core::cell::{Cell, UnsafeCell};
+use core::cell::Cell;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -55,10 +56,28 @@ pub struct Up {
     pub lag: LagWords,
     /// Its answer to the job.
     pub answer: AtomicU64,
-    /// How often it came through the trampoline in this trial.
-    pub starts: AtomicU32,
+    /// How often it has started.
+    pub starts: Starts,
+    /// How often in this boot it has started late: not in the trial that its SIPI was sent in, or when it had been
+    /// given up there.
+    pub late_starts: AtomicU32,
     /// What nobody looks at before the trial is over.
     pub log: Log,
+}
+
+impl Up {
+    /// Forgets the last trial. The AP alone does this, when it starts in the next: an earlier life of it, which
+    /// nobody can tell from outside to be over, so never writes into a trial that is not its own.
+    ///
+    /// The words stay: their epoch is over.
+    pub fn clear(&self) {
+        self.clock.clear();
+        self.lag.clear();
+        self.log.stamps.clear();
+        self.log.overruns.clear();
+        self.log.entry_raw.store(0, Ordering::Relaxed);
+        self.log.has_tsc_adjust.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What the AP writes for the frames.
@@ -106,8 +125,8 @@ pub struct Down {
     pub faults: AtomicU8,
     /// The job that proves it takes work.
     pub job: AtomicU64,
-    /// The BSP's TSC before its SIPI, which the cost of `wake` is anchored at.
-    pub sipi: AtomicU64,
+    /// Announces its SIPI; the cost of `wake` is anchored at it.
+    pub token: Token,
     /// Its costs.
     pub costs: Steps,
     /// The costs that are one CPU's at a time, a bit each.
@@ -124,6 +143,10 @@ pub struct Book {
     pub deadline: Cell<u64>,
     /// It was given up.
     pub lost: Cell<bool>,
+    /// Which stamps it had taken when it was given up, a bit each.
+    pub taken: Cell<u16>,
+    /// Late starts that were reported, of all trials.
+    pub late_starts: Cell<u32>,
     /// It has had its turn in the sync.
     pub synced: Cell<bool>,
     /// It has been through the sync and may go on.
@@ -156,6 +179,8 @@ impl Book {
             stamps: Readings::new(),
             deadline: Cell::new(0),
             lost: Cell::new(false),
+            taken: Cell::new(0),
+            late_starts: Cell::new(0),
             synced: Cell::new(false),
             settled: Cell::new(false),
             window: Cell::new(0),
@@ -175,6 +200,7 @@ impl Book {
         self.stamps.clear();
         self.deadline.set(0);
         self.lost.set(false);
+        self.taken.set(0);
         self.synced.set(false);
         self.settled.set(false);
         self.window.set(0);
@@ -204,7 +230,8 @@ impl Shared {
                 word: Word::new(),
                 clock: ClockWord::new(),
                 answer: AtomicU64::new(0),
-                starts: AtomicU32::new(0),
+                starts: Starts::new(),
+                late_starts: AtomicU32::new(0),
                 lag: LagWords::new(),
                 log: Log {
                     stamps: Readings::new(),
@@ -222,7 +249,7 @@ impl Shared {
                 move_by: AtomicI64::new(0),
                 faults: AtomicU8::new(0),
                 job: AtomicU64::new(0),
-                sipi: AtomicU64::new(0),
+                token: Token::new(),
                 costs: Steps::new(),
                 exclusive: AtomicU8::new(0),
             },
@@ -283,19 +310,12 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Forgets the last trial, while the AP waits for its SIPI. The words stay: their epoch is
-    /// over.
+    /// The BSP forgets the last trial, between trials. The words stay: their epoch is over. What the AP has written is
+    /// the AP's to forget ([`Up::clear`]).
     pub fn clear(&self) {
-        let Slot { up, down, book } = self;
-        up.clock.clear();
+        let Slot { down, book, .. } = self;
+        down.token.withdraw();
         down.clock.clear();
-        up.log.stamps.clear();
-        up.log.overruns.clear();
-        up.log.entry_raw.store(0, Ordering::Relaxed);
-        up.log.has_tsc_adjust.store(false, Ordering::Relaxed);
-        up.answer.store(0, Ordering::Relaxed);
-        up.starts.store(0, Ordering::Relaxed);
-        up.lag.clear();
         down.visit.store(0, Ordering::Relaxed);
         down.move_by.store(0, Ordering::Relaxed);
         book.clear();
@@ -311,7 +331,7 @@ pub fn sync_epoch(trial: Epoch, window: u32) -> Epoch {
 }
 
 /// What holds for every CPU during one trial.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Orders {
     /// Which trial.
     pub epoch: Epoch,
@@ -338,6 +358,38 @@ impl Orders {
         Orders { epoch, zero: 0, bsp, tsc_sync, wait, spend, tsc_poll, stamps }
     }
 
+    /// What [`Orders::of`] reads: the zero, and the rest in one word.
+    fn words(&self) -> [u64; 2] {
+        let ways = [
+            self.tsc_sync as u8,
+            self.wait as u8,
+            self.spend as u8,
+            self.tsc_poll as u8,
+            self.stamps as u8,
+        ];
+        let ways = ways.iter().fold(0, |word, way| word << 4 | u64::from(*way));
+        [self.zero, ways << 32 | u64::from(self.bsp.0)]
+    }
+
+    /// The orders of the trial that an AP was admitted to; `None` where the words are no orders.
+    fn of(admission: &Admission<2>) -> Option<Orders> {
+        let [zero, rest] = admission.words;
+        fn nth<T: Copy>(all: &[T], ways: u64, place: u32) -> Option<T> {
+            all.get((ways >> (4 * place) & 15) as usize).copied()
+        }
+        let ways = rest >> 32;
+        Some(Orders {
+            epoch: admission.epoch,
+            zero,
+            bsp: ApicId(rest as u32),
+            tsc_sync: nth(TscSync::ALL, ways, 4)?,
+            wait: nth(Wait::ALL, ways, 3)?,
+            spend: nth(Spend::ALL, ways, 2)?,
+            tsc_poll: nth(TscPoll::ALL, ways, 1)?,
+            stamps: nth(StampSet::ALL, ways, 0)?,
+        })
+    }
+
     /// Between two rounds of the exchange of clock readings; `now` is this CPU's latest.
     ///
     /// Busy, it stays away from the other's cache lines, and for an uneven while: so the other's next reading goes
@@ -351,32 +403,42 @@ impl Orders {
     }
 }
 
-struct Board(UnsafeCell<Option<Orders>>);
-
-// SAFETY: see `post_orders`.
-unsafe impl Sync for Board {}
-
-static BOARD: Board = Board(UnsafeCell::new(None));
+static BOARD: Board<2> = Board::new();
 
 /// Posts the trial's orders.
-///
-/// # Safety
-///
-/// Every AP waits for its SIPI, so nobody reads; a SIPI orders the write before the AP's reads.
-pub unsafe fn post_orders(orders: Orders) {
-    // SAFETY: the caller says that nobody reads.
-    unsafe { *BOARD.0.get() = Some(orders) };
+pub fn post_orders(orders: &Orders) {
+    BOARD.open(orders.epoch, orders.words());
 }
 
-/// The orders of the trial that this AP was woken for.
-pub fn orders() -> Option<Orders> {
-    // SAFETY: the BSP writes only while every AP waits for its SIPI.
-    unsafe { *BOARD.0.get() }
+/// The trial is over for every AP: one that starts from now on starts late.
+pub fn withdraw_orders() {
+    BOARD.close();
+}
+
+/// The orders of the trial that this AP was started in, and the BSP's TSC before its SIPI; none if it starts late.
+pub fn admit(down: &Down) -> Option<(Orders, u64)> {
+    let admission = BOARD.admit(&down.token)?;
+    Some((Orders::of(&admission)?, admission.sipi))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ap_reads_the_orders_that_were_posted() {
+        let mut options = Options::default();
+        for word in "tsc-sync=trusted wait=spin spend=halt tsc-poll=pause stamp-set=ends".split(' ')
+        {
+            options.set_word(word).unwrap();
+        }
+        for options in [options, Options::default()] {
+            let mut orders = Orders::new(Epoch(7), ApicId(254), &options);
+            orders.zero = u64::MAX - 5;
+            let admission = Admission { epoch: orders.epoch, words: orders.words(), sipi: 1 };
+            assert_eq!(Orders::of(&admission), Some(orders));
+        }
+    }
 
     #[test]
     fn the_books_are_given_out_once() {

@@ -48,14 +48,19 @@ impl Write for Line {
 
 struct Stream {
     uart: Uart16550<PioBackend>,
-    frames: u32,
     buffer: [u8; wire::MAX_FRAME],
 }
 
+/// Frames sent so far, or begun.
+static FRAMES: AtomicU32 = AtomicU32::new(0);
+
 impl Stream {
+    fn new(uart: Uart16550<PioBackend>) -> Stream {
+        Stream { uart, buffer: [0; wire::MAX_FRAME] }
+    }
+
     fn send(&mut self, body: Body<'_>) {
-        let frame = Frame { number: self.frames, body };
-        self.frames += 1;
+        let frame = Frame { number: FRAMES.fetch_add(1, Ordering::Relaxed), body };
         // Texts are bounded by `Line` and numbers by their types: a frame always fits, and a gap
         // in the numbers would tell if one did not.
         if let Ok(bytes) = wire::encode(&frame, &mut self.buffer) {
@@ -78,13 +83,18 @@ pub fn open() {
         exit(Status::Failure);
     }
     uart.send_bytes_exact(&[0]);
-    *STREAM.lock() = Some(Stream { uart, frames: 0, buffer: [0; wire::MAX_FRAME] });
+    *STREAM.lock() = Some(Stream::new(uart));
 }
 
 /// Sends one frame.
 pub fn send(body: Body<'_>) {
-    if let Some(stream) = STREAM.lock().as_mut() {
-        stream.send(body);
+    match STREAM.try_lock() {
+        Some(mut stream) => _ = stream.as_mut().map(|stream| stream.send(body)),
+        None => {
+            // An AP that fails has the port: it ends the boot, or was stopped before it could.
+            await_failing();
+            end_if_failing();
+        }
     }
 }
 
@@ -100,13 +110,10 @@ pub fn count_dropped_stamps(count: u32) {
 
 /// Sends the last frame of a boot that ended well.
 pub fn goodbye() {
-    if let Some(stream) = STREAM.lock().as_mut() {
-        let goodbye = Goodbye {
-            frames: stream.frames,
-            stamps_dropped: STAMPS_DROPPED.load(Ordering::Relaxed),
-        };
-        stream.send(Body::Goodbye(goodbye));
-    }
+    send(Body::Goodbye(Goodbye {
+        frames: FRAMES.load(Ordering::Relaxed),
+        stamps_dropped: STAMPS_DROPPED.load(Ordering::Relaxed),
+    }));
 }
 
 /// True from the first error on.
@@ -156,16 +163,15 @@ pub fn await_failing() {
 
 /// Ends the boot if an AP was stopped while it reported an error.
 ///
-/// # Safety
-///
-/// The caller alone runs, every other CPU waits for its SIPI; so nobody holds the stream's lock.
-pub unsafe fn end_if_failing() {
+/// That AP may hold the stream's lock for good, or even run on for a moment, so the stream is left to it, and the port is
+/// used past it; at worst their bytes mix, which a reader of the capture notices.
+pub fn end_if_failing() {
     if !FAILING.load(Ordering::Acquire) {
         return;
     }
-    // SAFETY: whoever held the lock will never run on from there, says the caller.
-    unsafe { STREAM.force_unlock() };
-    if let Some(stream) = STREAM.lock().as_mut() {
+    // SAFETY: COM1 is ours alone, and no use of a serial port touches memory.
+    if let Ok(uart) = unsafe { Uart16550::new_port(PORT) } {
+        let mut stream = Stream::new(uart);
         stream.uart.send_bytes_exact(&[0]);
         let message = "an AP failed, and was stopped while it reported why";
         stream.send(Body::Error(Error::Panic { cpu: CpuIndex::BSP, message }));

@@ -12,9 +12,10 @@ use crate::clock::{self, Clock, tsc};
 use crate::cpu;
 use crate::machine::{Cpus, Machine};
 use crate::queue;
-use crate::slot::{Orders, Slot, Slots, post_orders};
-use crate::stream::{self, send};
+use crate::slot::{Orders, Slot, Slots, post_orders, withdraw_orders};
+use crate::stream::{self, Line, send};
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Error, OVERRUNS, TrialBegin, TrialEnd};
+use bringup::kick::{PartKicked, check as kick_check};
 use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, StampSet, Step, TscSync, Wait};
 use bringup::plan::Plan;
 use bringup::stamp::{Clock as Whose, Stamp, Stamps};
@@ -28,6 +29,9 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
 pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
     let slots = Slots::take().expect("nobody else runs trials");
+    if plan.cells().any(|options| options.kick == Kick::Broadcast) {
+        machine.census.report_broadcast();
+    }
     let mut epoch = 0;
     for (cell, options) in (0..).zip(plan.cells()) {
         let mut text = heapless::String::<MAX_OPTIONS>::new();
@@ -57,8 +61,20 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
             }
             send(Body::TrialEnd(end));
             callin::report_differences();
+            trial.report_late_starts();
+            trial.report_delivery_errors();
         }
     }
+}
+
+/// Ends the boot for a strategy and a kick that don't go together.
+#[cold]
+fn refuse(refused: &PartKicked) -> ! {
+    stream::fail(Error::Options { message: Line::of(format_args!("{refused}")).text() })
+}
+
+fn bit(stamp: Stamp) -> u16 {
+    1 << stamp as u16
 }
 
 /// One trial, as the BSP sees it.
@@ -76,6 +92,8 @@ struct Trial<'a> {
     unborn: Cell<u16>,
     /// APs below this index were sent INIT.
     kicked: u16,
+    /// What the BSP's APIC found wrong while it kicked.
+    delivery_errors: Cell<u32>,
 }
 
 /// The trial's spans of time, in cycles of the BSP's TSC: those of the machine that it stands for, and those
@@ -131,6 +149,7 @@ impl Trial<'_> {
             taken_at: Cell::new(0),
             unborn: Cell::new(1),
             kicked: 1,
+            delivery_errors: Cell::new(0),
         };
         queue::clear();
         let exclusive = Step::ALL.iter().filter(|step| options.cost(**step).is_exclusive());
@@ -155,12 +174,12 @@ impl Trial<'_> {
     /// From zero until the BSP knows the last AP online or lost.
     fn run(&mut self) -> TrialEnd {
         self.orders.zero = tsc();
-        // SAFETY: before the first kick every AP waits for its SIPI: the firmware leaves them so,
-        // or halted without a way to here, and `park` does after each trial.
-        unsafe { post_orders(self.orders) };
+        post_orders(&self.orders);
+        self.send_strays();
         bring_up(self.options.strategy, self);
         let total = tsc() - self.orders.zero;
         apic::stop_timer();
+        withdraw_orders();
         let kick_ends = self.aps().into_iter().map(|ap| self.stamp_of(ap, Stamp::KickEnd));
         let kick_loop = kick_ends.max().unwrap_or(0).saturating_sub(self.orders.zero);
         let failed = |ap: &CpuIndex| self.is_lost(*ap) || self.slot(*ap).book.wrong.get();
@@ -168,18 +187,24 @@ impl Trial<'_> {
         TrialEnd { total: Cycles(total), kick_loop: Cycles(kick_loop), lost: lost as u16 }
     }
 
-    /// What became of an AP, read while it waits for its next SIPI.
+    /// What became of an AP. It waits for its next SIPI; one that is still on its way there has been given up, and what
+    /// it writes now is no part of the trial.
     fn timeline(&self, ap: CpuIndex) -> ApTimeline {
         let Slot { up, down, book } = self.slot(ap);
         let log = &up.log;
         let relative = |tsc: u64| (tsc != 0).then_some(tsc.wrapping_sub(self.orders.zero) as i64);
+        let starts = up.starts.of(self.orders.epoch);
+        // What an AP has written that did not start is of an earlier trial.
+        let counts =
+            |stamp: Stamp| starts > 0 && (!self.is_lost(ap) || book.taken.get() & bit(stamp) != 0);
         let mut stamps = Stamps::default();
         for stamp in Stamp::ALL {
-            let readings = match stamp.clock() {
-                Whose::Bsp => &book.stamps,
-                Whose::Ap => &log.stamps,
+            let reading = match stamp.clock() {
+                Whose::Bsp => book.stamps.get(stamp as usize),
+                Whose::Ap if counts(stamp) => log.stamps.get(stamp as usize),
+                Whose::Ap => 0,
             };
-            if let Some(at) = relative(readings.get(stamp as usize)) {
+            if let Some(at) = relative(reading) {
                 stamps.set(stamp, at);
             }
         }
@@ -191,27 +216,54 @@ impl Trial<'_> {
             ApEnd::Online
         };
         let mut overruns = [0; OVERRUNS.len()];
-        for step in Step::ALL {
-            overruns[*step as usize] = log.overruns.get(*step as usize);
+        for (step, end) in [
+            (Step::Wake, Stamp::Entry),
+            (Step::Trampoline, Stamp::Alive),
+            (Step::Callin, Stamp::CallinEnd),
+            (Step::Online, Stamp::Online),
+        ] {
+            if counts(end) {
+                overruns[step as usize] = log.overruns.get(step as usize);
+            }
         }
         overruns[Step::Kick as usize] = book.kick_overrun.get();
         overruns[Step::COUNT] = book.window_overrun.get();
         ApTimeline {
             cpu: ap,
             end,
-            starts: up.starts.load(Relaxed),
+            starts,
             stamps,
-            entry_raw: relative(log.entry_raw.load(Relaxed)),
+            entry_raw: relative(if starts > 0 { log.entry_raw.load(Relaxed) } else { 0 }),
             // The stamps' clock is the sync's, less what was added to it there.
             offset: book.known.get().map(|known| known.shifted(-down.adjustment.load(Relaxed))),
             sync: self.sync_of(ap),
-            tsc_adjust: log.has_tsc_adjust.load(Relaxed).then(|| log.tsc_adjust.load(Relaxed)),
+            tsc_adjust: (starts > 0 && log.has_tsc_adjust.load(Relaxed))
+                .then(|| log.tsc_adjust.load(Relaxed)),
             overruns,
         }
     }
 
     fn slot(&self, cpu: CpuIndex) -> Slot {
         self.slots.of(cpu)
+    }
+
+    /// Sends a line for each AP that has started late since the last time.
+    fn report_late_starts(&self) {
+        for ap in self.aps() {
+            let Slot { up, book, .. } = self.slot(ap);
+            let late = up.late_starts.load(Relaxed);
+            let new = late - book.late_starts.replace(late);
+            if new > 0 {
+                stream::log(
+                    ap,
+                    format_args!(
+                        "started late {new} time{}, by a SIPI of a trial that was over or in which it had been given up; \
+                         it went back to HLT, and no stamp or start of a trial counts it",
+                        if new == 1 { "" } else { "s" }
+                    ),
+                );
+            }
+        }
     }
 
     fn apic_id(&self, cpu: CpuIndex) -> ApicId {
@@ -241,8 +293,18 @@ impl Trial<'_> {
         self.slot(ap).book.lost.get()
     }
 
+    /// Gives an AP up. What it does from now on is no part of the trial: the stamps that it has taken are noted, since a
+    /// later reading of *its* clock can't be told from an earlier one where the clocks differ; and if it has not
+    /// started yet, it starts late.
     fn lose(&self, ap: CpuIndex) {
-        self.slot(ap).book.lost.set(true);
+        let Slot { up, down, book } = self.slot(ap);
+        down.token.withdraw();
+        // The log of an AP that has not started is of an earlier trial.
+        if up.starts.of(self.orders.epoch) > 0 {
+            let taken = Stamp::ALL.iter().filter(|stamp| up.log.stamps.get(**stamp as usize) != 0);
+            book.taken.set(taken.map(|stamp| bit(*stamp)).sum());
+        }
+        book.lost.set(true);
     }
 
     fn has_reached(&self, ap: CpuIndex, level: Reached) -> bool {
@@ -317,6 +379,9 @@ impl Bsp for Trial<'_> {
     fn kick(&mut self, set: Aps) {
         if set.is_empty() {
             return;
+        }
+        if let Err(refused) = kick_check(self.options, set, self.aps()) {
+            refuse(&refused);
         }
         self.kicked = set.into_iter().next_back().map_or(self.kicked, |last| last.0 + 1);
         match self.options.kick {

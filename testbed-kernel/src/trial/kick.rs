@@ -8,10 +8,15 @@ use bringup::options::{Fault, Spend, Step};
 use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp};
 use bringup::{CpuIndex, Duration};
-use core::sync::atomic::Ordering::Relaxed;
 
-/// From the INIT that ends a trial until the APs have surely taken it, for each CPU.
+/// From the INIT that ends a trial until the APs should have taken it, for each CPU.
 pub(super) const PARKING: Duration = Duration::Nanos(20_000);
+
+fn send_sipi(to: To) {
+    // SAFETY: `trampoline::install` has put the code there, and a CPU that it starts out of turn halts: one that is not
+    // in the table of APIC IDs at once, one that is where `bringup::start` does not admit it.
+    unsafe { apic::send_sipi(to, trampoline::VECTOR) }
+}
 
 impl Trial<'_> {
     /// One INIT for all, the delay, one SIPI for all.
@@ -19,7 +24,9 @@ impl Trial<'_> {
         let init = tsc();
         set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
         self.mark_sent(init, self.cpus.len());
-        apic::send_init(To::AllButSelf);
+        // SAFETY: every AP waits for its SIPI, or ended its last trial; who says `kick=broadcast` says that no other
+        // CPU of the machine runs.
+        unsafe { apic::send_init(To::AllButSelf) };
         let begin = init + self.times.init_delay;
         self.wait_until(begin);
         // The same for all, or the options were refused.
@@ -27,7 +34,7 @@ impl Trial<'_> {
         let sipi = tsc();
         for ap in set {
             self.stamp(ap, Stamp::Sipi, sipi);
-            self.slot(ap).down.sipi.store(sipi, Relaxed);
+            self.slot(ap).down.token.give(sipi);
             self.slot(ap).book.kick_overrun.set(overrun);
         }
         self.mark_sent(sipi, self.cpus.len());
@@ -37,6 +44,8 @@ impl Trial<'_> {
             self.stamp(ap, Stamp::KickEnd, end);
             self.grant(ap, end);
         }
+        apic::await_delivery();
+        self.note_delivery_errors();
     }
 
     /// All INITs, the delay once, then the SIPIs, each at the end of its cost.
@@ -46,7 +55,8 @@ impl Trial<'_> {
             let init = tsc();
             self.stamp(ap, Stamp::Init, init);
             self.mark_sent(init, 1);
-            apic::send_init(To::One(self.apic_id(ap)));
+            // SAFETY: the AP waits for its SIPI, or ended its last trial.
+            unsafe { apic::send_init(To::One(self.apic_id(ap))) };
             begin = init + self.times.init_delay;
         }
         self.wait_until(begin);
@@ -55,16 +65,36 @@ impl Trial<'_> {
             self.slot(ap).book.kick_overrun.set(overrun);
             let sipi = tsc();
             self.stamp(ap, Stamp::Sipi, sipi);
-            self.slot(ap).down.sipi.store(sipi, Relaxed);
             self.mark_sent(sipi, 1);
             if !self.options.faults.hit(Fault::Never, ap) {
+                self.slot(ap).down.token.give(sipi);
                 self.send_sipis(To::One(self.apic_id(ap)));
             }
             let end = tsc();
             self.stamp(ap, Stamp::KickEnd, end);
             self.grant(ap, end);
-            // The next kick's cost holds what it takes to send this one's messages.
+            // The next kick's cost holds what it takes to send this one's messages, and to see them delivered.
+            apic::await_delivery();
             begin = sipi + u64::from(self.options.sipi_count - 1) * self.times.sipi_gap;
+        }
+        self.note_delivery_errors();
+    }
+
+    fn note_delivery_errors(&self) {
+        self.delivery_errors.set(self.delivery_errors.get() | apic::errors());
+    }
+
+    /// Sends a line on what the BSP's APIC found wrong while it kicked.
+    pub(super) fn report_delivery_errors(&self) {
+        let errors = apic::Errors(self.delivery_errors.get());
+        if errors != apic::Errors(0) {
+            stream::log(
+                CpuIndex::BSP,
+                format_args!(
+                    "the local APIC reported errors while INITs and SIPIs were sent ({errors}): an \
+                     AP that is lost may not have been sent them"
+                ),
+            );
         }
     }
 
@@ -78,14 +108,24 @@ impl Trial<'_> {
 
     /// Sends one AP, or all, what starts them: `sipi-count` SIPIs.
     fn send_sipis(&self, to: To) {
-        apic::send_sipi(to, trampoline::VECTOR);
+        send_sipi(to);
         for _ in 1..self.options.sipi_count {
             self.wait_until(tsc() + self.times.sipi_gap);
-            apic::send_sipi(to, trampoline::VECTOR);
+            send_sipi(to);
         }
     }
 
-    /// Puts every AP back to wait-for-SIPI.
+    /// Sends a SIPI to each AP whose fault is to have one that belongs to no kick.
+    pub(super) fn send_strays(&self) {
+        for ap in self.options.faults.of(Fault::Stray) {
+            send_sipi(To::One(self.apic_id(ap)));
+        }
+    }
+
+    /// Sends every AP back to wait-for-SIPI, one by one: CPUs that take no part stay as they are.
+    ///
+    /// No AP can be seen to have taken its INIT, and QEMU keeps a SIPI that is not taken yet over it. So an AP that the
+    /// host does not run for long may still go on in its last trial, or start late: see `bringup::start`.
     pub(super) fn park(&self) {
         if self.aps().is_empty() {
             return;
@@ -93,12 +133,16 @@ impl Trial<'_> {
         stream::await_failing();
         let now = tsc();
         self.mark_sent(now, self.cpus.len());
-        apic::send_init(To::AllButSelf);
+        for ap in self.aps() {
+            // SAFETY: the trial is over, so nobody waits for the AP; the one lock that it may hold for good is the
+            // stream's, which `end_if_failing` does not take.
+            unsafe { apic::send_init(To::One(self.apic_id(ap))) };
+        }
+        apic::await_delivery();
         let parked = now + self.times.parking * self.cpus.len() as u64;
         clock::wait_until(parked, Spend::Halt, |now| self.guarded(now));
         apic::stop_timer();
-        // SAFETY: every AP has taken INIT.
-        unsafe { stream::end_if_failing() };
+        stream::end_if_failing();
     }
 
     /// The longest that the BSP may sleep now, if there is a bound.
@@ -119,7 +163,7 @@ impl Trial<'_> {
     fn in_flight(&self) -> bool {
         while self.unborn.get() < self.kicked {
             let ap = CpuIndex(self.unborn.get());
-            if self.slot(ap).up.starts.load(Relaxed) == 0 && !self.is_lost(ap) {
+            if self.slot(ap).up.starts.of(self.orders.epoch) == 0 && !self.is_lost(ap) {
                 return true;
             }
             self.unborn.set(ap.0 + 1);

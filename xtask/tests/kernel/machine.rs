@@ -384,6 +384,106 @@ fn a_withheld_sipi_loses_that_ap_alone_and_only_while_it_is_withheld() {
 }
 
 #[test]
+fn a_sipi_of_another_trial_starts_no_ap_and_is_reported() {
+    // CPU 2 takes it while CPU 1 is brought up.
+    let words = format!("{COSTS} strategy=serial fault=stray:2 repetitions=2");
+    let booted = boot(Qemu::Icount, 4, &words).well();
+    booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, 4));
+    let late: Vec<_> = booted.logs.iter().filter(|(_, text)| text.contains("late")).collect();
+    // Before the first INIT the firmware's code halts the AP, and a SIPI does nothing.
+    assert_eq!(late.len(), booted.trials().count() - 1, "{late:?}");
+    for (cpu, text) in late {
+        assert!(*cpu == CpuIndex(2) && text.starts_with("started late 1 time,"), "{cpu}: {text}");
+    }
+}
+
+/// On real threads the AP may take that SIPI at any time. Between the INIT and the SIPI of its kick it costs the AP the
+/// trial, since it does not wait for a SIPI when that comes.
+#[test]
+fn a_sipi_of_another_trial_starts_no_ap_twice_on_real_threads() {
+    for strategy in Strategy::ALL {
+        let words =
+            format!("tsc-sync=trusted limit=50ms repetitions=50 strategy={strategy} fault=stray:2");
+        let booted = boot(Qemu::Tcg, 4, &words).well();
+        assert_eq!(booted.trials().count(), 50 + 1);
+        for (cell, trial) in booted.trials() {
+            let lost = trial.aps.iter().filter(|ap| ap.end != ApEnd::Online);
+            lost.for_each(|ap| assert_eq!(ap.cpu, CpuIndex(2), "{}", cell.options.strategy));
+            assert!(trial.aps.iter().all(|ap| ap.starts <= 1), "{:?}", trial.aps);
+        }
+    }
+}
+
+#[test]
+fn a_lost_ap_has_the_stamps_that_the_simulator_says() {
+    let costs = "cost-kick=100us cost-wake=1ms cost-trampoline=100us cost-online=100us \
+                 tsc-window=500us limit=10ms";
+    let mut words = format!("repetitions=1 {costs}");
+    for strategy in Strategy::ALL {
+        for slow in [
+            // It comes online after it was given up, while the BSP waits for another.
+            "tsc-sync=trusted cost-callin=1ms,2:15ms,3:18ms",
+            // It waits at a gate that is not opened any more.
+            "cost-callin=1ms cost-trampoline=0,2:12ms,3:18ms",
+            // It is given up later than at its deadline, and gets as far as it gets until then.
+            "cost-callin=1ms,1:9ms cost-wake=1ms,1:8ms,2:15ms,3:1ms cost-trampoline=0,2:20ms",
+        ] {
+            words += &format!(" cell strategy={strategy} {slow}");
+        }
+    }
+    let booted = boot(Qemu::Icount, 4, &words).well();
+    let mut lost = 0;
+    for (cell, trial) in booted.trials() {
+        let (end, aps) = bringup::sim::trial(&cell.options, 4, booted.tsc_khz).unwrap();
+        assert_eq!(trial.end.lost, end.lost, "{}", cell.options);
+        lost += end.lost;
+        for (measured, simulated) in trial.aps.iter().zip(&aps) {
+            assert_eq!(measured.end, simulated.end, "{}: {}", measured.cpu, cell.options);
+            for stamp in Stamp::ALL {
+                assert_eq!(
+                    measured.stamps.get(stamp).is_some(),
+                    simulated.stamps.get(stamp).is_some(),
+                    "`{}` of {}: {}",
+                    stamp.name(),
+                    measured.cpu,
+                    cell.options
+                );
+            }
+        }
+    }
+    assert!(lost > 10, "{lost}");
+}
+
+#[test]
+fn a_kick_of_n_aps_waits_the_init_delay_once() {
+    let words = "tsc-sync=trusted init-delay=10000 strategy=parallel-sipi";
+    for (_, trial) in boot(Qemu::Icount, 4, words).well().trials() {
+        for ap in &trial.aps {
+            let at = |stamp| ap.stamps.get(stamp).unwrap();
+            assert!(at(Stamp::Init) < 20_000, "{}: {}", ap.cpu, at(Stamp::Init));
+            let sipi = at(Stamp::Sipi) - 10_000_000;
+            assert!((0..40_000).contains(&sipi), "{}: {sipi}", ap.cpu);
+        }
+    }
+}
+
+#[test]
+fn a_broadcast_says_which_cpus_it_reaches_that_take_no_part() {
+    let words = "strategy=full-parallel tsc-sync=trusted";
+    let scenario = crate::engines::scenario(
+        "engines = \"more\"\ncpus = 2\n[engine.more]\nbase = \"icount\"\nextra-args = [\"-smp\", \"maxcpus=5\"]\n",
+    );
+    let engine = &*scenario.groups[0].engine;
+    for (kick, lines) in [("unicast", 0), ("broadcast", 1)] {
+        let booted = boot_kernel(&kernel().path, engine, 2, &format!("{words} kick={kick}")).well();
+        let told = booted.logs.iter().filter(|(_, text)| {
+            text.starts_with("kick=broadcast sends INIT and SIPI to 3 of the MADT's CPUs as well")
+        });
+        assert_eq!(told.count(), lines, "{kick}: {:?}", booted.logs);
+    }
+}
+
+#[test]
 fn a_trap_or_a_panic_ends_the_boot_with_an_error_that_names_the_cpu() {
     for strategy in Strategy::ALL {
         for cpu in [0, 2] {

@@ -7,6 +7,7 @@ use crate::harness::{COSTS, boot_kernel};
 use crate::tsc_sync;
 use bringup::frame::ApTimeline;
 use host_analyzer::claims::{self, Violation};
+use host_analyzer::failure::Failure;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -114,6 +115,13 @@ fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
         "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
     );
     assert_red(&kernel, "parallel-sipi", claims::parallel_sipi);
+    // One by one, by a broadcast, it would wake all APs each time, and lose them.
+    let words = format!("{COSTS} strategy=parallel-sipi kick=broadcast");
+    let refused = boot_kernel(&kernel, &Qemu::Icount.engine(), 4, &words);
+    assert_eq!(refused.trials().count(), 0);
+    let Some(Failure::Request(report)) = refused.failure else { panic!("{:?}", refused.failure) };
+    let told = "strategy=parallel-sipi with kick=broadcast is refused: the strategy kicks CPU 1 of CPUs 1 to 3";
+    assert!(report.to_string().contains(told), "{report}");
 }
 
 #[test]

@@ -134,15 +134,17 @@ impl NewFolder {
         &self.path
     }
 
-    /// Gives it its final name, where nothing may be yet.
+    /// Gives it its final name, where nothing may be yet. From here on it is not deleted.
     ///
-    /// Where that fails, the folder stays where it is, and is not deleted.
-    pub fn move_to(mut self, path: &Path) -> io::Result<()> {
+    /// Where that fails, the folder stays where it is, and is not deleted either.
+    pub fn move_to(&mut self, path: &Path) -> io::Result<()> {
         self.moved = true;
         if fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        fs::rename(&self.path, path)
+        fs::rename(&self.path, path)?;
+        self.path = path.to_owned();
+        Ok(())
     }
 }
 

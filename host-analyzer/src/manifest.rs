@@ -14,8 +14,14 @@ pub struct Manifest {
     pub scenario: String,
     /// The scenario file as read; empty for a single boot.
     pub scenario_text: String,
+    /// The command that measured, `cargo xtask …`, a word each; empty where it was not told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// When the run began, UTC, RFC 3339.
     pub started: String,
+    /// How it ended; runs of before this was recorded were complete.
+    #[serde(default)]
+    pub ended: Ended,
     /// The kernel that was booted; absent when only the simulator ran.
     pub kernel: Option<Kernel>,
     /// Where the engines ran.
@@ -26,8 +32,22 @@ pub struct Manifest {
     /// The engines that the scenario defines, those that were started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<Engine>,
-    /// Every boot, in the order in which they ran.
+    /// Every boot, in the order in which they ran: all of a complete run, and those that had ended
+    /// when another one did.
     pub boots: Vec<Boot>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// Every boot of the scenario was made.
+    #[default]
+    Complete,
+    /// By the user, before that.
+    Interrupted,
+    /// By something that went wrong.
+    Failed,
 }
 
 /// The kernel that was booted.

@@ -72,8 +72,8 @@ pub struct Outcome {
 
 /// Boots once; `watch` sees every frame as it comes.
 ///
-/// A boot that goes wrong is an [`Outcome`] with a failure. Fails where the engine can't be
-/// started, the capture can't be read, or the user interrupts.
+/// A boot that goes wrong, or that the user interrupts, is an [`Outcome`] with a failure. Fails
+/// where the engine can't be started, or the capture can't be read.
 pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outcome, Failure> {
     let engine_version = order.engine.version()?;
     let capture = format!("captures/{}-{}-{}.bin", order.engine.name(), order.smp, order.number);
@@ -97,7 +97,9 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     let most = most_bytes(order);
     let mut pause = QUICK;
     let (ending, stopped) = loop {
-        interrupt::check()?;
+        if interrupt::requested() {
+            break (running.kill()?, None);
+        }
         // In this order: what came until the end is read after it.
         let ending = running.ended()?;
         let more = tail.read(&mut take)?;
@@ -120,15 +122,11 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         if let Some(why) = why {
             let ending = ending.map_or_else(|| running.kill(), Ok)?;
             let until = tail.bytes + LAST_LOOK;
-            while tail.bytes < until && tail.read(&mut take)? {
-                interrupt::check()?;
-            }
+            while tail.bytes < until && tail.read(&mut take)? && !interrupt::requested() {}
             break (ending, Some(why));
         }
         if let Some(ending) = ending {
-            while tail.read(&mut take)? {
-                interrupt::check()?;
-            }
+            while tail.read(&mut take)? && !interrupt::requested() {}
             break (ending, None);
         }
         if over.get() && order.engine.endless() {
@@ -150,6 +148,12 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     let judged =
         Judged { order, seen: &seen, summary: &summary, ending: &ending, path: &path, unread };
     let failure = match stopped.or(incompatible) {
+        _ if interrupt::requested() && !over.get() => Some(Failure::Environment(miette!(
+            "interrupted in boot {} of {} with {}",
+            order.number,
+            order.engine.name(),
+            counted(order.smp.into(), "CPU")
+        ))),
         Some(why) => Some(judged.failure(&why)),
         None => judged.judge(),
     };

@@ -2,7 +2,7 @@
 
 use crate::engine::{self, Engine};
 use crate::experiment::{self, Extent};
-use crate::progress::Lines;
+use crate::progress::{Lines, tell};
 use crate::run::execute;
 use crate::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
@@ -14,6 +14,7 @@ use host_analyzer::manual::{self, Shell};
 use host_analyzer::run::Run;
 use host_analyzer::show::{self, Unit};
 use miette::{MietteHandlerOpts, miette};
+use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,7 +81,7 @@ enum Command {
         /// Where summary.json and summary.md go [default: results/reference/experiment/ of this repository]
         #[arg(long, value_name = "DIR")]
         summary: Option<PathBuf>,
-        /// Where the runs go [default: nowhere, they are compared and removed]
+        /// Where the runs go [default: a temporary folder, kept only where a boot fails]
         #[arg(long, value_name = "DIR")]
         results: Option<PathBuf>,
     },
@@ -169,7 +170,7 @@ pub fn main() -> Result<(), Failure> {
                 &words.join(" "),
                 Duration::from_secs(limit_seconds),
             )?;
-            let run = measured(&scenario, &place.folder(), Lines::Trials)?;
+            let run = measured(scenario, &place.folder(), Lines::Trials)?;
             match format {
                 Format::Table => print(&show::table(&run, Unit::Auto).trim_end())?,
                 Format::Json => print(&format_args!("{:#}", show::json(&run)))?,
@@ -180,7 +181,7 @@ pub fn main() -> Result<(), Failure> {
             let folder = root().join("scenarios");
             let file = file.unwrap_or_else(|| PathBuf::from("default"));
             let scenario = Scenario::read(&named_in(&folder, file), &folder)?;
-            let run = measured(&scenario, &place.folder(), Lines::Boots)?;
+            let run = measured(scenario, &place.folder(), Lines::Boots)?;
             print(&format_args!(
                 "{}\n\n{}",
                 show::table(&run, Unit::Auto).trim_end(),
@@ -208,11 +209,14 @@ pub fn main() -> Result<(), Failure> {
 /// Makes the experiment and writes its summary.
 fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Result<(), Failure> {
     prepared(&[named(extent.engine)?])?;
-    let scratch = tempfile::tempdir().map_err(|error| {
+    let mut scratch = tempfile::tempdir().map_err(|error| {
         Failure::Environment(miette!("can't make a folder for the runs: {error}"))
     })?;
     let results = results.unwrap_or(scratch.path());
-    let summary = experiment::run(extent, results, |line| eprintln!("{line}"))?;
+    let summary = experiment::run(extent, results, tell);
+    // The message says where the runs are.
+    scratch.disable_cleanup(summary.is_err());
+    let summary = summary?;
     summary.write(folder)?;
     print(&summary.markdown().trim_end())?;
     summary.verdict()
@@ -228,11 +232,13 @@ fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
     })
 }
 
-/// Sets the machine up for the scenario, then runs it.
-fn measured(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
+/// Sets the machine up for the scenario that this program was asked for, then runs it.
+fn measured(mut scenario: Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
+    let given = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    scenario.command = ["cargo", "xtask"].map(str::to_owned).into_iter().chain(given).collect();
     let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
     prepared(&engines.collect::<Vec<_>>())?;
-    execute(scenario, results, lines)
+    execute(&scenario, results, lines)
 }
 
 /// Sets the machine up for these engines.

@@ -23,12 +23,15 @@ pub fn watch() -> Result<(), Failure> {
     Ok(())
 }
 
+/// True once the user has asked to stop.
+pub fn requested() -> bool {
+    REQUESTED.get().is_some_and(|requested| requested.load(Ordering::SeqCst))
+}
+
 /// Fails once the user has asked to stop.
 pub fn check() -> Result<(), Failure> {
-    match REQUESTED.get() {
-        Some(requested) if requested.load(Ordering::SeqCst) => {
-            Err(Failure::Environment(miette!("interrupted")))
-        }
-        _ => Ok(()),
+    match requested() {
+        true => Err(Failure::Environment(miette!("interrupted"))),
+        false => Ok(()),
     }
 }

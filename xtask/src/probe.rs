@@ -1,6 +1,7 @@
 //! Whether the engines of a scenario are there, and run the kernel on this host.
 
 use crate::boot::{Order, boot};
+use crate::interrupt;
 use crate::kernel::Kernel;
 use crate::scenario::{Group, Scenario};
 use host_analyzer::failure::Failure;
@@ -53,6 +54,7 @@ fn probe(group: &Group, kernel: Option<&Kernel>) -> Result<(), Failure> {
         limit: LIMIT,
     };
     let outcome = boot(&order, |_| ())?;
+    interrupt::check()?;
     let Some(failure) = outcome.failure else { return Ok(()) };
     // Its capture goes with the folder.
     let text = failure.report().to_string();

@@ -9,6 +9,7 @@ use host_analyzer::failure::Failure;
 use host_analyzer::report;
 use host_analyzer::run::Run;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub fn report(run: &Run, folder: &Path) -> Result<(), Failure> {
         spinner.set_message(format!("{what}: {}", counted(pictures as u64, "picture")));
         if spinner.is_hidden() && !said && began.elapsed() > PATIENCE {
             said = true;
-            eprintln!("writing {what} …");
+            tell(&format!("writing {what} …"));
         }
         interrupt::check()
     });
@@ -157,15 +158,20 @@ impl Progress {
 
     /// Something that the user should read now; it stays above the bar.
     pub fn note(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| tell(text));
     }
 
     /// Writes a line, unless a bar shows the same.
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            tell(text);
         }
     }
+}
+
+/// Writes a line to standard error. Where nobody reads it any more, the work goes on.
+pub fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 impl Drop for Progress {

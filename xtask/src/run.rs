@@ -5,33 +5,37 @@ use crate::host::{self, host, rfc3339};
 use crate::kernel::{self, Kernel};
 use crate::profile::Profile;
 use crate::progress::{self, Lines, Progress, work};
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, rename_in_commands};
 use crate::scenario::{CommandLine, Group, Scenario};
-use crate::{probe, root, spinning};
+use crate::{interrupt, probe, root, spinning};
 use host_analyzer::counted;
 use host_analyzer::failure::Failure;
-use host_analyzer::manifest::{self, Manifest, SCHEMA};
+use host_analyzer::manifest::{self, Ended, Manifest, SCHEMA};
 use host_analyzer::run::Run;
-use miette::{Report, miette};
-use std::path::{self, Path};
+use miette::miette;
+use std::path::{self, Path, PathBuf};
+
+/// While a run has fewer boots than this, `run.json` is written after each.
+const EACH: usize = 64;
 
 /// Boots all of a scenario, and gives the run with its folder under `results`.
 ///
 /// The report is in the folder before the run appears under its name. Fails
 /// with [`Failure::Environment`] if anything goes wrong, and with [`Failure::Request`] if the
-/// kernel refuses its options; what a failed boot has sent is kept, and the message says where.
+/// kernel refuses its options; what was measured until then is kept, and the message says where.
 pub fn execute(scenario: &Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
     // There are as many runs as scenarios.
     together(&[scenario], results, lines, &progress::report).map(|mut runs| runs.swap_remove(0))
 }
 
-/// What is made of a run before it appears; it gets the run and its folder.
+/// What is made of a run before it appears; it gets the run, with the path that it is going to
+/// have, and the folder that it is in until then.
 pub type Finish<'f> = &'f dyn Fn(&Run, &Path) -> Result<(), Failure>;
 
 /// Boots all of several scenarios, their boots in turn, and gives a run of each, in their order.
 ///
-/// Fails as [`execute`] does, with the first boot that goes wrong; the other runs are then given
-/// up.
+/// Fails as [`execute`] does, with the first that goes wrong; what was measured of the other runs
+/// is then kept as well.
 pub fn together(
     scenarios: &[&Scenario],
     results: &Path,
@@ -48,8 +52,23 @@ pub fn together(
     }
     // A shell's working directory means nothing to an engine.
     let results = path::absolute(results).unwrap_or_else(|_| results.to_owned());
-    let runs = scenarios.iter().map(|one| Unfinished::begin(one, &results, kernel.as_ref()));
-    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+    let mut runs = Vec::new();
+    for scenario in scenarios {
+        runs.push(Unfinished::begin(scenario, &results, kernel.as_ref())?);
+    }
+    let begun = runs.iter_mut().try_for_each(Unfinished::describe);
+    let booted = begun.and_then(|()| boots(scenarios, &mut runs, kernel.as_ref(), lines));
+    let complete = booted.and_then(|()| runs.iter_mut().map(|run| run.complete(finish)).collect());
+    complete.map_err(|failure| given_up(failure, &mut runs))
+}
+
+/// Boots everything; stops at the first that goes wrong.
+fn boots(
+    scenarios: &[&Scenario],
+    runs: &mut [Unfinished<'_>],
+    kernel: Option<&Kernel>,
+    lines: Lines,
+) -> Result<(), Failure> {
     let turns = turns(scenarios);
     let work = turns.iter().map(|turn| work(&turn.line.words, turn.group.smp)).sum();
     let mut progress = Progress::begin(lines, work);
@@ -62,15 +81,26 @@ pub fn together(
     for slow in scenarios.iter().flat_map(|scenario| spinning::warnings(scenario)) {
         progress.note(&format!("warning: {slow}"));
     }
-    for turn in &turns {
-        let run = &mut runs[turn.run];
-        if let Some(failure) = run.boot(turn, kernel.as_ref(), &mut progress)? {
-            drop(progress);
-            return Err(runs.swap_remove(turn.run).give_up(failure)?);
-        }
+    turns.iter().try_for_each(|turn| runs[turn.run].boot(turn, kernel, &mut progress))
+}
+
+/// Ends the runs that are not complete; the same failure, with what became of them.
+fn given_up(failure: Failure, runs: &mut [Unfinished<'_>]) -> Failure {
+    let report = failure.report();
+    let mut text = report.to_string();
+    let mut help: Vec<String> = report.help().iter().map(|help| help.to_string()).collect();
+    for run in runs.iter_mut().filter(|run| !run.over) {
+        let partial = run.folder.path().display().to_string();
+        let (what, now) = run.give_up();
+        help.push(what);
+        text = text.replace(&partial, &now.display().to_string());
     }
-    drop(progress);
-    runs.into_iter().map(|run| run.complete(finish)).collect()
+    let report = miette!(help = help.join("\n"), "{text}");
+    match failure {
+        Failure::Request(_) => Failure::Request(report),
+        Failure::Verdict(_) => Failure::Verdict(report),
+        Failure::Environment(_) => Failure::Environment(report),
+    }
 }
 
 /// One boot among those of all scenarios.
@@ -120,11 +150,21 @@ fn turns<'s>(scenarios: &[&'s Scenario]) -> Vec<Turn<'s>> {
     turns
 }
 
-/// A run that is not over.
+/// A run that is not over. Dropped before it is, it is given up.
 struct Unfinished<'s> {
     scenario: &'s Scenario,
     folder: RunFolder,
     manifest: Manifest,
+    /// Boots that there are to be.
+    due: usize,
+    /// Boots that ended well.
+    whole: usize,
+    /// Boots that `run.json` lists.
+    listed: usize,
+    /// The name of the folder in the commands of the boots.
+    named: PathBuf,
+    /// True where it is complete or given up.
+    over: bool,
 }
 
 impl<'s> Unfinished<'s> {
@@ -144,23 +184,32 @@ impl<'s> Unfinished<'s> {
             schema: SCHEMA,
             scenario: scenario.name.clone(),
             scenario_text: scenario.text.clone(),
+            command: scenario.command.clone(),
             started: rfc3339(folder.began()),
+            // Until it has ended otherwise: so says what is left where this process is killed.
+            ended: Ended::Interrupted,
             kernel: kernel.map(|kernel| kernel.described.clone()),
             host: host(),
             profiles: scenario.profiles.iter().map(Profile::described).collect(),
             engines,
             boots: Vec::new(),
         };
-        Ok(Unfinished { scenario, folder, manifest })
+        let due = scenario.groups.iter().map(|group| boots_of(scenario, group)).sum();
+        let named = folder.path().to_owned();
+        let (whole, listed, over) = (0, 0, false);
+        Ok(Unfinished { scenario, folder, manifest, due, whole, listed, named, over })
     }
 
-    /// Boots once; what went wrong with the boot is the result.
+    /// Boots once, and lists the boot in `run.json`.
+    ///
+    /// Fails with what went wrong with the boot; what it has sent is listed then, too.
     fn boot(
         &mut self,
         turn: &Turn<'_>,
         kernel: Option<&Kernel>,
         progress: &mut Progress,
-    ) -> Result<Option<Failure>, Failure> {
+    ) -> Result<(), Failure> {
+        interrupt::check()?;
         let Turn { group, number, line, .. } = turn;
         let order = Order {
             engine: &*group.engine,
@@ -172,8 +221,7 @@ impl<'s> Unfinished<'s> {
             folder: self.folder.path(),
             limit: self.scenario.boot_limit,
         };
-        let boots = self.scenario.boots as usize * group.command_lines.len();
-        let of = match boots {
+        let of = match boots_of(self.scenario, group) {
             1 => String::new(),
             boots => format!(", boot {number} of {boots}"),
         };
@@ -184,8 +232,21 @@ impl<'s> Unfinished<'s> {
         ));
         let outcome = boot(&order, |frame| progress.frame(frame))?;
         progress.boot_over(outcome.record.seconds);
-        self.manifest.boots.push(outcome.record);
-        Ok(outcome.failure)
+        let capture = self.folder.path().join(&outcome.record.capture);
+        // A boot that the user has ended before it sent anything says nothing.
+        if !interrupt::requested() || capture.metadata().is_ok_and(|about| about.len() > 0) {
+            self.manifest.boots.push(outcome.record);
+        }
+        if let Some(failure) = outcome.failure {
+            return Err(failure);
+        }
+        self.whole += 1;
+        // Of very many boots not after each: that would be more and more work. Whatever ends the
+        // run but the death of this process itself lists all.
+        if self.manifest.boots.len() - self.listed > self.manifest.boots.len() / EACH {
+            self.describe()?;
+        }
+        Ok(())
     }
 
     /// Writes what there is to tell of it.
@@ -193,48 +254,91 @@ impl<'s> Unfinished<'s> {
         if let (Some(load), Some(now)) = (&mut self.manifest.host.load, host::load()) {
             load.end = now;
         }
-        self.folder.describe(&self.manifest)
-    }
-
-    fn complete(mut self, finish: Finish<'_>) -> Result<Run, Failure> {
-        // Commands that name the folder are for repeating, so with the name that it gets.
-        let partial = self.folder.path().display().to_string();
-        let complete = self.folder.complete_path().display().to_string();
-        for word in self.manifest.boots.iter_mut().flat_map(|boot| &mut boot.command) {
-            *word = word.replace(&partial, &complete);
+        if self.whole == self.due {
+            self.manifest.ended = Ended::Complete;
         }
-        self.describe()?;
-        finish(&Run::open(self.folder.path())?, self.folder.path())?;
-        Run::open(&self.folder.complete()?)
+        self.folder.describe(&self.manifest)?;
+        self.listed = self.manifest.boots.len();
+        Ok(())
     }
 
-    /// Keeps what there is under a name that says so; the same failure, with its path.
-    fn give_up(mut self, failure: Failure) -> Result<Failure, Failure> {
-        self.describe()?;
-        let partial = self.folder.path().to_owned();
-        let kept = self.folder.keep_failed()?;
-        Ok(moved(failure, &partial, &kept))
+    /// The same, by the name that the folder is going to have.
+    fn describe_as(&mut self, name: PathBuf) -> Result<(), Failure> {
+        rename_in_commands(&mut self.manifest, &self.named, &name);
+        self.named = name;
+        self.describe()
+    }
+
+    fn complete(&mut self, finish: Finish<'_>) -> Result<Run, Failure> {
+        interrupt::check()?;
+        let path = self.folder.final_path(Ended::Complete);
+        self.describe_as(path.clone())?;
+        let mut run = Run::open(self.folder.path())?;
+        run.path = path;
+        finish(&run, self.folder.path())?;
+        let completed = self.folder.end(Ended::Complete);
+        self.over = self.folder.path() == run.path;
+        completed?;
+        Run::open(self.folder.path())
+    }
+
+    /// Ends a run that is not complete. What was captured stays, under a name that says why. Gives
+    /// what became of it, for the user, and the path for messages about it.
+    fn give_up(&mut self) -> (String, PathBuf) {
+        self.over = true;
+        if self.manifest.boots.is_empty() && !self.folder.holds_captures() {
+            let nothing = "nothing was captured, so nothing is kept".to_owned();
+            return (nothing, self.folder.final_path(Ended::Complete));
+        }
+        let why = if interrupt::requested() { Ended::Interrupted } else { Ended::Failed };
+        self.manifest.ended = why;
+        // Where there is no room for it, the last one that there was room for stays.
+        let described = self.describe_as(self.folder.final_path(why));
+        let moved = self.folder.end(why);
+        let path = self.folder.path().display();
+        let whole = match (self.whole, self.due) {
+            (1, 1) => "the boot is whole".to_owned(),
+            (whole, due) if whole == due => format!("all {due} boots are whole"),
+            (1, due) => format!("1 of {due} boots is whole"),
+            (0, 1) => "the boot is not whole".to_owned(),
+            (whole, due) => format!("{whole} of {due} boots are whole"),
+        };
+        let listed = self.listed;
+        let kept = match described {
+            Err(_) => format!("all that was captured is in {path}, whose run.json lists {listed}"),
+            Ok(()) if self.whole == self.due => {
+                format!("only the report is missing: `cargo analyze report {path}` writes it")
+            }
+            Ok(()) => {
+                format!("what was captured is in {path}: `cargo analyze show {path}` reads it")
+            }
+        };
+        let unnamed = moved.err().map_or_else(String::new, |failure| {
+            format!("; the folder can't get another name: {}", failure.report())
+        });
+        (format!("{whole}; {kept}{unnamed}"), self.folder.path().to_owned())
     }
 }
 
-/// The same failure, with the paths of the folder that is kept.
-fn moved(failure: Failure, partial: &Path, kept: &Path) -> Failure {
-    let anew = |report: Report| {
-        let text = report.to_string();
-        let text = text.replace(&partial.display().to_string(), &kept.display().to_string());
-        miette!(help = format!("what was captured until then is in {}", kept.display()), "{text}")
-    };
-    match failure {
-        Failure::Request(report) => Failure::Request(anew(report)),
-        Failure::Verdict(report) => Failure::Verdict(anew(report)),
-        Failure::Environment(report) => Failure::Environment(anew(report)),
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        // A panic's way out: there is nobody to tell, and the name says it.
+        if !self.over {
+            let _ = self.give_up();
+        }
     }
+}
+
+/// Boots that a group is to have.
+fn boots_of(scenario: &Scenario, group: &Group) -> usize {
+    scenario.boots as usize * group.command_lines.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::profile::Profiles;
+    use std::{fs, thread};
 
     fn scenario(text: &str) -> Scenario {
         let path = root().join("scenarios/s.toml");
@@ -266,6 +370,20 @@ mod tests {
             told(&[&scenario(more), &scenario(fewer)]),
             ["0 sim-2-1", "1 sim-2-1", "0 sim-2-2", "0 sim-2-3"]
         );
+    }
+
+    #[test]
+    fn a_panic_takes_no_boot_along() {
+        let results = tempfile::tempdir().unwrap();
+        let once = scenario("engine = \"sim\"\ncpus = 2\n");
+        let panics = || {
+            together(&[&once], results.path(), Lines::None, &|_, _| panic!("at the report"))
+                .map(drop)
+        };
+        assert!(thread::scope(|scope| scope.spawn(panics).join()).is_err());
+        let kept = fs::read_dir(results.path().join("s")).unwrap().next().unwrap().unwrap().path();
+        assert!(kept.to_str().unwrap().ends_with("Z-failed"), "{}", kept.display());
+        assert_eq!(Run::open(&kept).unwrap().boots.len(), 1);
     }
 
     #[test]

@@ -1,52 +1,74 @@
-//! Run folders: they appear whole or not at all.
+//! Run folders: a complete run appears whole, and one that is not keeps what it has under a name
+//! that says so.
 
 use crate::host::folder_name;
+use crate::progress::tell;
 use host_analyzer::failure::Failure;
 use host_analyzer::file::{NewFolder, write_whole};
-use host_analyzer::manifest::Manifest;
+use host_analyzer::manifest::{Ended, Manifest};
+use host_analyzer::run::read_manifest;
 use jiff::Timestamp;
 use miette::miette;
-use std::fs;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// A run in the making: a hidden folder beside the one that it becomes. Dropping it removes it.
+/// What the name of a run in the making begins with.
+const PARTIAL: &str = ".partial-";
+
+/// The name of the folder of a run that has ended.
+fn named(began: &str, ended: Ended) -> String {
+    match ended {
+        Ended::Complete => began.to_owned(),
+        Ended::Interrupted => format!("{began}-interrupted"),
+        Ended::Failed => format!("{began}-failed"),
+    }
+}
+
+/// A run in the making: a hidden folder beside the one that it becomes. Dropped before it got a
+/// name, it is removed.
 #[derive(Debug)]
 pub struct RunFolder {
     results: PathBuf,
     scenario: String,
     name: String,
-    partial: NewFolder,
+    folder: NewFolder,
     began: Timestamp,
+    /// While it is held, nobody takes the folder for one that was left behind.
+    _lock: Option<File>,
 }
 
 impl RunFolder {
     /// Begins a run of a scenario under `results`. Its name is the time, in UTC; where another
     /// run has taken it, the next second's.
+    ///
+    /// Runs of the scenario that a killed program has left behind get a name first.
     pub fn begin(results: &Path, scenario: &str) -> Result<RunFolder, Failure> {
         let scenario_folder = results.join(scenario);
         let failed = |error: io::Error| unwritable(&scenario_folder, &error);
         fs::create_dir_all(&scenario_folder).map_err(failed)?;
+        // A folder that is made and not yet locked looks like one that was left behind.
+        let _alone = locked(&scenario_folder, FlockOperation::LockExclusive);
+        name_those_left_behind(&scenario_folder);
         loop {
             let began = Timestamp::now();
             let name = folder_name(began);
-            let partial = scenario_folder.join(format!(".partial-{name}"));
-            let taken = [name.clone(), failed_name(&name)]
-                .iter()
-                .any(|name| scenario_folder.join(name).exists());
+            let ends = [Ended::Complete, Ended::Interrupted, Ended::Failed];
+            let taken = ends.iter().any(|end| scenario_folder.join(named(&name, *end)).exists());
             let made = match taken {
                 true => Err(ErrorKind::AlreadyExists.into()),
-                false => NewFolder::create(&partial),
+                false => NewFolder::create(&scenario_folder.join(format!("{PARTIAL}{name}"))),
             };
             match made {
-                Ok(partial) => {
-                    let results = results.to_owned();
-                    let scenario = scenario.to_owned();
-                    let run = RunFolder { results, scenario, name, partial, began };
-                    fs::create_dir(run.path().join("captures")).map_err(failed)?;
-                    return Ok(run);
+                Ok(folder) => {
+                    fs::create_dir(folder.path().join("captures")).map_err(failed)?;
+                    let _lock = locked(folder.path(), FlockOperation::NonBlockingLockExclusive);
+                    let (results, scenario) = (results.to_owned(), scenario.to_owned());
+                    return Ok(RunFolder { results, scenario, name, folder, began, _lock });
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     thread::sleep(Duration::from_millis(100));
@@ -56,14 +78,20 @@ impl RunFolder {
         }
     }
 
-    /// Where to write until the run is complete and gets its name.
+    /// Where it is: until the run has ended, where to write.
     pub fn path(&self) -> &Path {
-        self.partial.path()
+        self.folder.path()
     }
 
-    /// Where it will be when it is complete.
-    pub fn complete_path(&self) -> PathBuf {
-        self.results.join(&self.scenario).join(&self.name)
+    /// Where it will be when it has ended.
+    pub fn final_path(&self, ended: Ended) -> PathBuf {
+        self.results.join(&self.scenario).join(named(&self.name, ended))
+    }
+
+    /// True where an engine has sent something.
+    pub fn holds_captures(&self) -> bool {
+        let captures = fs::read_dir(self.path().join("captures")).into_iter().flatten().flatten();
+        captures.filter_map(|capture| capture.metadata().ok()).any(|about| about.len() > 0)
     }
 
     /// When it began.
@@ -71,50 +99,90 @@ impl RunFolder {
         self.began
     }
 
-    /// Writes `run.json`.
+    /// Writes `run.json`; where that fails, the one before stays.
     pub fn describe(&self, manifest: &Manifest) -> Result<(), Failure> {
-        let path = self.path().join("run.json");
-        let mut json = serde_json::to_vec_pretty(manifest)
-            .map_err(|error| unwritable(&path, &io::Error::from(error)))?;
-        json.push(b'\n');
-        write_whole(&path, &json)
+        describe(self.path(), manifest)
     }
 
-    /// The run is complete: gives it its name, points `latest` to it, returns its path.
-    pub fn complete(self) -> Result<PathBuf, Failure> {
+    /// The run has ended: gives it its name, and points `latest` to it if it is complete.
+    ///
+    /// Where it can't get the name, it is kept under the one that it has.
+    pub fn end(&mut self, ended: Ended) -> Result<(), Failure> {
+        let path = self.final_path(ended);
+        self.folder.move_to(&path).map_err(|error| unwritable(&path, &error))?;
+        match ended {
+            Ended::Complete => self.point_latest(),
+            Ended::Interrupted | Ended::Failed => Ok(()),
+        }
+    }
+
+    fn point_latest(&self) -> Result<(), Failure> {
         let target = Path::new(&self.scenario).join(&self.name);
         let latest = self.results.join("latest");
         // A link can't be changed, only replaced.
         let fresh = self.results.join(format!(".latest-{}", std::process::id()));
-        let path = self.complete_path();
-        let path = self.move_to(path)?;
         std::os::unix::fs::symlink(target, &fresh)
             .and_then(|()| fs::rename(&fresh, &latest))
             .map_err(|error| {
                 let _ = fs::remove_file(&fresh);
                 Failure::Environment(miette!(
-                    help = format!("the run itself is complete: {}", path.display()),
+                    help = format!("the run itself is complete: {}", self.path().display()),
                     "can't point {} to the run: {error}",
                     latest.display()
                 ))
-            })?;
-        Ok(path)
-    }
-
-    /// The run failed: keeps what there is under a name that says so, returns its path.
-    pub fn keep_failed(self) -> Result<PathBuf, Failure> {
-        let path = self.results.join(&self.scenario).join(failed_name(&self.name));
-        self.move_to(path)
-    }
-
-    fn move_to(self, path: PathBuf) -> Result<PathBuf, Failure> {
-        self.partial.move_to(&path).map_err(|error| unwritable(&path, &error))?;
-        Ok(path)
+            })
     }
 }
 
-fn failed_name(name: &str) -> String {
-    format!("{name}-failed")
+fn describe(folder: &Path, manifest: &Manifest) -> Result<(), Failure> {
+    let path = folder.join("run.json");
+    let mut json = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| unwritable(&path, &io::Error::from(error)))?;
+    json.push(b'\n');
+    write_whole(&path, &json)
+}
+
+/// Puts the new name of a run's folder into the commands of its boots, which are for repeating.
+pub fn rename_in_commands(manifest: &mut Manifest, old: &Path, new: &Path) {
+    let (old, new) = (old.display().to_string(), new.display().to_string());
+    for word in manifest.boots.iter_mut().flat_map(|boot| &mut boot.command) {
+        *word = word.replace(&old, &new);
+    }
+}
+
+/// A lock on a folder. It ends with this process, whichever way that ends.
+///
+/// `None` where somebody else has it, and where the file system has no locks.
+fn locked(folder: &Path, how: FlockOperation) -> Option<File> {
+    let file = File::open(folder).ok()?;
+    retry_on_intr(|| flock(&file, how)).ok()?;
+    Some(file)
+}
+
+/// Gives a name to each run whose process was killed, so that it can be seen, and says so.
+fn name_those_left_behind(scenario_folder: &Path) {
+    for entry in fs::read_dir(scenario_folder).into_iter().flatten().flatten() {
+        let partial = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(name) = name.strip_prefix(PARTIAL) else { continue };
+        let kept = scenario_folder.join(named(name, Ended::Interrupted));
+        // Whose process is at work is locked.
+        let Some(_lock) = locked(&partial, FlockOperation::NonBlockingLockExclusive) else {
+            continue;
+        };
+        if kept.exists() || fs::rename(&partial, &kept).is_err() {
+            continue;
+        }
+        if let Ok(mut manifest) = read_manifest(&kept) {
+            rename_in_commands(&mut manifest, &partial, &kept);
+            // Without it the commands name the folder as it was called, which harms nothing.
+            let _ = describe(&kept, &manifest);
+        }
+        tell(&format!(
+            "found a run that was killed: what it had captured is in {}",
+            kept.display()
+        ));
+    }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
@@ -141,17 +209,17 @@ mod tests {
     #[test]
     fn a_run_appears_whole_and_latest_points_to_the_last() {
         let results = tempfile::tempdir().unwrap();
-        let first = RunFolder::begin(results.path(), "s").unwrap();
-        let second = RunFolder::begin(results.path(), "s").unwrap();
+        let mut first = RunFolder::begin(results.path(), "s").unwrap();
+        let mut second = RunFolder::begin(results.path(), "s").unwrap();
         assert!(
             entries(&results.path().join("s")).iter().all(|name| name.starts_with(".partial-"))
         );
-        let first = first.complete().unwrap();
-        let second = second.complete().unwrap();
-        assert_ne!(first, second);
+        first.end(Ended::Complete).unwrap();
+        second.end(Ended::Complete).unwrap();
+        assert_ne!(first.path(), second.path());
         assert_eq!(
             results.path().join("latest").canonicalize().unwrap(),
-            second.canonicalize().unwrap()
+            second.path().canonicalize().unwrap()
         );
         assert_eq!(entries(results.path()), ["latest", "s"]);
     }
@@ -161,9 +229,23 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         drop(RunFolder::begin(results.path(), "s").unwrap());
         assert!(entries(&results.path().join("s")).is_empty());
-        let failed = RunFolder::begin(results.path(), "s").unwrap().keep_failed().unwrap();
-        assert!(failed.to_str().unwrap().ends_with("Z-failed"));
-        assert!(failed.join("captures").is_dir());
+        for (why, ending) in [(Ended::Failed, "Z-failed"), (Ended::Interrupted, "Z-interrupted")] {
+            let mut run = RunFolder::begin(results.path(), "s").unwrap();
+            run.end(why).unwrap();
+            assert!(run.path().to_str().unwrap().ends_with(ending));
+            assert!(run.path().join("captures").is_dir());
+        }
         assert!(!results.path().join("latest").exists());
+    }
+
+    #[test]
+    fn what_cannot_get_its_name_is_not_removed() {
+        let results = tempfile::tempdir().unwrap();
+        let mut run = RunFolder::begin(results.path(), "s").unwrap();
+        fs::create_dir(run.final_path(Ended::Complete)).unwrap();
+        run.end(Ended::Complete).unwrap_err();
+        let path = run.path().to_owned();
+        drop(run);
+        assert!(path.join("captures").is_dir());
     }
 }

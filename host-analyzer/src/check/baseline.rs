@@ -98,7 +98,7 @@ impl Place {
     }
 
     /// Puts a folder here, in the place of the old baseline.
-    fn take(self, fresh: NewFolder) -> io::Result<()> {
+    fn take(self, mut fresh: NewFolder) -> io::Result<()> {
         let Some(manifest) = &self.old else { return fresh.move_to(&self.path) };
         let aside = hidden_beside(&self.path, "old");
         fs::rename(&self.path, &aside)?;
@@ -223,7 +223,8 @@ fn copy(run: &Run, manifest: &Manifest, to: &Path) -> Result<(), Failure> {
 /// Without the folders of whoever made the run: a baseline is for everyone.
 fn without_folders(manifest: &Manifest) -> Manifest {
     let mut manifest = manifest.clone();
-    for argument in manifest.boots.iter_mut().flat_map(|boot| &mut boot.command) {
+    let boots = manifest.boots.iter_mut().flat_map(|boot| &mut boot.command);
+    for argument in boots.chain(&mut manifest.command) {
         let path = Path::new(&*argument);
         if let Some(name) = path.file_name().filter(|_| path.is_absolute()) {
             *argument = name.to_string_lossy().into_owned();

@@ -2,7 +2,7 @@
 
 use bringup::frame::Frame;
 use bringup::wire::{MAX_FRAME, encode};
-use host_analyzer::manifest::{Boot, Host, Kernel, Manifest, SCHEMA};
+use host_analyzer::manifest::{Boot, Ended, Host, Kernel, Manifest, SCHEMA};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,7 +67,9 @@ pub fn manifest(boots: Vec<Boot>) -> Manifest {
         schema: SCHEMA,
         scenario: "strategies".to_owned(),
         scenario_text: "strategy = [\"serial\"]\n".to_owned(),
+        command: Vec::new(),
         started: "2026-11-23T06:12:00Z".to_owned(),
+        ended: Ended::Complete,
         kernel: Some(Kernel {
             sha256: "0123456789abcdef".repeat(4),
             target: "x86_64-unknown-none".to_owned(),

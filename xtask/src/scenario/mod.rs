@@ -59,6 +59,8 @@ pub struct Scenario {
     pub name: String,
     /// The file as read; empty for a single boot.
     pub text: String,
+    /// The command that asks for it, a word each, as a report repeats it; empty where none did.
+    pub command: Vec<String>,
     /// Boots of the whole.
     pub boots: u32,
     /// How long one boot may take.
@@ -145,6 +147,7 @@ impl Scenario {
             Ok(Scenario {
                 name: name.to_owned(),
                 text: text.to_owned(),
+                command: Vec::new(),
                 boots: draft.boots,
                 boot_limit: draft.boot_limit,
                 groups,

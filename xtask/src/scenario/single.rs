@@ -43,6 +43,7 @@ impl Scenario {
         Ok(Scenario {
             name: "run".to_owned(),
             text: String::new(),
+            command: Vec::new(),
             boots: 1,
             boot_limit,
             groups: vec![Group {

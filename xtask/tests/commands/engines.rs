@@ -9,16 +9,28 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use xtask::boot::{Order, boot};
+use xtask::engine::Sim;
 
 /// The capture that the simulator makes of `SMALL`'s cells with so many CPUs, as `4.bin`.
-fn recorded(folder: &Path, cpus: &[u16]) {
+pub fn recorded(folder: &Path, cpus: &[u16]) {
+    fs::create_dir_all(folder.join("captures")).unwrap();
     for smp in cpus {
-        let words = "strategy=serial repetitions=3 cost-callin=1ms";
-        let place = format!("run --engine sim --smp {smp} --results @/recorded {words}");
-        ends_with(&xtask(folder, &place), 0);
-        let captures = folder.join("recorded/latest/captures");
-        fs::copy(captures.join(format!("sim-{smp}-1.bin")), folder.join(format!("{smp}.bin")))
-            .unwrap();
+        let outcome = boot(
+            &Order {
+                engine: &Sim,
+                kernel: None,
+                smp: *smp,
+                number: 1,
+                command_line: "tsc-trust=engine strategy=serial repetitions=3 cost-callin=1ms",
+                profiles: &[],
+                folder,
+                limit: Duration::from_secs(60),
+            },
+            |_| (),
+        );
+        let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+        fs::rename(folder.join(outcome.record.capture), folder.join(format!("{smp}.bin"))).unwrap();
     }
 }
 
@@ -32,7 +44,7 @@ fn replaying(folder: &TempDir, more: &str) {
     scenario(folder, &text);
 }
 
-fn manifest(run: &Path) -> Manifest {
+pub fn manifest(run: &Path) -> Manifest {
     serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap()
 }
 

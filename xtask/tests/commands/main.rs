@@ -1,11 +1,14 @@
 //! The commands from outside: output, files and exit codes, with the simulator as the engine.
 
+mod endings;
 mod engines;
 
+use host_analyzer::run::Run;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -108,6 +111,18 @@ fn json_stands_alone_on_standard_output() {
 }
 
 #[test]
+fn a_run_goes_on_where_nobody_reads_what_it_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = command(folder.path(), "run --engine sim --results @");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    ends_with(
+        &run.stdout(Stdio::piped()).stderr(full).spawn().unwrap().wait_with_output().unwrap(),
+        0,
+    );
+    assert!(folder.path().join("latest/report.html").is_file());
+}
+
+#[test]
 fn one_cpu_has_no_ap() {
     let folder = tempfile::tempdir().unwrap();
     let (said, told) = ends_with(&xtask(folder.path(), "run --engine sim --smp 1 --results @"), 0);
@@ -206,26 +221,23 @@ fn results_that_cannot_be_written_are_an_environment_failure() {
     assert!(told.contains("--results DIR"), "{told}");
 }
 
-/// A boot that takes many seconds; its results folder.
-fn long_boot(folder: &TempDir) -> Child {
-    let words = "run --engine sim --smp 255 --results @ repetitions=1000000 --limit-seconds 60";
-    let child = command(folder.path(), words).stderr(Stdio::null()).spawn().unwrap();
-    let began = Instant::now();
-    while !folder.path().join("run").is_dir() || entries(&folder.path().join("run")).is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "no run begins");
-        thread::sleep(Duration::from_millis(20));
-    }
-    child
-}
-
 #[test]
-fn an_interrupted_run_leaves_nothing_behind() {
+fn a_simulation_that_is_interrupted_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = long_boot(&folder);
+    let words = "run --engine sim --smp 255 --results @ repetitions=1000000 --limit-seconds 60";
+    let mut child = command(folder.path(), words).stderr(Stdio::piped()).spawn().unwrap();
+    // Its first trial ends.
+    let mut line = String::new();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    told.read_line(&mut line).unwrap();
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    io::copy(&mut told, &mut io::sink()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
-    assert!(entries(&folder.path().join("run")).is_empty());
+    let runs = entries(&folder.path().join("run"));
+    assert!(runs.len() == 1 && runs[0].ends_with("Z-interrupted"), "{runs:?}");
+    let run = Run::open(&folder.path().join("run").join(&runs[0])).unwrap();
+    assert!(run.boots[0].cells[0].whole >= 1);
     assert!(!folder.path().join("latest").exists());
 }
 
@@ -238,19 +250,23 @@ fn an_interrupt_ends_the_drawing_of_a_report() {
     let mut matrix = command(folder.path(), "matrix @/small.toml --results @/results");
     let child = matrix.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
-    // With its description the measurement is complete, and the pictures take seconds.
+    // The pictures take seconds.
     let runs = folder.path().join("results/small");
-    let described = || {
-        runs.is_dir() && entries(&runs).iter().any(|run| runs.join(run).join("run.json").exists())
+    let complete = |run: &String| {
+        let about = fs::read_to_string(runs.join(run).join("run.json")).unwrap_or_default();
+        about.contains("\"ended\": \"complete\"")
     };
-    while !described() {
-        assert!(began.elapsed() < Duration::from_secs(60), "no run is described");
+    while !(runs.is_dir() && entries(&runs).iter().any(complete)) {
+        assert!(began.elapsed() < Duration::from_secs(60), "no measurement is complete");
         thread::sleep(Duration::from_millis(5));
     }
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let (_, all) = ends_with(&child.wait_with_output().unwrap(), 3);
-    assert!(all.contains("interrupted"), "{all}");
+    assert!(all.contains("interrupted") && all.contains("only the report is missing"), "{all}");
+    let kept = entries(&runs);
+    assert!(kept.len() == 1 && kept[0].ends_with("Z-interrupted"), "{kept:?}");
+    assert_eq!(Run::open(&runs.join(&kept[0])).unwrap().cells.len(), 100);
 }
 
 #[test]

@@ -661,14 +661,18 @@ fn no_engine_outlives_an_xtask_that_is_killed() {
 }
 
 #[test]
-fn an_interrupted_run_takes_its_engine_and_its_folder_along() {
+fn an_interrupted_run_takes_its_engine_along_and_keeps_what_was_captured() {
     let results = tempfile::tempdir().unwrap();
     let folder = results.path().canonicalize().unwrap();
     let mut child = endless_run(&folder);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert_eq!(engines_in(&folder), 0);
-    assert_eq!(fs::read_dir(folder.join("run")).unwrap().count(), 0);
+    for run in fs::read_dir(folder.join("run")).unwrap() {
+        let run = run.unwrap().path();
+        assert!(run.to_str().unwrap().ends_with("Z-interrupted"), "{}", run.display());
+        assert!(run.join("run.json").is_file());
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bringup::phase::Phase;
 use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Apache ECharts; `vendor/echarts/README.md` says which.
 const ECHARTS: &str = include_str!("../../vendor/echarts/echarts.min.js");
@@ -75,7 +77,7 @@ pub struct Page<'a> {
     machines: Vec<(&'a str, &'a Machine)>,
     /// Every engine: its name, its version, its CPU model.
     engines: Vec<(&'a str, &'a str, &'a str)>,
-    /// Where the run is.
+    /// Where the run, or the capture, is.
     place: String,
     paper: &'static str,
     ink: &'static str,
@@ -158,7 +160,7 @@ impl<'a> Page<'a> {
             varying: run.varying_options().join(", "),
             machines: machines(run),
             engines: engines(run),
-            place: run.path.display().to_string(),
+            place: followed(&run.path).display().to_string(),
             paper: PAPER,
             ink: INK,
             grid: GRID,
@@ -180,6 +182,14 @@ impl<'a> Page<'a> {
         } else {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
+    }
+}
+
+/// Where a link like `latest` points to: the page may be read when it points elsewhere.
+fn followed(path: &Path) -> PathBuf {
+    match (fs::read_link(path), path.parent()) {
+        (Ok(target), Some(folder)) => folder.join(target),
+        _ => path.to_owned(),
     }
 }
 

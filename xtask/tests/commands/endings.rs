@@ -1,7 +1,7 @@
 //! Runs that do not become complete: what was measured is kept, under a name that says so.
 
 use super::engines::{manifest, recorded};
-use super::{command, ends_with, entries, program, scenario, xtask};
+use super::{command, ends_with, entries, program, scenario, text, xtask};
 use host_analyzer::manifest::Ended;
 use host_analyzer::report;
 use host_analyzer::run::Run;
@@ -265,4 +265,36 @@ fn runs_whose_boots_take_turns_are_all_kept() {
         let run = Run::open(&folder.path().join("results").join(run).join(&names[0])).unwrap();
         assert!(run.boots.len() > 1, "{told}");
     }
+}
+
+/// The page of the one run that `latest` points to, as text.
+fn page(results: &Path) -> String {
+    let html = text(&fs::read(results.join("latest/report.html")).unwrap());
+    html.replace("&#39;", "'").replace("&#38;", "&")
+}
+
+#[test]
+fn a_page_tells_the_command_that_was_given_and_where_the_run_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("re'sults");
+    let mut run = command(folder.path(), "run --engine sim --smp 3 cost-callin=1ms --results");
+    ends_with(&run.arg(&results).output().unwrap(), 0);
+    let told = page(&results);
+    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let command = format!(
+        "cargo xtask run --engine sim --smp 3 cost-callin=1ms --results {}",
+        quoted(&results)
+    );
+    assert!(told.contains(&command), "{command}");
+    let latest = results.join("latest").canonicalize().unwrap();
+    assert!(told.contains(&format!("cargo analyze report {}", quoted(&latest))));
+    assert!(!told.contains(".partial"));
+    scenario(&folder, super::SMALL);
+    ends_with(&xtask(folder.path(), MATRIX), 0);
+    let told = page(&folder.path().join("results"));
+    let place = folder.path().display();
+    assert!(
+        told.contains(&format!("cargo xtask matrix {place}/small.toml --results {place}/results"))
+    );
+    assert!(!told.contains(".partial"));
 }

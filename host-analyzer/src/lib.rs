@@ -33,3 +33,6 @@ pub mod unit;
 mod warnings;
 
 pub use warnings::{counted, printable};
+
+// So that cargo builds this anew in another tree; see `.cargo/config.toml`.
+const _: Option<&str> = option_env!("ROLLCALL_ROOT");

@@ -2,14 +2,18 @@
 
 use crate::host::git_revision;
 use crate::process::{self, Output, finish};
+use crate::progress::tell;
 use host_analyzer::failure::Failure;
+use host_analyzer::file::unwritable;
 use host_analyzer::manifest;
 use indicatif::ProgressBar;
 use miette::miette;
 use sha2::{Digest, Sha256};
 use std::env;
-use std::fmt::Write;
-use std::fs;
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -26,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A kernel that was built.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// The ELF file.
+    /// The ELF file: a copy that no later build changes, called by its hash.
     pub path: PathBuf,
     /// What `run.json` tells of it.
     pub described: manifest::Kernel,
@@ -142,7 +146,9 @@ pub fn target_folder(root: &Path) -> PathBuf {
 
 /// Builds the kernel of the workspace at `root` into `target_folder`.
 ///
-/// The compiler's output is shown only where it fails.
+/// What is booted is a copy: while a run lasts, somebody may build another kernel. The copies stay
+/// until the target folder is cleaned, so that the commands in a `run.json` can be repeated with the
+/// very kernel. The compiler's output is shown only where it fails.
 pub fn build(root: &Path, target_folder: &Path) -> Result<Kernel, Failure> {
     let toolchain = Toolchain::find()?;
     let target = toolchain.target_text();
@@ -154,7 +160,7 @@ pub fn build(root: &Path, target_folder: &Path) -> Result<Kernel, Failure> {
         finish(&mut toolchain.cargo("build", root, target_folder), Output::Kept, None, |passed| {
             if spinner.is_hidden() && !said && passed > PATIENCE {
                 said = true;
-                eprintln!("building the kernel for {target} …");
+                tell(&format!("building the kernel for {target} …"));
             }
         });
     spinner.finish_and_clear();
@@ -170,13 +176,28 @@ pub fn build(root: &Path, target_folder: &Path) -> Result<Kernel, Failure> {
     let bytes = fs::read(&path).map_err(|error| {
         Failure::Environment(miette!("can't read the kernel {}: {error}", path.display()))
     })?;
-    let described = manifest::Kernel {
-        sha256: hexadecimal(&Sha256::digest(bytes)),
-        target,
-        rustc: toolchain.rustc,
-        git_revision: git_revision(root),
-    };
+    let sha256 = hexadecimal(&Sha256::digest(&bytes));
+    let path = target_folder.join("by-sha256").join(&sha256);
+    copy(&bytes, &path).map_err(|error| unwritable(&path, &error))?;
+    let git_revision = git_revision(root);
+    let described = manifest::Kernel { sha256, target, rustc: toolchain.rustc, git_revision };
     Ok(Kernel { path, described })
+}
+
+/// Puts a kernel there, unless it is there.
+fn copy(kernel: &[u8], path: &Path) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|there| there == kernel) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)?;
+    // An engine may run as another user, and nobody writes to it.
+    let readable = Permissions::from_mode(0o444);
+    // Whoever boots what was there goes on with that.
+    let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(folder)?;
+    file.write_all(kernel)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

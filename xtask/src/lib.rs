@@ -27,6 +27,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+// So that cargo builds this anew in another tree; see `.cargo/config.toml`.
+const _: Option<&str> = option_env!("ROLLCALL_ROOT");
+
 /// The root of the workspace that this program works on; see [`find_root`]. Where there is none, the
 /// working directory.
 pub fn root() -> &'static Path {

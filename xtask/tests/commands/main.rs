@@ -2,6 +2,7 @@
 
 mod endings;
 mod engines;
+mod trees;
 
 use host_analyzer::run::Run;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};

@@ -53,13 +53,8 @@ fn altered(name: &str, file: &str, change: impl Fn(String) -> String) -> Kernel 
     let path = workspace.join(file);
     let source = fs::read_to_string(&path).unwrap();
     fs::write(&path, change(source)).unwrap();
-    let mut kernel = kernel::build(&workspace, &mutants.join("target"))
-        .unwrap_or_else(|failure| panic!("{:?}", failure.report()));
-    // The next build overwrites it where it is.
-    let kept = workspace.join("testbed-kernel.elf");
-    fs::copy(&kernel.path, &kept).unwrap();
-    kernel.path = kept;
-    kernel
+    kernel::build(&workspace, &mutants.join("target"))
+        .unwrap_or_else(|failure| panic!("{:?}", failure.report()))
 }
 
 /// Builds the kernel of a workspace in which `text`, found exactly once in a file, is replaced.

@@ -237,7 +237,11 @@ pub fn finish(
     mut waiting: impl FnMut(Duration),
 ) -> Result<Finished, Failure> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let failed = |error: io::Error| Failure::Environment(miette!("can't run `{program}`: {error}"));
+    let folder = command.get_current_dir().filter(|folder| !folder.is_dir());
+    let place = folder
+        .map_or_else(String::new, |folder| format!(" in {}, which is no folder", folder.display()));
+    let failed =
+        |error: io::Error| Failure::Environment(miette!("can't run `{program}`{place}: {error}"));
     command.stdin(Stdio::null());
     let collected = match output {
         Output::Shown => None,
@@ -377,6 +381,13 @@ mod tests {
         assert_eq!(said("sh", &["-c", "echo; echo yes; echo no >&2"]).unwrap(), "yes");
         let why = said("sh", &["-c", "exit 3"]).unwrap_err();
         assert!(why.report().to_string().contains("exit status: 3"), "{:?}", why.report());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_taken_for_the_program() {
+        let failure = finish(shell("true").current_dir("/no/such"), Output::Kept, None, |_| ());
+        let text = failure.unwrap_err().report().to_string();
+        assert!(text.starts_with("can't run `sh` in /no/such, which is no folder"), "{text}");
     }
 
     #[test]

@@ -214,8 +214,10 @@ fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Resu
     })?;
     let results = results.unwrap_or(scratch.path());
     let summary = experiment::run(extent, results, tell);
-    // The message says where the runs are.
-    scratch.disable_cleanup(summary.is_err());
+    if summary.is_err() && scratch.path().read_dir().is_ok_and(|mut runs| runs.next().is_some()) {
+        tell(&format!("the runs until then are kept in {}", scratch.path().display()));
+        scratch.disable_cleanup(true);
+    }
     let summary = summary?;
     summary.write(folder)?;
     print(&summary.markdown().trim_end())?;

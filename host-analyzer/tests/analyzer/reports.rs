@@ -60,6 +60,24 @@ fn a_report_has_a_finding_five_figures_and_the_way_to_get_it_again() {
     assert!(page.contains("Content-Security-Policy\" content=\"default-src 'none';"));
 }
 
+#[test]
+fn a_page_names_the_run_itself_and_what_a_capture_needs() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), "strategy=serial", &[2]);
+    let link = folder.join("latest");
+    std::os::unix::fs::symlink("run", &link).unwrap();
+    let capture = folder.join("run").join("captures/icount-2-1.bin");
+    let place = folder.display();
+    for (path, told) in [
+        (&link, format!("cargo analyze report {place}/run</pre>")),
+        (&capture, format!("cargo analyze report {} -o DIR</pre>", capture.display())),
+    ] {
+        report::write(&Run::open(path).unwrap(), &folder.join("out")).unwrap();
+        let page = fs::read_to_string(folder.join("out/report.html")).unwrap();
+        assert!(page.contains(&told), "{told}");
+    }
+}
+
 /// The page's block of JSON, as it stands there.
 fn block(page: &str) -> &str {
     let (_, behind) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();

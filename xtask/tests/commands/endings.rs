@@ -247,23 +247,26 @@ fn a_run_that_was_killed_is_found_by_the_next_and_readable() {
 
 #[test]
 fn runs_whose_boots_take_turns_are_all_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    // Room for every capture, but not for a run.json that lists 16 boots.
-    let mut shell = Command::new("sh");
-    let words =
-        "experiment --engine sim --pairs 1 --boots 16 --summary @/summary --results @/results";
-    let experiment = command(folder.path(), words);
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 12; exec \"$@\"", "sh"]);
-    shell.arg(experiment.get_program()).args(experiment.get_args());
-    let (_, told) = ends_with(&shell.output().unwrap(), 3);
-    let runs = ["experiment-again", "experiment-base", "experiment-planted"];
-    assert_eq!(entries(&folder.path().join("results")), runs);
-    for run in runs {
-        let names = entries(&folder.path().join("results").join(run));
-        assert!(names.len() == 1 && names[0].ends_with("-failed"), "{run}: {names:?}\n{told}");
-        assert!(told.contains(&names[0]), "{told}");
-        let run = Run::open(&folder.path().join("results").join(run).join(&names[0])).unwrap();
-        assert!(run.boots.len() > 1, "{told}");
+    for results in ["--results @/results", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let words = "experiment --engine sim --pairs 1 --boots 16 --summary @/summary";
+        let experiment = command(folder.path(), &format!("{words} {results}"));
+        // Room for every capture, but not for a run.json that lists 16 boots.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 12; exec \"$@\"", "sh"]);
+        shell.arg(experiment.get_program()).args(experiment.get_args());
+        let output = shell.env("TMPDIR", folder.path()).output().unwrap();
+        let (_, told) = ends_with(&output, 3);
+        names_what_is_there(&folder, &told);
+        let place = folder.path().join(&entries(folder.path())[0]);
+        let runs = ["experiment-again", "experiment-base", "experiment-planted"];
+        assert_eq!(entries(&place), runs, "{told}");
+        for run in runs.map(|run| place.join(run)) {
+            let names = entries(&run);
+            assert!(names.len() == 1 && names[0].ends_with("-failed"), "{names:?}: {told}");
+            assert!(told.contains(&names[0]), "{told}");
+            assert!(Run::open(&run.join(&names[0])).unwrap().boots.len() > 1, "{told}");
+        }
     }
 }
 

@@ -553,8 +553,8 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("run.json");
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::Request(miette!(
-            help = "a run that was completed has one (`cargo xtask matrix` makes runs); of one \
-                    that was not, name a capture under captures/",
+            help = "every run folder has one (`cargo xtask matrix` makes runs); of one that has \
+                    lost it, name a capture under captures/",
             "{} is no run folder: it has no run.json",
             folder.display()
         )),

@@ -2,6 +2,8 @@
 
 use super::engines::{manifest, recorded};
 use super::{command, ends_with, entries, program, scenario, text, xtask};
+use bringup::frame::{Body, Error, Frame};
+use bringup::wire::{MAX_FRAME, encode};
 use host_analyzer::manifest::Ended;
 use host_analyzer::report;
 use host_analyzer::run::Run;
@@ -150,6 +152,18 @@ fn an_engine_that_dies_takes_no_other_boot_along_and_moves_no_link() {
         assert!(failed.ends_with("Z-failed"), "{failed}");
         holds(&good.with_file_name(failed), at - 1, at);
     }
+}
+
+#[test]
+fn options_that_the_kernel_refuses_are_a_wrong_request_and_the_boots_before_are_kept() {
+    let folder = prepared(3, "cp refused.bin $2");
+    let body = Body::Error(Error::Options { message: "no such word" });
+    let frame = Frame { number: 0, body };
+    let mut buffer = [0; MAX_FRAME];
+    fs::write(folder.path().join("refused.bin"), encode(&frame, &mut buffer).unwrap()).unwrap();
+    let (_, told) = ends_with(&xtask(folder.path(), MATRIX), 2);
+    assert!(told.contains("no such word") && told.contains("2 of 4 boots are whole"), "{told}");
+    holds(&kept(&folder, "Z-failed"), 2, 3);
 }
 
 #[test]

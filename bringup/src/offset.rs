@@ -115,7 +115,7 @@ impl OffsetInterval {
     /// From what both sides saw; `None` where one of them saw nothing.
     pub fn new(bsp: Lag, ap: Lag) -> Option<OffsetInterval> {
         (bsp.samples > 0 && ap.samples > 0).then_some(OffsetInterval {
-            lo: -bsp.least,
+            lo: bsp.least.saturating_neg(),
             hi: ap.least,
             lo_samples: bsp.samples,
             hi_samples: ap.samples,
@@ -127,9 +127,10 @@ impl OffsetInterval {
         self.lo <= 0 && 0 <= self.hi
     }
 
-    /// Cycles between the bounds; negative where a clock drifts or jumped.
+    /// Cycles between the bounds; negative where a clock drifts or jumped. Bounds come from captures too,
+    /// so they can be any numbers: what is beyond the range of `i64` becomes its end.
     pub fn width(&self) -> i64 {
-        self.hi - self.lo
+        self.hi.saturating_sub(self.lo)
     }
 
     /// What the interval says of the two clocks, if it has to be known to `resolution` cycles.
@@ -150,13 +151,13 @@ impl OffsetInterval {
 
     /// The same bounds for a clock that is that much further ahead.
     pub fn shifted(&self, by: i64) -> OffsetInterval {
-        OffsetInterval { lo: self.lo + by, hi: self.hi + by, ..*self }
+        OffsetInterval { lo: self.lo.saturating_add(by), hi: self.hi.saturating_add(by), ..*self }
     }
 
     /// What to take off a reading of the AP's to put it on the BSP's clock: 0 where the clocks
     /// can be equal, else the middle of the interval.
     pub fn correction(&self) -> i64 {
-        if self.contains_zero() { 0 } else { self.lo + self.width() / 2 }
+        if self.contains_zero() { 0 } else { self.lo.saturating_add(self.width() / 2) }
     }
 }
 
@@ -221,6 +222,27 @@ mod tests {
         assert_eq!(at(5, 300).within(&at(-40, 40)), Some(at(5, 40)));
         assert_eq!(at(-9, 9).within(&at(-40, 40)), Some(at(-9, 9)));
         assert_eq!(at(41, 300).within(&at(-40, 40)), None);
+    }
+
+    #[test]
+    fn bounds_of_any_size_have_a_width_a_verdict_and_a_correction() {
+        let ends = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
+        for lo in ends {
+            for hi in ends {
+                let interval = OffsetInterval { lo, hi, lo_samples: 1, hi_samples: 1 };
+                assert_eq!(interval.width() < 0, hi < lo, "{interval:?}");
+                assert_eq!(interval.verdict(200) == Verdict::Drift, hi < lo, "{interval:?}");
+                let correction = interval.correction();
+                assert!(correction == 0 || (lo.min(hi)..=lo.max(hi)).contains(&correction));
+                for by in ends {
+                    let shifted = interval.shifted(by);
+                    assert!(hi < lo || shifted.lo <= shifted.hi, "{interval:?} by {by}");
+                }
+            }
+        }
+        let least = |least| Lag { least, samples: 1 };
+        let widest = OffsetInterval::new(least(i64::MIN), least(i64::MIN)).unwrap();
+        assert_eq!((widest.lo, widest.hi), (i64::MAX, i64::MIN));
     }
 
     #[test]

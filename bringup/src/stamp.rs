@@ -151,8 +151,8 @@ impl Stamps {
 
     /// Cycles from one stamp to another, if both were taken and in order.
     pub fn between(&self, from: Stamp, to: Stamp) -> Option<Cycles> {
-        let cycles = self.get(to)?.checked_sub(self.get(from)?)?;
-        u64::try_from(cycles).ok().map(Cycles)
+        let (from, to) = (self.get(from)?, self.get(to)?);
+        (from <= to).then(|| Cycles(to.abs_diff(from)))
     }
 }
 
@@ -165,6 +165,16 @@ mod tests {
         for (index, stamp) in Stamp::ALL.into_iter().enumerate() {
             assert_eq!(stamp as usize, index);
         }
+    }
+
+    #[test]
+    fn stamps_at_both_ends_of_time_have_their_whole_distance() {
+        let mut stamps = Stamps::default();
+        stamps.set(Stamp::Init, i64::MIN);
+        stamps.set(Stamp::Online, i64::MAX);
+        assert_eq!(stamps.between(Stamp::Init, Stamp::Online), Some(Cycles(u64::MAX)));
+        assert_eq!(stamps.between(Stamp::Online, Stamp::Init), None);
+        assert_eq!(stamps.between(Stamp::Init, Stamp::Entry), None);
     }
 
     #[test]

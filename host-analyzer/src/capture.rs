@@ -6,11 +6,14 @@
 //! that is not a frame is therefore searched for frames at every byte; the CRC tells them from
 //! the rest. Every frame whose own bytes are intact is found, whatever lies around it.
 //!
-//! Memory is one buffer of bounded size; time is linear in the length of the capture.
+//! Memory is buffers of bounded size; time is linear in the length of the capture, whatever it holds.
+
+mod fits;
 
 use crate::failure::Failure;
 use bringup::frame::{Body, Error, Frame, MAGIC, PROTOCOL};
-use bringup::wire::{self, CRC, MAX_FRAME, WireError};
+use bringup::wire::{self, MAX_FRAME, WireError};
+use fits::{LEAST_FRAME, fits};
 use miette::miette;
 use std::fmt;
 use std::fs::File;
@@ -23,12 +26,6 @@ pub const CONSOLE_KEPT: usize = 64 * 1024;
 
 /// A segment longer than this is searched before its zero byte has come.
 const PENDING: usize = 8 * MAX_FRAME;
-
-/// What a CRC-32/ISO-HDLC over a message and its own CRC comes to.
-const RESIDUE: u32 = 0x2144_df1c;
-
-/// The least that can be a frame: number, discriminant, CRC.
-const LEAST_FRAME: usize = 1 + 1 + 4;
 
 /// Discriminants from here on are not looked for inside of damaged segments: in text, a letter
 /// would be one. Known ones end far below.
@@ -216,25 +213,27 @@ impl Decoder {
     ) -> Result<usize, Incompatible> {
         let (mut at, mut stray) = (0, 0);
         while at < decided {
-            let mut found = None;
-            if looks_like_a_frame(&segment[at..]) {
-                for length in checked_lengths(&segment[at..]) {
-                    let mut bytes = [0; MAX_FRAME];
-                    bytes[..length].copy_from_slice(&segment[at..at + length]);
-                    if self.arrivals.take(&bytes[..=length], &mut *self.scratch, frame)? {
-                        found = Some(length);
-                        break;
-                    }
+            // In parts, so that memory stays bounded; a frame that begins in one lies wholly in it.
+            let part = &segment[at..segment.len().min(at + PENDING + MAX_FRAME)];
+            let begins: Vec<usize> = (0..PENDING.min(decided - at))
+                .filter(|begin| looks_like_a_frame(&part[*begin..]))
+                .collect();
+            let (base, next) = (at, at + PENDING.min(decided - at));
+            for fit in fits(part, &begins) {
+                let begin = base + fit.start;
+                if begin < at {
+                    // Inside of a frame that was found.
+                    continue;
                 }
-            }
-            match found {
-                Some(length) => {
-                    self.arrivals.put_aside(&segment[stray..at], stray > 0);
-                    at += length;
+                let mut bytes = [0; MAX_FRAME];
+                bytes[..fit.len()].copy_from_slice(&part[fit.clone()]);
+                if self.arrivals.take(&bytes[..=fit.len()], &mut *self.scratch, frame)? {
+                    self.arrivals.put_aside(&segment[stray..begin], stray > 0);
+                    at = base + fit.end;
                     stray = at;
                 }
-                None => at += 1,
             }
+            at = at.max(next);
         }
         self.arrivals.put_aside(&segment[stray..at], stray > 0);
         Ok(at)
@@ -269,34 +268,6 @@ fn looks_like_a_frame(bytes: &[u8]) -> bool {
         Some(discriminant) => *discriminant < DISCRIMINANTS,
         None => false,
     }
-}
-
-/// How many of the bytes unstuff to a message and its CRC: usually none, else one length.
-fn checked_lengths(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let bytes = &bytes[..bytes.len().min(MAX_FRAME - 1)];
-    let mut digest = CRC.digest();
-    let (mut at, mut unstuffed) = (0, 0);
-    std::iter::from_fn(move || {
-        loop {
-            // A block: its code, then code − 1 bytes as they are.
-            let code = usize::from(*bytes.get(at)?);
-            let data = bytes.get(at + 1..at + code)?;
-            digest.update(data);
-            at += code;
-            unstuffed += data.len();
-            let whole = unstuffed >= LEAST_FRAME && digest.clone().finalize() == RESIDUE;
-            // Behind a block that is not full stands a zero, if another block follows.
-            if code < 0xff {
-                digest.update(&[0]);
-                unstuffed += 1;
-            }
-            if whole {
-                // Behind a full last block, encoders may put an empty one.
-                let empty = usize::from(code == 0xff && bytes.get(at) == Some(&1));
-                return Some(at + empty);
-            }
-        }
-    })
 }
 
 /// What has arrived: judges frames by their numbers and counts everything else.

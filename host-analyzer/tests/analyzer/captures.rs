@@ -252,6 +252,31 @@ fn damaged(frames: &[Vec<u8>], damages: &[Damage]) -> (Vec<u8>, Vec<u32>) {
     (bytes.into_iter().map(|(byte, _)| byte).collect(), intact)
 }
 
+/// Each of these bytes may begin a frame, and its chain of blocks is long. To follow every chain to its
+/// end takes minutes here.
+#[test]
+fn noise_without_zeros_does_not_take_a_search_of_every_chain() {
+    let mut random = fastrand::Rng::with_seed(4);
+    let noises: [Box<dyn FnMut(usize) -> u8>; 4] = [
+        Box::new(|at| [2, 1][at % 2]),
+        Box::new(|at| [3, 1, 4][at % 3]),
+        Box::new(|at| b"hello world\n"[at % 12]),
+        Box::new(move |_| random.u8(1..5)),
+    ];
+    for (kind, mut noise) in noises.into_iter().enumerate() {
+        let mut bytes = Vec::new();
+        for number in 0..3 {
+            bytes.extend((0..50_000).map(&mut noise));
+            bytes.extend(log(number, "between"));
+            // Nothing is behind it but more noise.
+            bytes.pop();
+        }
+        let (numbers, summary) = decode(&bytes);
+        assert_eq!(numbers, [0, 1, 2], "noise {kind}");
+        assert_eq!((summary.bytes, summary.lost), (bytes.len() as u64, 0));
+    }
+}
+
 proptest! {
     #[test]
     fn a_capture_cut_anywhere_gives_what_came_before_the_cut(at in 0usize..10_000) {

@@ -11,6 +11,7 @@
 mod fits;
 
 use crate::failure::Failure;
+use crate::terminal::printable;
 use bringup::frame::{Body, Error, Frame, MAGIC, PROTOCOL};
 use bringup::wire::{self, MAX_FRAME, WireError};
 use fits::{LEAST_FRAME, fits};
@@ -23,6 +24,9 @@ use std::path::Path;
 
 /// How much console text is kept, in bytes; the rest is only counted.
 pub const CONSOLE_KEPT: usize = 64 * 1024;
+
+/// How many characters of a line of such text a message quotes.
+const QUOTED: usize = 200;
 
 /// A segment longer than this is searched before its zero byte has come.
 const PENDING: usize = 8 * MAX_FRAME;
@@ -409,12 +413,12 @@ pub fn read(
     path: &Path,
     mut frame: impl FnMut(&Frame<'_>) -> ControlFlow<()>,
 ) -> Result<Summary, Failure> {
+    let name = printable(&path.display().to_string());
     let unreadable = |error: std::io::Error| {
         let missing = error.kind() == ErrorKind::NotFound;
         let report = miette!(
             help = "`cargo xtask matrix` makes a run; name its folder or one of its captures",
-            "can't read the capture {}: {error}",
-            path.display()
+            "can't read the capture {name}: {error}"
         );
         if missing { Failure::Request(report) } else { Failure::Environment(report) }
     };
@@ -422,8 +426,7 @@ pub fn read(
         Failure::Request(miette!(
             help = "read it with the analyzer of the version that the kernel was built from, or \
                     measure again",
-            "the capture {} can't be understood: {error}",
-            path.display()
+            "the capture {name} can't be understood: {error}"
         ))
     };
     let mut file = File::open(path).map_err(unreadable)?;
@@ -452,28 +455,25 @@ pub fn read(
     }
     let summary = decoder.finish(|frame| _ = hand_out(frame)).map_err(incompatible)?;
     if summary.recovered == 0 {
-        return Err(Failure::Request(no_capture(path, &summary)));
+        return Err(Failure::Request(no_capture(&name, &summary)));
     }
     Ok(summary)
 }
 
 /// Says what a file without a single frame holds instead.
-fn no_capture(path: &Path, summary: &Summary) -> miette::Report {
+fn no_capture(name: &str, summary: &Summary) -> miette::Report {
     let what = match (summary.bytes, summary.console_bytes) {
         (0, _) => "it is empty: the engine sent nothing, not even firmware text".to_owned(),
         (bytes, text) if text == bytes => {
             let last = summary.console.lines().map(str::trim).rfind(|line| !line.is_empty());
-            format!(
-                "its {bytes} bytes are text that is no frame, at the end {:?}",
-                last.unwrap_or_default()
-            )
+            let last: String = last.unwrap_or_default().chars().take(QUOTED).collect();
+            format!("its {bytes} bytes are text that is no frame, at the end {last:?}")
         }
         (bytes, _) => format!("none of its {bytes} bytes belong to an intact frame"),
     };
     miette!(
         help = "expected the bytes of the serial port of a Rollcall kernel, as in \
                 results/latest/captures/*.bin; `cargo xtask matrix` makes them",
-        "{} is no capture: {what}",
-        path.display()
+        "{name} is no capture: {what}"
     )
 }

@@ -13,10 +13,11 @@ use crate::measure::Measure;
 use crate::pairing::{Pairing, differences, is_cost};
 use crate::run::{Cell, Run};
 use crate::statistics::{BOOTS_FOR_INTERVAL, Interval, resampled};
+use crate::terminal::printable;
 use crate::unit::{Unit, readable};
-use crate::warnings::{counted, printable};
+use crate::warnings::counted;
 use budgets::{Budget, Budgets, Figure, Limit, Picked, keys, meant, value};
-use miette::miette;
+use miette::{Report, miette};
 use std::path::PathBuf;
 
 pub use show::{annotations, json, junit, markdown, table};
@@ -31,7 +32,7 @@ pub struct Verdict {
     /// When the run began, as its manifest tells it; empty for a bare capture.
     pub started: String,
     /// Every figure of every cell that a budget is for, in the order of the file; then what no
-    /// budget allows: lost APs, boots that failed.
+    /// budget allows: lost APs, and what the run lacks.
     pub rows: Vec<Row>,
     /// What the reader must know of the baselines, one sentence each.
     pub notes: Vec<String>,
@@ -89,8 +90,9 @@ impl Outcome {
 
 /// Judges a run.
 ///
-/// Fails with [`Failure::Request`] where a budget matches no cell, or a cell that it is measured
-/// against is not there; see [`baseline::open`] too.
+/// Fails with [`Failure::Request`] where a budget matches no cell of a whole run, or a cell that it is
+/// measured against is not there; see [`baseline::open`] too. Of a run that is not whole that budget is
+/// broken.
 pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
     let mut judge = Judge {
         run,
@@ -101,10 +103,19 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
         notes: Vec::new(),
     };
     for budget in &budgets.budgets {
-        judge.budget(budget)?;
+        if let Some(Limit::Baseline { run, .. }) = &budget.limit {
+            judge.baseline(run)?;
+        }
+        match judge.budget(budget) {
+            // The cell that it needs may be just what the run lacks.
+            Err(Failure::Request(report)) if !run.gaps.is_empty() => {
+                judge.rows.push(unjudged(budget, &report));
+            }
+            judged => judged?,
+        }
     }
     judge.lost();
-    judge.boots();
+    judge.gaps();
     let Judge { rows, notes, .. } = judge;
     let accept = accept(run, budgets, &rows);
     let warnings = run.warnings.clone();
@@ -351,7 +362,7 @@ impl<'a> Judge<'a> {
         match alone.find(|cell| cell.smp > 1 && budget.cells.holds(cell)) {
             None => Ok(()),
             Some(cell) => {
-                let label = printable(&cell.label(&run.varying_options()));
+                let label = cell.label(&run.varying_options());
                 let what = format!("the run lacks the cell {label} of {named}");
                 let help = "run all of the scenario, or make this run the baseline: `--accept`";
                 Err(self.wrong(budget, &what, help))
@@ -397,26 +408,25 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A boot that ended with an error is no measurement.
-    fn boots(&mut self) {
-        for boot in &self.run.boots {
-            let Some(error) = &boot.summary.error else { continue };
+    /// What the run lacks was not measured, so nobody can say that it keeps its budgets.
+    fn gaps(&mut self) {
+        for gap in &self.run.gaps {
             self.rows.push(Row {
                 line: None,
-                cell: format!("{}, {}", printable(&boot.engine), counted(boot.smp.into(), "CPU")),
-                figure: "boot",
-                measured: "an error".to_owned(),
-                allowed: "a goodbye".to_owned(),
+                cell: self.run.name(gap.part, &self.varying),
+                figure: gap.part.name(),
+                measured: "incomplete".to_owned(),
+                allowed: "complete".to_owned(),
                 used: None,
                 numbers: None,
                 outcome: Outcome::Broken,
-                why: printable(error),
+                why: printable(&gap.what),
             });
         }
     }
 
     fn label(&self, cell: &Cell) -> String {
-        printable(&cell.label(&self.varying))
+        cell.label(&self.varying)
     }
 
     fn wrong(&self, budget: &Budget, what: &str, help: &str) -> Failure {
@@ -456,6 +466,21 @@ impl<'a> Judge<'a> {
             },
             self.run.path.display()
         ))
+    }
+}
+
+/// A budget that can't be judged, as a row that is not met.
+fn unjudged(budget: &Budget, why: &Report) -> Row {
+    Row {
+        line: Some(budget.line),
+        cell: if budget.cells.0.is_empty() { "all cells".to_owned() } else { budget.cells.text() },
+        figure: budget.figures.first().map_or("lost", |figure| figure.name()),
+        measured: "nothing".to_owned(),
+        allowed: "a cell".to_owned(),
+        used: None,
+        numbers: None,
+        outcome: Outcome::Broken,
+        why: printable(&format!("the run is not whole: {why}")),
     }
 }
 

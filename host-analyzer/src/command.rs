@@ -12,15 +12,19 @@ mod simulated;
 mod tsc_sync;
 
 use crate::failure::{Failure, finish};
+use crate::terminal::json_printable;
 use clap::{Parser, Subcommand, ValueEnum};
 use miette::miette;
+use serde_json::Value;
 use std::io::{self, ErrorKind, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 /// Tells what a run has measured.
 ///
 /// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, a published
-/// figure is not met, or a budget is broken; 2 the request was wrong; 3 the environment failed.
+/// figure is not met, or a budget is broken; 2 the request was wrong; 3 the environment failed;
+/// 70 the program itself is at fault.
 #[derive(Debug, Parser)]
 #[command(name = "host-analyzer", bin_name = "cargo analyze", version, max_term_width = 100)]
 struct Arguments {
@@ -72,8 +76,10 @@ pub fn main() -> ExitCode {
         }
     };
     let bisect = matches!(&arguments.command, Command::Check(check) if check.bisect);
-    let result = run(arguments.command);
-    let skip = matches!(result, Err(Failure::Request(_) | Failure::Environment(_)));
+    // The panic's own message is on standard error by then.
+    let result = panic::catch_unwind(AssertUnwindSafe(|| run(arguments.command)))
+        .unwrap_or_else(|_| Err(Failure::internal("the analyzer has panicked")));
+    let skip = matches!(&result, Err(failure) if !matches!(failure, Failure::Verdict(_)));
     let code = finish(result);
     if bisect && skip { ExitCode::from(SKIP) } else { code }
 }
@@ -96,6 +102,11 @@ fn run(command: Command) -> Result<(), Failure> {
 /// Text on standard output.
 fn print(text: &str) -> Result<(), Failure> {
     written(io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// JSON with a line for each value, and a newline at its end.
+fn json_text(value: &Value) -> String {
+    json_printable(&format!("{value:#}")) + "\n"
 }
 
 /// A line on standard error; where nobody reads it, it is dropped.

@@ -13,7 +13,6 @@ use crate::measure::Measure;
 use crate::pairing::{Pairing, differences};
 use crate::run::{Cell, Run};
 use crate::statistics::{CONFIDENCE, Interval, dominance, holm, rank_test, resampled};
-use crate::warnings::printable;
 use bringup::CpuIndex;
 use miette::miette;
 use power::{Known, Power};
@@ -198,7 +197,7 @@ pub fn compare<'a>(
     let pair = |(base, new): &(&'a Cell, &'a Cell)| CellPair {
         base,
         new,
-        label: printable(&new.label(&varying)),
+        label: new.label(&varying),
         exact: base.exact == Some(true) && new.exact == Some(true),
         options: differences(base, new),
         figures: Vec::new(),
@@ -373,7 +372,7 @@ fn nothing_in_common(base: &Run, new: &Run) -> Failure {
         "{} and {} have no cell with APs in common: the one has {}; the other {}",
         base.path.display(),
         new.path.display(),
-        cells(base).escape_debug(),
-        cells(new).escape_debug()
+        cells(base),
+        cells(new)
     ))
 }

@@ -1,6 +1,7 @@
 //! Why a command ends, and with which exit code.
 
-use miette::Report;
+use crate::terminal::printable_but_laid_out;
+use miette::{Report, miette};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -14,33 +15,45 @@ pub enum Failure {
     Request(Report),
     /// The environment failed: no engine, an engine died, a time-out, a disk full. Exit code 3.
     Environment(Report),
+    /// The program itself is at fault. Exit code 70, as `EX_SOFTWARE` of `sysexits.h`.
+    Internal(Report),
 }
 
 impl Failure {
+    /// Something that can't happen has: what, in a sentence.
+    pub fn internal(what: &str) -> Failure {
+        let help =
+            "this is a fault of the program, not of the request; please report it to its authors";
+        Failure::Internal(miette!(help = help, "{what}"))
+    }
+
     /// The process's exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::Verdict(_) => 1,
             Failure::Request(_) => 2,
             Failure::Environment(_) => 3,
+            Failure::Internal(_) => 70,
         })
     }
 
     /// What the user reads, alone.
     pub fn into_report(self) -> Report {
         match self {
-            Failure::Verdict(report) | Failure::Request(report) | Failure::Environment(report) => {
-                report
-            }
+            Failure::Verdict(report)
+            | Failure::Request(report)
+            | Failure::Environment(report)
+            | Failure::Internal(report) => report,
         }
     }
 
     /// What the user reads.
     pub fn report(&self) -> &Report {
         match self {
-            Failure::Verdict(report) | Failure::Request(report) | Failure::Environment(report) => {
-                report
-            }
+            Failure::Verdict(report)
+            | Failure::Request(report)
+            | Failure::Environment(report)
+            | Failure::Internal(report) => report,
         }
     }
 }
@@ -51,7 +64,8 @@ pub fn finish(result: Result<(), Failure>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Where nobody reads standard error, the exit code has to do.
-            let _ = writeln!(std::io::stderr(), "{:?}", failure.report());
+            let report = printable_but_laid_out(&format!("{:?}", failure.report()));
+            let _ = writeln!(std::io::stderr(), "{report}");
             failure.exit_code()
         }
     }

@@ -28,11 +28,13 @@ pub mod run;
 pub mod show;
 pub mod simulated;
 pub mod statistics;
+mod terminal;
 pub mod timeline;
 pub mod unit;
 mod warnings;
 
-pub use warnings::{counted, printable};
+pub use terminal::printable;
+pub use warnings::counted;
 
 // So that cargo builds this anew in another tree; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("ROLLCALL_ROOT");

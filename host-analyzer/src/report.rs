@@ -12,7 +12,6 @@ use crate::file::{make_folder, write_whole};
 use crate::run::Run;
 use askama::Template;
 use data::Data;
-use miette::miette;
 use std::path::Path;
 
 /// Writes `report.html`, `figures/*.svg` and `figures/*.png` into a folder: the page opens offline,
@@ -50,9 +49,6 @@ pub fn write_watched(
 }
 
 fn at_fault(run: &Run, error: &dyn std::error::Error) -> Failure {
-    Failure::Environment(miette!(
-        help = "this is a fault of the analyzer; please tell its authors",
-        "the report of {} can't be written: {error}",
-        run.path.display()
-    ))
+    let path = run.path.display();
+    Failure::internal(&format!("the report of {path} can't be written: {error}"))
 }

@@ -6,6 +6,7 @@
 mod aps;
 mod clocks;
 mod follow;
+mod gaps;
 mod gather;
 mod replay;
 mod reservoir;
@@ -17,6 +18,7 @@ use crate::manifest::{self, Manifest};
 use crate::measure::Measure;
 use crate::pairing::is_cost;
 use crate::statistics::{Interval, Sample, Spread};
+use crate::terminal::printable;
 use crate::timeline::Disorder;
 use crate::warnings::{counted, times};
 use bringup::CpuIndex;
@@ -28,13 +30,14 @@ use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use gather::Gatherer;
 use miette::{Report, miette};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 pub use aps::{Ap, Aps};
 pub use clocks::Clocks;
+pub use gaps::{Gap, Part};
 pub use replay::WholeTrial;
 pub use reservoir::{KEPT, Reservoir};
 pub use trials::Trials;
@@ -56,8 +59,12 @@ pub struct Run {
     pub boots: Vec<Boot>,
     /// Every cell: by engine, then by CPU count, then as they came.
     pub cells: Vec<Cell>,
-    /// What makes a result doubtful, one sentence each.
+    /// What it lacks: a run without a gap is whole.
+    pub gaps: Vec<Gap>,
+    /// What makes a result doubtful, one sentence each; the gaps are among them.
     pub warnings: Vec<String>,
+    /// The first cell of each kind, whatever its repetitions are: they are 1 here.
+    kinds: HashMap<Kind, usize>,
 }
 
 /// One boot and its capture.
@@ -79,6 +86,8 @@ pub struct Boot {
     pub machine: Option<Machine>,
     /// Lines that the kernel had to say, the first few.
     pub logs: Vec<String>,
+    /// Why the capture can't be read, or not to its end.
+    pub unreadable: Option<String>,
     /// How well the capture could be read.
     pub summary: Summary,
     /// What became of the cells of its command line.
@@ -246,9 +255,11 @@ pub struct FullTrial {
 impl Run {
     /// Opens a run folder (or the link `results/latest` to one), or a bare capture.
     ///
-    /// Fails with [`Failure::Request`] where there is no such run, a capture is missing, is none or
-    /// has options that this version can't read; with [`Failure::Environment`] where a file can't
-    /// be read.
+    /// A capture of a run folder that can't be read is a [`Gap`], as long as another one can.
+    ///
+    /// Fails with [`Failure::Request`] where there is no such run, or none of its captures is there, is a
+    /// capture and has options that this version can read; with [`Failure::Environment`] where a file
+    /// can't be read.
     pub fn open(path: &Path) -> Result<Run, Failure> {
         let about = fs::metadata(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Failure::Request(no_run(path)),
@@ -262,8 +273,12 @@ impl Run {
         let mut gatherer = Gatherer::default();
         match &manifest {
             Some(manifest) => {
+                let mut first = Ok(());
                 for boot in &manifest.boots {
-                    gatherer.read(path.join(&boot.capture), Some(boot))?;
+                    first = first.and(gatherer.read(path.join(&boot.capture), Some(boot)));
+                }
+                if gatherer.has_nothing() {
+                    first?;
                 }
             }
             None => gatherer.read(path.to_owned(), None)?,
@@ -274,9 +289,35 @@ impl Run {
             let its = profiles.find(|profile| cell.profile.as_ref() == Some(&profile.name));
             cell.profile_khz = its.map(|profile| profile.tsc_khz);
         }
-        let mut run = Run { path: path.to_owned(), manifest, boots, cells, warnings: Vec::new() };
+        let mut kinds = HashMap::new();
+        for (index, cell) in cells.iter().enumerate() {
+            kinds.entry(cell.kind(cell.options.clone())).or_insert(index);
+        }
+        let path = path.to_owned();
+        let (gaps, warnings) = (Vec::new(), Vec::new());
+        let mut run = Run { path, manifest, boots, cells, gaps, warnings, kinds };
+        run.gaps = gaps::of(&run);
         run.warnings = crate::warnings::of(&run);
         Ok(run)
+    }
+
+    /// What a part of the run is called; the options are those that vary ([`Run::varying_options`]).
+    pub fn name(&self, part: Part, varying: &[&str]) -> String {
+        match part {
+            Part::Run => printable(&self.path.display().to_string()),
+            Part::Boot(index) => {
+                let capture = &self.boots[index].capture;
+                let inside = capture.strip_prefix(&self.path).unwrap_or(capture);
+                let name = if self.manifest.is_none() { capture } else { inside };
+                printable(&name.display().to_string())
+            }
+            Part::Cell(index) => self.cells[index].label(varying),
+        }
+    }
+
+    /// What there is to say of a part of the run.
+    pub(crate) fn sentence(&self, part: Part, varying: &[&str], what: &str) -> String {
+        format!("{}: {}", self.name(part, varying), printable(what))
     }
 
     /// APs that did not come online, over all trials, cold and incomplete ones too.
@@ -371,11 +412,7 @@ impl Run {
         let mut wanted = cell.options.clone();
         wanted.strategy = Strategy::Serial;
         wanted.kick = Kick::Unicast;
-        self.cells.iter().find(|other| {
-            wanted.repetitions = other.options.repetitions;
-            (&other.engine, other.smp, &other.profile) == (&cell.engine, cell.smp, &cell.profile)
-                && other.options == wanted
-        })
+        self.kinds.get(&cell.kind(wanted)).map(|index| &self.cells[*index])
     }
 
     /// How many times as fast a cell is as its [`Run::serial_of`], by the median totals; `None`
@@ -401,7 +438,16 @@ impl Run {
     }
 }
 
+/// Engine, CPU count, profile, and all options as words: what makes a cell.
+type Kind = (String, u16, Option<String>, String);
+
 impl Cell {
+    /// The kind of a cell with these options instead, whatever their repetitions are.
+    fn kind(&self, options: Options) -> Kind {
+        let options = Options { repetitions: 1, ..options };
+        (self.engine.clone(), self.smp, self.profile.clone(), options.to_string())
+    }
+
     /// A measure over the trials, in cycles; `None` where no trial has it.
     pub fn spread(&self, measure: Measure) -> Option<Spread> {
         self.trials.spread(measure)
@@ -470,17 +516,18 @@ impl Cell {
     }
 
     /// What tells the cell from the others of a run, given the options that vary in it
-    /// ([`Run::varying_options`]): `icount, 28 CPUs, serial, wait=spin`.
+    /// ([`Run::varying_options`]): `icount, 28 CPUs, serial, wait=spin`. It is [`printable`].
     pub fn label(&self, varying: &[&str]) -> String {
         let cpus = if self.smp == 1 { "CPU" } else { "CPUs" };
-        format!("{}, {} {cpus}, {}", self.engine, self.smp, self.options_label(varying))
+        let engine = printable(&self.engine);
+        format!("{engine}, {} {cpus}, {}", self.smp, self.options_label(varying))
     }
 
     /// The options that vary in a run, the strategy by its value alone: `serial, wait=spin`.
     pub fn options_label(&self, varying: &[&str]) -> String {
         let mut label = self.options.strategy.to_string();
         for key in varying.iter().filter(|key| **key != "strategy") {
-            label += &format!(", {key}={}", self.option(key));
+            label += &format!(", {key}={}", printable(&self.option(key)));
         }
         label
     }
@@ -551,19 +598,6 @@ fn no_run(path: &Path) -> Report {
 /// [`Failure::Environment`] where it can't be read.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("run.json");
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::Request(miette!(
-            help = "every run folder has one (`cargo xtask matrix` makes runs); of one that has \
-                    lost it, name a capture under captures/",
-            "{} is no run folder: it has no run.json",
-            folder.display()
-        )),
-        _ => Failure::Environment(miette!(
-            help = "look at its permissions",
-            "can't read {}: {error}",
-            path.display()
-        )),
-    })?;
     let unusable = |what: String| {
         Failure::Request(miette!(
             help = "the captures are untouched: name one of those under captures/, or measure \
@@ -572,6 +606,21 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
             path.display()
         ))
     };
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure::Request(miette!(
+            help = "every run folder has one (`cargo xtask matrix` makes runs); of one that has \
+                    lost it, name a capture under captures/",
+            "{} is no run folder: it has no run.json",
+            folder.display()
+        )),
+        ErrorKind::InvalidData => unusable("it is not UTF-8".to_owned()),
+        ErrorKind::IsADirectory => unusable("it is a folder".to_owned()),
+        _ => Failure::Environment(miette!(
+            help = "look at its permissions",
+            "can't read {}: {error}",
+            path.display()
+        )),
+    })?;
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| unusable(format!("it is no JSON: {error}")))?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
@@ -589,7 +638,7 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
         serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
     let captures = manifest.boots.iter().map(|boot| &boot.capture);
     for capture in captures {
-        let name = capture.escape_debug();
+        let name = printable(capture);
         if !lies_inside(folder, capture) {
             return Err(unusable(format!("the capture `{name}` is outside the run's folder")));
         }

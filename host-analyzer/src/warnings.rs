@@ -2,11 +2,11 @@
 
 use crate::manifest::Load;
 use crate::measure::Measure;
-use crate::run::{Boot, Cell, Losses, Run};
+use crate::run::{Boot, Cell, Losses, Part, Run};
 use crate::statistics::{BOOTS_FOR_INTERVAL, Sample, Spread, rank_test};
+use crate::terminal::printable;
 use crate::unit::{Unit, readable};
 use bringup::frame::OVERRUNS;
-use bringup::plan::Plan;
 use std::fmt::Display;
 
 /// Fewer trials than this of a noisy engine make no median to rely on.
@@ -29,35 +29,33 @@ const FREQUENCY_TOLERANCE: f64 = 0.01;
 /// How many of a list are named before the rest is counted.
 const NAMED: usize = 8;
 
-/// Every warning: first those of the captures, then those of the cells.
+/// Every warning: first those of the captures, then those of the cells; of each first what it lacks.
 pub fn of(run: &Run) -> Vec<String> {
     let mut warnings = Vec::new();
-    let bare = run.manifest.is_none();
-    for boot in &run.boots {
-        let inside = boot.capture.strip_prefix(&run.path).unwrap_or(&boot.capture);
-        let name = if bare { &boot.capture } else { inside };
-        of_boot(boot, &mut |what| warnings.push(printable(&format!("{}: {what}", name.display()))));
-    }
-    of_engines(run, &mut |what| warnings.push(printable(&what)));
     let varying = run.varying_options();
-    for cell in &run.cells {
-        let label = cell.label(&varying);
-        of_cell(cell, &mut |what| warnings.push(printable(&format!("{label}: {what}"))));
-    }
+    // They are in the order of the parts.
+    let mut gaps = run.gaps.iter().peekable();
+    let mut of_part = |part: Part, warnings: &mut Vec<String>| {
+        let mut warn = |what: String| warnings.push(run.sentence(part, &varying, &what));
+        while let Some(gap) = gaps.next_if(|gap| gap.part == part) {
+            warn(gap.what.clone());
+        }
+        match part {
+            Part::Run => {}
+            Part::Boot(index) => of_boot(&run.boots[index], &mut warn),
+            Part::Cell(index) => of_cell(&run.cells[index], &mut warn),
+        }
+    };
+    of_part(Part::Run, &mut warnings);
+    (0..run.boots.len()).for_each(|index| of_part(Part::Boot(index), &mut warnings));
+    of_engines(run, &mut |what| warnings.push(printable(&what)));
+    (0..run.cells.len()).for_each(|index| of_part(Part::Cell(index), &mut warnings));
     warnings
 }
 
+/// Damage that need not have cost a trial, and what else there is to know of a boot.
 fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
     let summary = &boot.summary;
-    if let Some(error) = &summary.error {
-        warn(format!("the boot ended with an error: {error}"));
-    }
-    if summary.cut() {
-        warn("the capture is cut: the boot's last frame is missing".to_owned());
-    }
-    if summary.restarted {
-        warn("the machine restarted by itself; what it sent then is not used".to_owned());
-    }
     if summary.lost > 0 {
         let of = summary.lost + summary.recovered;
         warn(format!("{} of {} lost", summary.lost, counted(of, "frame")));
@@ -78,26 +76,8 @@ fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
         let count = counted(u64::from(summary.stamps_dropped), "stamp");
         warn(format!("the kernel dropped {count}, those of APs that started twice"));
     }
-    if boot.machine.is_none() {
+    if boot.machine.is_none() && boot.unreadable.is_none() {
         warn("the frame that tells the clock's frequency is lost".to_owned());
-    }
-    if let Some(asked) = boot.asked_smp.filter(|asked| *asked != boot.smp) {
-        let asked = counted(asked.into(), "CPU");
-        warn(format!("the engine was asked for {asked}, the kernel found {}", boot.smp));
-    }
-    for cell in boot.cells.iter().filter(|cell| cell.cell.is_none()) {
-        let count = counted(u64::from(cell.whole), "trial");
-        warn(format!("cell {}: its options are lost, {count} not used", cell.index));
-    }
-    let plan = boot.command_line.as_deref().map(|line| Plan::parse(line, usize::from(boot.smp)));
-    if let Some(Ok(plan)) = plan {
-        let planned = plan.cells().count();
-        let missing = (0..planned)
-            .filter(|index| boot.cells.iter().all(|cell| usize::from(cell.index) != *index));
-        let missing = missing.count() as u64;
-        if missing > 0 {
-            warn(format!("nothing came of {missing} of its {}", counted(planned as u64, "cell")));
-        }
     }
 }
 
@@ -157,9 +137,6 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
         let aps =
             cell.double_starts.iter().map(|(cpu, times)| format!("{cpu}{}", repeated(*times)));
         warn(format!("started more than once: {}", list(aps)));
-    }
-    if cell.incomplete > 0 {
-        warn(format!("{} incomplete and not used", counted(cell.incomplete, "trial")));
     }
     if cell.trials.is_empty() {
         warn("no trial arrived whole".to_owned());
@@ -264,7 +241,7 @@ fn repeated(number: u64) -> String {
 }
 
 /// The first few, and how many there are beyond them.
-fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
+pub(crate) fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
     let beyond = items.len().saturating_sub(NAMED);
     let mut text = String::new();
     for (index, item) in items.take(NAMED).enumerate() {
@@ -272,12 +249,4 @@ fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
         text += &item.to_string();
     }
     if beyond > 0 { format!("{text} and {beyond} more") } else { text }
-}
-
-/// The text with control characters written out: what a capture or an engine says must not steer a
-/// terminal.
-pub fn printable(text: &str) -> String {
-    let escape =
-        |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
-    text.chars().map(escape).collect()
 }

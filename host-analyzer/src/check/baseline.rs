@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::file::{NewFolder, make_folder, write_whole};
 use crate::manifest::Manifest;
-use crate::run::{Run, read_manifest};
+use crate::run::{Part, Run, read_manifest};
+use crate::terminal::printable;
 use miette::miette;
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +34,15 @@ pub fn open(named: &str, budgets: &Path) -> Result<Run, Failure> {
             budgets.display()
         )));
     }
-    Run::open(&path)
+    let run = Run::open(&path)?;
+    match run.gaps.first() {
+        None => Ok(run),
+        Some(gap) => Err(Failure::Request(miette!(
+            help = "restore it from version control, or make a run the baseline anew: `--accept`",
+            "the baseline {named} is not whole: {}",
+            run.sentence(gap.part, &run.varying_options(), &gap.what)
+        ))),
+    }
 }
 
 /// A place that a run can be put to as a baseline: nothing is there yet, or a baseline and nothing
@@ -156,7 +165,7 @@ fn hidden_beside(path: &Path, what: &str) -> PathBuf {
 }
 
 /// Fails with [`Failure::Request`] where the run can't be a baseline at these places: it is no run
-/// folder, has noise (unless `noisy`), did not go well, or is the baseline already.
+/// folder, has noise (unless `noisy`), is not whole, did not go well, or is the baseline already.
 pub fn acceptable<'r>(
     run: &'r Run,
     places: &[Place],
@@ -171,10 +180,18 @@ pub fn acceptable<'r>(
         return Err(refused(&format!(
             "{} is a noisy engine, whose numbers say little on another host; `--noisy` takes it \
              nevertheless",
-            boot.engine.escape_debug()
+            printable(&boot.engine)
         )));
     }
-    if run.verdict().is_err() || run.cells.iter().any(|cell| cell.incomplete > 0) {
+    if let Some(gap) = run.gaps.first() {
+        let what = run.sentence(gap.part, &run.varying_options(), &gap.what);
+        return Err(refused(&format!("it is not whole: {what}")));
+    }
+    if let Some(index) = run.boots.iter().position(|boot| !boot.summary.is_whole()) {
+        let what = "frames are lost, damaged or came twice";
+        return Err(refused(&run.sentence(Part::Boot(index), &[], what)));
+    }
+    if run.verdict().is_err() {
         return Err(refused("not every trial of it went well"));
     }
     let here = fs::canonicalize(&run.path).ok();

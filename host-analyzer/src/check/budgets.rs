@@ -32,6 +32,9 @@ const KEYS: [&str; 10] = [
 const LIMITS: [&str; 6] =
     ["max-us", "max-cycles", "max-count", "max-ratio-to", "max-growth", "baseline"];
 
+/// The most that a figure may be above its baseline, in percent.
+const MOST_TOLERANCE: f64 = 1000.0;
+
 /// A file of budgets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budgets {
@@ -401,9 +404,10 @@ fn positive(document: &mut Document<'_>, key: &str, value: &Spanned<DeValue<'_>>
 fn percent(document: &mut Document<'_>, value: &Spanned<DeValue<'_>>) -> Option<f64> {
     let text = value.get_ref().as_str().and_then(|text| text.trim().strip_suffix('%'));
     let percent = text.and_then(|text| text.trim().parse::<f64>().ok());
-    let percent = percent.filter(|percent| percent.is_finite() && *percent >= 0.0);
+    let percent = percent.filter(|percent| (0.0..=MOST_TOLERANCE).contains(percent));
     if percent.is_none() {
-        document.unexpected("tolerance", value, "a share in percent, as \"0.5%\"");
+        let expected = format!("a share from 0% to {MOST_TOLERANCE}%, as \"0.5%\"");
+        document.unexpected("tolerance", value, &expected);
     }
     percent.map(|percent| percent / 100.0)
 }

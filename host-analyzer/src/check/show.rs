@@ -5,9 +5,9 @@ use crate::failure::Failure;
 use crate::markdown::{Room, plain};
 use crate::show::{Column, drawn};
 use crate::statistics::Interval;
-use crate::warnings::{counted, printable};
+use crate::terminal::printable;
+use crate::warnings::counted;
 use askama::Template;
-use miette::miette;
 use serde_json::{Value, json};
 
 /// Version of what [`json()`] returns.
@@ -191,7 +191,7 @@ struct Junit<'a> {
 
 /// The verdict as JUnit: a suite for the budgets' file, a case for each figure of each cell.
 ///
-/// Fails with [`Failure::Environment`] where the template does.
+/// Fails with [`Failure::Internal`] where the template does.
 pub fn junit(verdict: &Verdict) -> Result<String, Failure> {
     let report = Junit {
         name: printable(&verdict.file.display().to_string()),
@@ -200,12 +200,9 @@ pub fn junit(verdict: &Verdict) -> Result<String, Failure> {
         failures: verdict.count(Outcome::Broken),
         cases: &verdict.rows,
     };
-    report.render().map_err(|error| {
-        Failure::Environment(miette!(
-            help = "this is a fault of the analyzer; please tell its authors",
-            "the JUnit report can't be written: {error}"
-        ))
-    })
+    report
+        .render()
+        .map_err(|error| Failure::internal(&format!("the JUnit report can't be written: {error}")))
 }
 
 /// When the run began, without the zone, as JUnit wants it; a bare capture does not tell.

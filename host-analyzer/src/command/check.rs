@@ -1,6 +1,6 @@
 //! `check`: a run against its budgets, for pipelines.
 
-use super::{note, print};
+use super::{json_text, note, print};
 use crate::check::baseline::{self, Place};
 use crate::check::budgets::{Budgets, Limit};
 use crate::check::{self, check};
@@ -42,7 +42,7 @@ pub struct Check {
     /// Also print annotations for GitHub, and add to the file that GITHUB_STEP_SUMMARY names
     #[arg(long)]
     github: bool,
-    /// For `git bisect run`: exit with 125, which skips a revision, instead of 2 and 3
+    /// For `git bisect run`: exit with 125, which skips a revision, instead of 2, 3 and 70
     #[arg(long)]
     pub(super) bisect: bool,
     /// Before it is judged, make the run the baseline that the budgets name
@@ -89,7 +89,7 @@ impl Check {
         print(&match self.format {
             Format::Table => check::table(&verdict, self.all),
             Format::Markdown => check::markdown(&verdict),
-            Format::Json => format!("{:#}\n", check::json(&verdict)),
+            Format::Json => json_text(&check::json(&verdict)),
         })?;
         if self.github {
             print(&check::annotations(&verdict))?;

@@ -1,6 +1,6 @@
 //! `compare`: what changed from one run to another.
 
-use super::print;
+use super::{json_text, print};
 use crate::compare::{self, Settings, compare};
 use crate::failure::Failure;
 use crate::run::Run;
@@ -74,7 +74,7 @@ impl Compare {
         print(&match self.format {
             Format::Table => compare::table(&comparison, self.all),
             Format::Markdown => compare::markdown(&comparison),
-            Format::Json => format!("{:#}\n", compare::json(&comparison)),
+            Format::Json => json_text(&compare::json(&comparison)),
             Format::Html => compare::html(&comparison)?,
         })
     }

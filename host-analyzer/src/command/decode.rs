@@ -4,6 +4,7 @@ use super::{note, written};
 use crate::capture::{self, Summary};
 use crate::decode;
 use crate::failure::Failure;
+use crate::terminal::{json_printable, printable};
 use crate::warnings::counted;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
@@ -24,7 +25,7 @@ impl Decode {
         let mut output = BufWriter::new(io::stdout().lock());
         let mut result = Ok(());
         let summary = capture::read(&self.capture, |frame| {
-            result = writeln!(output, "{}", decode::json(frame));
+            result = writeln!(output, "{}", json_printable(&decode::json(frame).to_string()));
             if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         let reader_gone = result.is_err();
@@ -48,7 +49,7 @@ fn summarize(summary: &Summary) {
         counted(summary.console_bytes, "byte"),
     ));
     if let Some(error) = &summary.error {
-        note(&format!("the boot ended with an error: {}", error.escape_debug()));
+        note(&format!("the boot ended with an error: {}", printable(error)));
     }
     if summary.cut() {
         note("warning: the capture is cut: the boot's last frame is missing");

@@ -1,6 +1,6 @@
 //! `published`: a run against published figures.
 
-use super::{Format, print};
+use super::{Format, json_text, print};
 use crate::failure::Failure;
 use crate::published::{self, verdict::Verdict};
 use crate::run::Run;
@@ -36,7 +36,7 @@ impl Published {
         let verdict = Verdict::of(&run, &machines)?;
         print(&match self.format {
             Format::Table => show::published_table(&run, &verdict),
-            Format::Json => format!("{:#}\n", show::published_json(&run, &verdict)),
+            Format::Json => json_text(&show::published_json(&run, &verdict)),
         })?;
         verdict.result()?;
         run.verdict()

@@ -1,6 +1,6 @@
 //! `show`: a run as a table, as JSON, or as the e-mail's lines.
 
-use super::{Format, note, print};
+use super::{Format, json_text, note, print};
 use crate::failure::Failure;
 use crate::run::Run;
 use crate::show::{self, Unit};
@@ -44,7 +44,7 @@ impl Show {
         let text = match self.format {
             _ if self.cpu_lines => show::cpu_lines(&run)?,
             Format::Table => show::table(&run, self.unit),
-            Format::Json => format!("{:#}\n", show::json(&run)),
+            Format::Json => json_text(&show::json(&run)),
         };
         print(&text)?;
         if self.cpu_lines {

@@ -1,6 +1,6 @@
 //! `simulated`: a run against the simulator.
 
-use super::{Format, print};
+use super::{Format, json_text, print};
 use crate::failure::Failure;
 use crate::run::Run;
 use crate::{show, simulated};
@@ -38,7 +38,7 @@ impl Simulated {
         print(&match self.format {
             Format::Table if self.fit.is_some() => show::fitted_table(&run, &rows),
             Format::Table => show::simulated_table(&run, &rows),
-            Format::Json => format!("{:#}\n", show::simulated_json(&run, &rows)),
+            Format::Json => json_text(&show::simulated_json(&run, &rows)),
         })?;
         run.verdict()
     }

@@ -1,6 +1,6 @@
 //! `tsc-sync`: what the sync has found out about the clocks.
 
-use super::{Format, print};
+use super::{Format, json_text, print};
 use crate::failure::Failure;
 use crate::run::Run;
 use crate::show;
@@ -33,7 +33,7 @@ impl TscSync {
         let run = Run::open(&self.run)?;
         print(&match self.format {
             Format::Table => show::tsc_sync_table(&run, self.unit),
-            Format::Json => format!("{:#}\n", show::tsc_sync_json(&run)),
+            Format::Json => json_text(&show::tsc_sync_json(&run)),
         })?;
         run.verdict()
     }

@@ -8,10 +8,10 @@ use crate::measure::Measure;
 use crate::run::{Cell, Run};
 use crate::show::{Column, drawn};
 use crate::statistics::Interval;
+use crate::terminal::printable;
 use crate::unit::{Unit, readable};
-use crate::warnings::{counted, printable};
+use crate::warnings::{counted, list};
 use askama::Template;
-use miette::miette;
 use serde_json::{Value, json};
 
 /// Version of what [`json()`] returns.
@@ -220,16 +220,27 @@ fn alone(comparison: &Comparison<'_>) -> Vec<String> {
     ];
     let sentence = |(which, run, cells): &(&str, &Run, &Vec<&Cell>)| {
         let varying = run.varying_options();
-        let labels: Vec<String> =
-            cells.iter().map(|cell| printable(&cell.label(&varying))).collect();
+        let labels: Vec<String> = cells.iter().map(|cell| cell.label(&varying)).collect();
         (!labels.is_empty()).then(|| format!("only {which} has {}", labels.join("; ")))
     };
     sides.iter().filter_map(sentence).collect()
 }
 
-/// What the reader must know: the notes, and the cells without a partner.
+/// What the reader must know: which run is not whole, the notes, and the cells without a partner.
 fn remarks(comparison: &Comparison<'_>) -> Vec<String> {
-    comparison.notes.iter().cloned().chain(alone(comparison)).collect()
+    let notes = comparison.notes.iter().cloned();
+    not_whole(comparison).into_iter().chain(notes).chain(alone(comparison)).collect()
+}
+
+/// A sentence for each run that lacks something.
+fn not_whole(comparison: &Comparison<'_>) -> Vec<String> {
+    let sides = [("the base", comparison.base), ("the new run", comparison.new)];
+    let sentence = |(which, run): (&str, &Run)| {
+        let varying = run.varying_options();
+        let gaps = run.gaps.iter().map(|gap| run.sentence(gap.part, &varying, &gap.what));
+        (!run.gaps.is_empty()).then(|| format!("{which} is not whole: {}", list(gaps)))
+    };
+    sides.into_iter().filter_map(sentence).collect()
 }
 
 /// The runs' own warnings, each with whose it is.
@@ -379,7 +390,7 @@ struct Page {
 
 /// A comparison as one HTML file that needs no other.
 ///
-/// Fails with [`Failure::Environment`] where the template does.
+/// Fails with [`Failure::Internal`] where the template does.
 pub fn html(comparison: &Comparison<'_>) -> Result<String, Failure> {
     let (changed, others): (Vec<Row>, Vec<Row>) =
         rows(comparison).into_iter().partition(|row| row.verdict.is_change());
@@ -398,12 +409,8 @@ pub fn html(comparison: &Comparison<'_>) -> Result<String, Failure> {
         method: method(comparison),
         noisy: comparison.family > 0,
     };
-    page.render().map_err(|error| {
-        Failure::Environment(miette!(
-            help = "this is a fault of the analyzer; please tell its authors",
-            "the comparison can't be written: {error}"
-        ))
-    })
+    page.render()
+        .map_err(|error| Failure::internal(&format!("the comparison can't be written: {error}")))
 }
 
 /// A comparison as JSON, times in cycles.

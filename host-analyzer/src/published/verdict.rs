@@ -4,6 +4,7 @@
 use super::{Figure, Machine, Published};
 use crate::failure::Failure;
 use crate::run::{Cell, Run};
+use crate::terminal::printable;
 use crate::warnings::counted;
 use bringup::options::{Kick, Options, Step, Strategy, TscSync};
 use miette::miette;
@@ -180,7 +181,7 @@ fn none_covered(run: &Run, machines: &[Machine]) -> Failure {
     let mut has: Vec<String> = Vec::new();
     for cell in &run.cells {
         let profile = cell.profile.as_deref().map_or("no profile".to_owned(), |profile| {
-            format!("the profile `{}`", profile.escape_debug())
+            format!("the profile `{}`", printable(profile))
         });
         let told = format!("{profile} with {}", counted(cell.smp.into(), "CPU"));
         if !has.contains(&told) {

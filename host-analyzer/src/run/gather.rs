@@ -2,15 +2,17 @@
 
 use super::aps::parts;
 use super::follow::Follower;
-use super::{Boot, BootCell, Cell, LostAp, Machine, Overrun, Trial, UNKNOWN_ENGINE};
+use super::{Boot, BootCell, Cell, Kind, LostAp, Machine, Overrun, Trial, UNKNOWN_ENGINE};
 use crate::capture::{self, Summary};
 use crate::failure::Failure;
 use crate::manifest;
+use crate::terminal::printable;
 use crate::timeline::phases;
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
 use bringup::options::{Options, StampSet};
 use bringup::plan::Plan;
 use miette::{Report, miette};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -21,36 +23,64 @@ const LOGS_KEPT: usize = 100;
 #[derive(Default)]
 pub struct Gatherer {
     boots: Vec<Boot>,
-    cells: Vec<Cell>,
+    cells: Cells,
+}
+
+/// The cells so far, and where each is.
+#[derive(Default)]
+struct Cells {
+    all: Vec<Cell>,
+    places: HashMap<Kind, usize>,
 }
 
 impl Gatherer {
     /// Reads a capture; `told` is what the manifest says of it.
+    ///
+    /// Where it can't be read to its end, what came before is kept.
     pub fn read(&mut self, path: PathBuf, told: Option<&manifest::Boot>) -> Result<(), Failure> {
         let mut reader = Reader::new(self.boots.len(), told, &mut self.cells);
-        let summary = capture::read(&path, |frame| match reader.take(frame) {
+        let mut refused = None;
+        let read = capture::read(&path, |frame| match reader.take(frame) {
             Ok(()) => ControlFlow::Continue(()),
             Err(report) => {
-                reader.refused = Some(report);
+                refused = Some(report);
                 ControlFlow::Break(())
             }
-        })?;
-        self.boots.push(reader.finish(path, summary)?);
-        Ok(())
+        });
+        let refused = refused.or_else(|| reader.smp().err());
+        let (summary, result) = match (read, refused) {
+            (Ok(summary), None) => (summary, Ok(())),
+            (Ok(summary), Some(report)) => (summary, Err(unusable(&path, report))),
+            (Err(failure), _) => (Summary::default(), Err(failure)),
+        };
+        let unreadable = result.as_ref().err().map(|failure| format!("{:#}", failure.report()));
+        self.boots.push(reader.finish(path, summary, unreadable));
+        result
+    }
+
+    /// True where no cell was begun, and no boot can be read.
+    pub fn has_nothing(&self) -> bool {
+        self.cells.all.is_empty() && self.boots.iter().all(|boot| boot.unreadable.is_some())
     }
 
     /// The boots as read; the cells by engine, then by CPU count, then as they came.
     pub fn finish(mut self) -> (Vec<Boot>, Vec<Cell>) {
-        let engines: Vec<String> = self.boots.iter().map(|boot| boot.engine.clone()).collect();
-        let place =
-            |cell: &Cell| (engines.iter().position(|engine| *engine == cell.engine), cell.smp);
-        let mut order: Vec<usize> = (0..self.cells.len()).collect();
-        order.sort_by_key(|index| place(&self.cells[*index]));
-        for cell in self.boots.iter_mut().flat_map(|boot| &mut boot.cells) {
-            cell.cell = cell.cell.and_then(|old| order.iter().position(|index| *index == old));
+        let mut engines: HashMap<String, usize> = HashMap::new();
+        for boot in &self.boots {
+            let next = engines.len();
+            engines.entry(boot.engine.clone()).or_insert(next);
         }
-        self.cells.sort_by_key(place);
-        (self.boots, self.cells)
+        let place = |cell: &Cell| (engines.get(&cell.engine).copied(), cell.smp);
+        let mut cells: Vec<(usize, Cell)> = self.cells.all.into_iter().enumerate().collect();
+        cells.sort_by_key(|(_, cell)| place(cell));
+        let mut now = vec![0; cells.len()];
+        for (new, (old, _)) in cells.iter().enumerate() {
+            now[*old] = new;
+        }
+        for cell in self.boots.iter_mut().flat_map(|boot| &mut boot.cells) {
+            cell.cell = cell.cell.map(|old| now[old]);
+        }
+        (self.boots, cells.into_iter().map(|(_, cell)| cell).collect())
     }
 }
 
@@ -58,7 +88,9 @@ impl Gatherer {
 struct Reader<'a> {
     boot: u32,
     told: Option<&'a manifest::Boot>,
-    cells: &'a mut Vec<Cell>,
+    /// The cells of its command line, once one of them was needed.
+    planned: Option<Vec<Options>>,
+    cells: &'a mut Cells,
     machine: Option<Machine>,
     /// From the `Cpu` frames; those of a lost `Hello` come before any machine.
     cpus: Vec<bringup::frame::Cpu>,
@@ -68,14 +100,14 @@ struct Reader<'a> {
     follower: Follower,
     /// Lost APs since the last whole trial, each with its cell.
     lost: Vec<(usize, LostAp)>,
-    refused: Option<Report>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(boot: usize, told: Option<&'a manifest::Boot>, cells: &'a mut Vec<Cell>) -> Reader<'a> {
+    fn new(boot: usize, told: Option<&'a manifest::Boot>, cells: &'a mut Cells) -> Reader<'a> {
         Reader {
             boot: boot as u32,
             told,
+            planned: None,
             cells,
             machine: None,
             cpus: Vec::new(),
@@ -84,12 +116,11 @@ impl<'a> Reader<'a> {
             seen: Vec::new(),
             follower: Follower::default(),
             lost: Vec::new(),
-            refused: None,
         }
     }
 
-    fn engine(&self) -> &str {
-        self.told.map_or(UNKNOWN_ENGINE, |told| &told.engine)
+    fn engine(&self) -> String {
+        self.told.map_or(UNKNOWN_ENGINE, |told| &told.engine).to_owned()
     }
 
     fn take(&mut self, frame: &Frame<'_>) -> Result<(), Report> {
@@ -106,7 +137,7 @@ impl<'a> Reader<'a> {
             }
             Body::ApTimeline(timeline) => self.take_timeline(timeline),
             Body::Log(log) if self.logs.len() < LOGS_KEPT => {
-                self.logs.push(format!("{}: {}", log.cpu, log.text));
+                self.logs.push(format!("{}: {}", log.cpu, printable(log.text)));
             }
             Body::TrialEnd(_) => {
                 self.smp()?;
@@ -119,7 +150,7 @@ impl<'a> Reader<'a> {
             self.lost.clear();
             seen.whole += 1;
             if let Some(cell) = seen.cell {
-                self.cells[cell].add((self.boot, begin, &end), self.follower.timelines());
+                self.cells.all[cell].add((self.boot, begin, &end), self.follower.timelines());
             }
         }
         Ok(())
@@ -149,8 +180,9 @@ impl<'a> Reader<'a> {
                 miette!(
                     help = "read it with the analyzer of the version that the kernel was built \
                             from, or measure again",
-                    "cell {} has options that this version can't read: {error}",
-                    begin.cell
+                    "cell {} has options that this version can't read: {}",
+                    begin.cell,
+                    printable(&error.to_string())
                 )
             })?;
         }
@@ -176,10 +208,14 @@ impl<'a> Reader<'a> {
     /// What the command line says of a cell, where there is one.
     fn planned(&mut self, index: u16) -> Result<Option<Options>, Report> {
         let Some(told) = self.told else { return Ok(None) };
-        let smp = self.smp()?;
-        // A command line that this version can't read is no help; the trials are then not used.
-        let plan = Plan::parse(&told.command_line, usize::from(smp)).ok();
-        Ok(plan.and_then(|plan| plan.cells().nth(usize::from(index))))
+        let smp = usize::from(self.smp()?);
+        let planned = self.planned.get_or_insert_with(|| {
+            // A command line that this version can't read is no help; the trials are then not used.
+            let plan = Plan::parse(&told.command_line, smp).ok();
+            let indices = usize::from(u16::MAX) + 1;
+            plan.iter().flat_map(|plan| plan.cells().take(indices)).collect()
+        });
+        Ok(planned.get(usize::from(index)).cloned())
     }
 
     /// The cell with this boot's cell's profile and these options, new or of an earlier boot.
@@ -187,13 +223,11 @@ impl<'a> Reader<'a> {
         let smp = self.smp()?;
         let profiles = self.told.map_or(&[][..], |told| &told.profiles);
         let profile = profiles.get(usize::from(index)).cloned().flatten();
-        let engine = self.engine().to_owned();
-        let known = self.cells.iter().position(|cell| {
-            (&cell.engine, cell.smp, &cell.profile) == (&engine, smp, &profile)
-                && cell.options == options
-        });
-        let index = known.unwrap_or_else(|| {
-            self.cells.push(Cell {
+        let engine = self.engine();
+        let Cells { all, places } = &mut *self.cells;
+        let kind = (engine.clone(), smp, profile.clone(), options.to_string());
+        let index = *places.entry(kind).or_insert_with(|| {
+            all.push(Cell {
                 engine,
                 smp,
                 profile,
@@ -211,10 +245,10 @@ impl<'a> Reader<'a> {
                 double_starts: Default::default(),
                 overruns: Default::default(),
             });
-            self.cells.len() - 1
+            all.len() - 1
         });
         if let Some(machine) = &self.machine {
-            self.cells[index].frequencies.push(machine.tsc_khz);
+            all[index].frequencies.push(machine.tsc_khz);
         }
         Ok(index)
     }
@@ -223,7 +257,7 @@ impl<'a> Reader<'a> {
         // What became of an AP counts even if another frame of its trial is lost.
         if let Some(cell) = self.seen.last().and_then(|cell| cell.cell) {
             self.lost.extend(LostAp::of(timeline).map(|ap| (cell, ap)));
-            let cell = &mut self.cells[cell];
+            let cell = &mut self.cells.all[cell];
             if timeline.starts > 1 {
                 *cell.double_starts.entry(timeline.cpu).or_default() += 1;
             }
@@ -233,40 +267,37 @@ impl<'a> Reader<'a> {
     /// What was lost since the last whole trial was lost in trials of which a frame is missing.
     fn end_incomplete(&mut self) {
         for (cell, ap) in self.lost.drain(..) {
-            *self.cells[cell].losses.incomplete.entry(ap).or_default() += 1;
+            *self.cells.all[cell].losses.incomplete.entry(ap).or_default() += 1;
         }
     }
 
-    fn finish(mut self, path: PathBuf, summary: Summary) -> Result<Boot, Failure> {
+    fn finish(mut self, path: PathBuf, mut summary: Summary, unreadable: Option<String>) -> Boot {
         self.end_incomplete();
-        let refuse = |report: Report| refused(&path, report);
-        if let Some(report) = self.refused.take() {
-            return Err(refuse(report));
-        }
-        let smp = self.smp().map_err(refuse)?;
         for seen in &self.seen {
             if let Some(cell) = seen.cell {
-                let cell = &mut self.cells[cell];
+                let cell = &mut self.cells.all[cell];
                 let cold = u32::from(seen.index == 0);
                 let sent = cell.options.repetitions.saturating_add(cold);
                 cell.incomplete += u64::from(sent.saturating_sub(seen.whole));
             }
         }
         if let Some(machine) = &mut self.machine {
-            machine.cpus = self.cpus;
+            machine.cpus = std::mem::take(&mut self.cpus);
         }
-        Ok(Boot {
+        summary.error = summary.error.as_deref().map(printable);
+        Boot {
             capture: path,
-            engine: self.told.map_or(UNKNOWN_ENGINE, |told| &told.engine).to_owned(),
+            engine: self.engine(),
             exact: self.told.map(|told| told.exact),
             command_line: self.told.map(|told| told.command_line.clone()),
-            smp,
+            smp: self.smp.unwrap_or_default(),
             asked_smp: self.told.map(|told| told.smp),
             machine: self.machine,
             logs: self.logs,
+            unreadable,
             summary,
             cells: self.seen,
-        })
+        }
     }
 }
 
@@ -333,20 +364,21 @@ impl Cell {
 
 fn machine(hello: &Hello<'_>) -> Machine {
     Machine {
-        kernel: hello.kernel.to_owned(),
-        build: hello.build.to_owned(),
+        kernel: printable(hello.kernel),
+        build: printable(hello.build),
         tsc_khz: hello.tsc_khz,
         tsc_source: hello.tsc_source,
         tsc_spread_khz: hello.tsc_spread_khz,
         tsc_invariant: hello.tsc_invariant,
-        vendor: hello.vendor.to_owned(),
-        model: hello.model.to_owned(),
-        hypervisor: hello.hypervisor.to_owned(),
+        vendor: printable(hello.vendor),
+        model: printable(hello.model),
+        hypervisor: printable(hello.hypervisor),
         apic_mode: hello.apic_mode,
         cpus: Vec::new(),
     }
 }
 
-fn refused(path: &Path, report: Report) -> Failure {
-    Failure::Request(report.wrap_err(format!("the capture {} can't be used", path.display())))
+fn unusable(path: &Path, report: Report) -> Failure {
+    let path = printable(&path.display().to_string());
+    Failure::Request(report.wrap_err(format!("the capture {path} can't be used")))
 }

@@ -7,6 +7,7 @@ use super::{Boot, Cell, FullTrial, Run, Trial};
 use crate::capture;
 use crate::failure::Failure;
 use bringup::frame::{ApTimeline, TrialBegin, TrialEnd};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// A trial that arrived whole, as it comes by.
@@ -84,12 +85,14 @@ impl Run {
         let boot = &self.boots[boot_index];
         let mut follower = Follower::default();
         let mut flow = ControlFlow::Continue(());
-        capture::read(&boot.capture, |frame| {
+        // Of each index the first, as for the trials of the first pass.
+        let known = boot.cells.iter().rev().filter_map(|known| Some((known.index, known.cell?)));
+        let known: HashMap<u16, usize> = known.collect();
+        let read = capture::read(&boot.capture, |frame| {
             let Some((begin, end)) = follower.take(frame, boot.smp) else {
                 return ControlFlow::Continue(());
             };
-            let known = boot.cells.iter().find(|known| known.index == begin.cell);
-            if let Some(cell_index) = known.and_then(|known| known.cell) {
+            if let Some(&cell_index) = known.get(&begin.cell) {
                 flow = each(&WholeTrial {
                     boot_index,
                     boot,
@@ -101,7 +104,12 @@ impl Run {
                 });
             }
             flow
-        })?;
+        });
+        match read {
+            // Its end could not be read in the first pass either.
+            Err(_) if boot.unreadable.is_some() => {}
+            read => _ = read?,
+        }
         Ok(flow)
     }
 }

@@ -4,6 +4,7 @@ use super::table::{Column, drawn};
 use crate::published::verdict::{Beyond, Row, Verdict};
 use crate::published::{Machine, Published};
 use crate::run::{Cell, PROFILE, Run};
+use crate::terminal::printable;
 use crate::unit::{Unit, readable};
 use bringup::options::Strategy;
 use serde_json::{Value, json};
@@ -104,7 +105,7 @@ fn sentence(run: &Run, beyond: &Beyond<'_>) -> String {
 fn label(run: &Run, cell: &Cell) -> String {
     let varying: Vec<&str> =
         run.varying_options().into_iter().filter(|key| *key != PROFILE).collect();
-    format!("{}, {}", cell.option(PROFILE), cell.label(&varying))
+    format!("{}, {}", printable(&cell.option(PROFILE)), cell.label(&varying))
 }
 
 /// The same as JSON: `{"schema": 1, "met": …, "figures": [...], "beyond": [...], "warnings": [...]}`,

@@ -1,6 +1,7 @@
 //! The table: a row for each cell, the warnings below.
 
 use crate::run::{Cell, Run};
+use crate::terminal::printable;
 use crate::unit::{Scale, Unit};
 use bringup::phase::Phase;
 use comfy_table::{Cell as Field, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -35,7 +36,7 @@ pub fn table(run: &Run, unit: Unit) -> String {
     text
 }
 
-/// Columns as a table of so many rows. Ends with a newline.
+/// Columns as a table of so many rows. Ends with a newline. Texts of others are made [`printable`].
 pub(crate) fn drawn(columns: &[Column], rows: usize) -> String {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
@@ -44,7 +45,7 @@ pub(crate) fn drawn(columns: &[Column], rows: usize) -> String {
     table.set_content_arrangement(ContentArrangement::Disabled);
     let align = |text: &String, number| {
         let side = if number { CellAlignment::Right } else { CellAlignment::Left };
-        Field::new(text).set_alignment(side)
+        Field::new(printable(text)).set_alignment(side)
     };
     table.set_header(columns.iter().map(|column| align(&column.header, column.number)));
     for row in 0..rows {

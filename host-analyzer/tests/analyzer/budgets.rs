@@ -361,6 +361,10 @@ fn every_mistake_of_a_budgets_file_is_told_with_line_column_and_key() {
         ),
         ("[[budget]]\nfigure = \"total\"\nbaseline = \"x\"\ntolerance = 0.5", "as \"0.5%\""),
         (
+            "[[budget]]\nfigure = \"total\"\nbaseline = \"x\"\ntolerance = \"99999999999999999999%\"",
+            "a share from 0% to 1000%",
+        ),
+        (
             "[[budget]]\nfigure = \"total\"\nmax-ratio-to = { ratio = 1 }",
             "in what the other cell differs",
         ),

@@ -1,0 +1,159 @@
+//! What a run set out to measure and does not hold: the one place that decides whether it is whole.
+
+use super::{Boot, BootCell, Cell, Run};
+use crate::manifest::Ended;
+use crate::warnings::counted;
+use bringup::options::Options;
+use bringup::plan::Plan;
+use std::collections::BTreeMap;
+
+/// Something that a run lacks, or has otherwise than it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What of the run it concerns.
+    pub part: Part,
+    /// What is missing or different, in a sentence.
+    pub what: String,
+}
+
+/// A part of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Run,
+    /// A boot: an index of [`Run::boots`].
+    Boot(usize),
+    /// A cell: an index of [`Run::cells`].
+    Cell(usize),
+}
+
+impl Part {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Part::Run => "run",
+            Part::Boot(_) => "boot",
+            Part::Cell(_) => "cell",
+        }
+    }
+}
+
+/// Every gap: those of the run, of its boots, of its cells.
+///
+/// A bare capture is held against itself alone: nobody says what it was to hold.
+pub(super) fn of(run: &Run) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut found = |part: Part, what: String| gaps.push(Gap { part, what });
+    of_run(run, &mut |what| found(Part::Run, what));
+    for (index, boot) in run.boots.iter().enumerate() {
+        of_boot(run, boot, &mut |what| found(Part::Boot(index), what));
+    }
+    for (index, cell) in run.cells.iter().enumerate() {
+        of_cell(cell, &mut |what| found(Part::Cell(index), what));
+    }
+    gaps
+}
+
+fn of_run(run: &Run, found: &mut dyn FnMut(String)) {
+    let Some(manifest) = &run.manifest else { return };
+    match manifest.ended {
+        Ended::Complete => {}
+        Ended::Interrupted => found("it was interrupted, so boots are missing".to_owned()),
+        Ended::Failed => found("it failed before its end, so boots may be missing".to_owned()),
+    }
+    if manifest.boots.is_empty() {
+        found("its run.json lists no boot, so there is nothing to show".to_owned());
+    }
+}
+
+fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
+    let summary = &boot.summary;
+    if let Some(why) = &boot.unreadable {
+        found(why.clone());
+    } else if let Some(error) = &summary.error {
+        found(format!("the boot ended with an error: {error}"));
+    } else if summary.cut() {
+        found("the capture is cut: the boot's last frame is missing".to_owned());
+    }
+    if summary.restarted {
+        found("the machine restarted by itself; what it sent then is not used".to_owned());
+    }
+    if let Some(asked) = boot.asked_smp.filter(|asked| *asked != boot.smp) {
+        let asked = counted(asked.into(), "CPU");
+        found(format!("the engine was asked for {asked}, the kernel found {}", boot.smp));
+    }
+    for cell in boot.cells.iter().filter(|cell| cell.cell.is_none()) {
+        let count = counted(u64::from(cell.whole), "trial");
+        found(format!("cell {}: its options are lost, {count} not used", cell.index));
+    }
+    // Of what can't be read no cell is expected.
+    let Some(line) = boot.command_line.as_ref().filter(|_| boot.unreadable.is_none()) else {
+        return;
+    };
+    match Plan::parse(line, usize::from(boot.smp)) {
+        Ok(plan) => of_plan(run, boot, &plan, found),
+        Err(error) => found(format!(
+            "the command line in run.json can't be used, so nobody knows whether this is all that \
+             it asked for: {error}"
+        )),
+    }
+}
+
+/// Holds the cells of a boot against those that its command line asks for.
+fn of_plan(run: &Run, boot: &Boot, plan: &Plan<'_>, found: &mut dyn FnMut(String)) {
+    let mut came: BTreeMap<usize, Vec<&BootCell>> = BTreeMap::new();
+    for cell in &boot.cells {
+        came.entry(usize::from(cell.index)).or_default().push(cell);
+    }
+    let (mut planned, mut missing, mut other) = (0, 0, 0);
+    let mut first_other = None;
+    for (index, asked) in plan.cells().enumerate() {
+        planned += 1;
+        let Some(cells) = came.remove(&index) else {
+            missing += 1;
+            continue;
+        };
+        let had = cells.iter().filter_map(|cell| Some(&run.cells[cell.cell?].options));
+        if let Some(had) = had.into_iter().find(|had| **had != asked) {
+            other += 1;
+            first_other.get_or_insert_with(|| (index, differences(had, &asked)));
+        }
+    }
+    let of = counted(planned, "cell");
+    if missing > 0 {
+        found(format!("nothing came of {missing} of its {of}"));
+    }
+    if let Some((first, what)) = first_other {
+        found(format!(
+            "{other} of its {of} ran with other options than the command line in run.json asks for: \
+             cell {first} with {what}"
+        ));
+    }
+    if let Some(first) = came.keys().next() {
+        found(format!(
+            "it has {} that the command line in run.json does not ask for: the first is cell {first}",
+            counted(came.len() as u64, "cell"),
+        ));
+    }
+}
+
+/// As `strategy=serial instead of full-parallel, …`.
+fn differences(had: &Options, asked: &Options) -> String {
+    let value = |options: &Options, key: &str| {
+        let mut value = String::new();
+        // Writing to a String can't fail.
+        let _ = options.write_value(key, &mut value);
+        value
+    };
+    let pairs = Options::KEYS.iter().map(|key| (key, value(had, key), value(asked, key)));
+    let differing = pairs
+        .filter(|(_, had, asked)| had != asked)
+        .map(|(key, had, asked)| format!("{key}={had} instead of {asked}"));
+    differing.collect::<Vec<_>>().join(", ")
+}
+
+fn of_cell(cell: &Cell, found: &mut dyn FnMut(String)) {
+    if cell.incomplete > 0 {
+        found(format!("{} incomplete and not used", counted(cell.incomplete, "trial")));
+    }
+}

@@ -143,7 +143,7 @@ pub fn phase_bars(bars: &[Bar], unit: &str) -> Drawing {
 }
 
 /// One row for each AP, the first at the top.
-pub fn timeline(rows: &[Row], unit: &str) -> Drawing {
+pub fn timeline(rows: &[&Row], unit: &str) -> Drawing {
     let mut plot = bar_plot(0.8);
     let mut tips = Vec::new();
     let (mut ends, mut ends_tips) = (Vec::new(), Vec::new());

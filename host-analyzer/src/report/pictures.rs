@@ -27,6 +27,10 @@ const MANY_LINES: usize = 8;
 /// drawing takes some 20 ms each.
 pub const MANY_FIGURES: usize = 150;
 
+/// A timeline has no more rows than this, as many as the largest machine of an engine has CPUs: of more APs some
+/// are left out, evenly. A picture's memory is that of its rows, each hundreds of times an AP's in a capture.
+const MOST_ROWS: usize = 4096;
+
 /// A file's name has no more than so many characters of its group's name.
 const LONGEST_NAME: usize = 100;
 
@@ -271,8 +275,10 @@ fn trial_timeline(
     let (unit, behind) = (scale.name(), group.behind());
     let strategy = cell.options.strategy.name();
     let title = format!("{strategy} with {} CPUs, AP by AP{behind}", cell.smp);
+    let every = rows.len().div_ceil(MOST_ROWS);
+    let which = if every == 1 { "each AP".to_owned() } else { format!("one of {every} APs each") };
     let description = format!(
-        "A row for each AP of the median trial, which took {} {unit}: its six phases as coloured \
+        "A row for {which} of the median trial, which took {} {unit}: its six phases as coloured \
          pieces from left to right, waiting in grey.{}",
         scale.text(trial.total, khz),
         match rows.iter().any(|row| row.end.is_some()) {
@@ -298,7 +304,8 @@ fn trial_timeline(
             })
             .collect(),
     };
-    let drawing = figure::timeline(&rows, unit);
+    let drawn: Vec<&Row> = rows.iter().step_by(every).collect();
+    let drawing = figure::timeline(&drawn, unit);
     let file = group.file(&format!("timeline-{strategy}"));
     let figure = Figure::new(Kind::Timeline, file, title, description, drawing);
     Some(Figure { numbers: Some(numbers), ..figure })

@@ -31,7 +31,7 @@ pub(crate) fn json_printable(json: &str) -> String {
 pub(crate) fn printable_but_laid_out(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(|c| steers(c)) {
+    while let Some(at) = rest.find(steers) {
         let (before, from) = rest.split_at(at);
         let kept = if from.starts_with('\n') { 1 } else { colour(from) };
         let taken = kept.max(from.chars().next().map_or(0, char::len_utf8));

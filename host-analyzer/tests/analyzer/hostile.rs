@@ -134,12 +134,14 @@ fn every_command(run: &Run, budgets: &Budgets) {
         compare::json(&comparison);
         compare::html(&comparison).unwrap();
     }
-    let verdict = check(run, budgets).unwrap();
-    check::table(&verdict, true);
-    check::markdown(&verdict);
-    check::json(&verdict);
-    check::junit(&verdict).unwrap();
-    check::annotations(&verdict);
+    // Without a clock's frequency there is no µs to judge.
+    if let Ok(verdict) = check(run, budgets) {
+        check::table(&verdict, true);
+        check::markdown(&verdict);
+        check::json(&verdict);
+        check::junit(&verdict).unwrap();
+        check::annotations(&verdict);
+    }
     let _ = published::verdict::Verdict::of(run, &published::read(None).unwrap());
 }
 
@@ -159,8 +161,8 @@ fn the_largest_numbers_in_every_frame_make_no_command_panic() {
     .unwrap();
     let budgets = Budgets::read(&folder.join("budgets.toml")).unwrap();
     let mut random = Rng::with_seed(11);
-    for round in 0..60 {
-        let boots = (0..1 + round % 7).map(|number| {
+    for round in 0..6 {
+        let boots = (0..[1, 2, 6][round % 3]).map(|number| {
             let name = format!("captures/{number}.bin");
             let path = folder.join(&name);
             fs::write(&path, extreme(&mut random)).unwrap();
@@ -177,7 +179,7 @@ fn the_largest_numbers_in_every_frame_make_no_command_panic() {
         write_manifest(&folder, &manifest(boots));
         let run = Run::open(&folder).unwrap();
         every_command(&run, &budgets);
-        if round % 20 == 0 {
+        if round == 2 {
             report::write(&run, &folder.join("report")).unwrap();
         }
     }
@@ -272,7 +274,7 @@ fn a_manifest_that_is_no_text_and_a_folder_of_budgets_are_requests_gone_wrong() 
         text
     };
     let text = said(&["check", "--budgets", ".", "."]);
-    assert!(text.contains("is a folder, not a file of budgets"), "{text}");
+    assert!(text.contains("is a folder, expected a file of budgets"), "{text}");
     fs::write(folder.join("run.json"), b"{\"schema\": 1, \"scenario\": \"\xff\"}").unwrap();
     let text = said(&["show", "."]);
     assert!(text.contains("run.json can't be used: it is not UTF-8"), "{text}");

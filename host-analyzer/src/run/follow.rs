@@ -25,7 +25,9 @@ impl Follower {
         match &frame.body {
             Body::TrialEnd(end) => {
                 self.timelines.sort_by_key(|timeline| timeline.cpu);
-                (self.timelines.len() + 1 == usize::from(smp.max(1))).then_some((begin, *end))
+                // Each AP once, and no other CPU.
+                let cpus = self.timelines.iter().map(|timeline| timeline.cpu.0);
+                cpus.eq(1..smp.max(1)).then_some((begin, *end))
             }
             body => {
                 if let Body::ApTimeline(timeline) = body {

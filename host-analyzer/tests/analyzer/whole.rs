@@ -1,6 +1,8 @@
 //! A run that lacks something passes no budget, becomes no baseline, and says what it lacks.
 
+use crate::runs::changed;
 use crate::simulated::{capture, folder, frames, run_folder, write_manifest};
+use bringup::CpuIndex;
 use bringup::frame::{Body, Frame};
 use bringup::wire;
 use host_analyzer::check::baseline::acceptable;
@@ -139,6 +141,23 @@ fn a_capture_of_another_boot_is_told_by_its_options_and_its_cpus() {
     assert!(warned.contains(told), "{warned}");
 }
 
+/// As many timelines as there are APs are not yet one of each.
+#[test]
+fn a_trial_with_one_ap_twice_and_another_never_is_not_whole() {
+    let (_keep, folder, _) = whole_run();
+    for cpu in [1, 700, u16::MAX] {
+        let bytes = changed(LINE, 3, |body| {
+            if let Body::ApTimeline(timeline) = body
+                && timeline.cpu == CpuIndex(2)
+            {
+                timeline.cpu = CpuIndex(cpu);
+            }
+        });
+        fs::write(folder.join(CUT), bytes).unwrap();
+        assert!(lacks(&folder).contains("3 CPUs, serial: 3 trials incomplete"), "{cpu}");
+    }
+}
+
 #[test]
 fn an_edited_command_line_does_not_fit_the_capture() {
     let (_keep, folder, manifest) = whole_run();
@@ -148,7 +167,7 @@ fn an_edited_command_line_does_not_fit_the_capture() {
         (&LINE.replace("repetitions=2", "repetitions=3"), "repetitions=2 instead of 3"),
         (&LINE.replace("cost-wake=9us", "cost-wake=8us"), "cost-wake=9us instead of 8us"),
         (&format!("{LINE} cell"), "nothing came of 1 of its 3 cells"),
-        (&"cell ".repeat(70), "nothing came of 68 of its 70 cells"),
+        (&"cell ".repeat(70_000), "nothing came of 69998 of its 70000 cells"),
     ] {
         let mut edited = manifest.clone();
         edited.boots[0].command_line = line.to_owned();

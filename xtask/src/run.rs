@@ -100,6 +100,7 @@ fn given_up(failure: Failure, runs: &mut [Unfinished<'_>]) -> Failure {
         Failure::Request(_) => Failure::Request(report),
         Failure::Verdict(_) => Failure::Verdict(report),
         Failure::Environment(_) => Failure::Environment(report),
+        Failure::Internal(_) => Failure::Internal(report),
     }
 }
 

@@ -22,7 +22,7 @@ const BOOTS: usize = 4;
 /// `at` on its script does something else instead.
 fn prepared(at: usize, instead: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    recorded(folder.path(), &[2]);
+    recorded(folder.path(), &[2], "1ms");
     scenario(
         &folder,
         "engines = \"replay\"\ncpus = 2\nboots = 4\n[engine.replay]\n\

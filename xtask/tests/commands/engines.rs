@@ -1,6 +1,9 @@
 //! Engines of a scenario's own, without QEMU: a script that feeds what the simulator has made.
 
 use super::{command, ends_with, entries, program, scenario, xtask};
+use bringup::frame::Body;
+use bringup::options::Options;
+use bringup::wire;
 use host_analyzer::manifest::Manifest;
 use host_analyzer::run::Run;
 use host_analyzer::{check, compare};
@@ -9,28 +12,28 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use xtask::boot::{Order, boot};
-use xtask::engine::Sim;
 
-/// The capture that the simulator makes of `SMALL`'s cells with so many CPUs, as `4.bin`.
-pub fn recorded(folder: &Path, cpus: &[u16]) {
-    fs::create_dir_all(folder.join("captures")).unwrap();
+/// What the scenario of [`replaying`] asks for.
+const ASKED: &str = "strategy=serial repetitions=3 cost-callin=1ms";
+
+/// The captures that the simulator makes with so many CPUs and one cost of callin, as `4.bin`. They tell the
+/// options that are asked for, as a machine does whose callin is slower than that.
+pub fn recorded(folder: &Path, cpus: &[u16], callin: &str) {
+    let mut asked = Options::default();
+    ASKED.split(' ').for_each(|word| asked.set_word(word).unwrap());
+    let asked = asked.to_string();
     for smp in cpus {
-        let outcome = boot(
-            &Order {
-                engine: &Sim,
-                kernel: None,
-                smp: *smp,
-                number: 1,
-                command_line: "tsc-trust=engine strategy=serial repetitions=3 cost-callin=1ms",
-                profiles: &[],
-                folder,
-                limit: Duration::from_secs(60),
-            },
-            |_| (),
-        );
-        let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
-        fs::rename(folder.join(outcome.record.capture), folder.join(format!("{smp}.bin"))).unwrap();
+        let mut bytes = Vec::new();
+        let words = format!("{ASKED} cost-callin={callin}");
+        bringup::sim::boot(&words, (*smp).into(), 1_000_000, |frame| {
+            let mut frame = frame.clone();
+            if let Body::CellBegin(begin) = &mut frame.body {
+                begin.options = &asked;
+            }
+            bytes.extend_from_slice(wire::encode(&frame, &mut [0; wire::MAX_FRAME]).unwrap());
+        })
+        .unwrap();
+        fs::write(folder.join(format!("{smp}.bin")), bytes).unwrap();
     }
 }
 
@@ -51,7 +54,7 @@ pub fn manifest(run: &Path) -> Manifest {
 #[test]
 fn a_script_is_an_engine_like_those_built_in_and_their_boots_take_turns() {
     let folder = tempfile::tempdir().unwrap();
-    recorded(folder.path(), &[2, 4]);
+    recorded(folder.path(), &[2, 4], "1ms");
     program(folder.path(), "replay", "echo $# words >&2; cp $1 \"$2\"; exit 7");
     program(folder.path(), "version", "echo; echo replay 3; echo more");
     let more = "exact = true\nsuccess-status = [0, 7]\nown-words = \"wait=halt\"\nversion-command = [\"./version\"]";
@@ -90,7 +93,7 @@ fn a_script_is_an_engine_like_those_built_in_and_their_boots_take_turns() {
 #[test]
 fn runs_of_an_engine_of_ones_own_are_compared_and_checked_like_others() {
     let folder = tempfile::tempdir().unwrap();
-    recorded(folder.path(), &[2, 4]);
+    recorded(folder.path(), &[2, 4], "1ms");
     program(folder.path(), "replay", "cp $1 \"$2\"");
     replaying(&folder, "exact = true");
     let ran = |results: &str| {
@@ -111,10 +114,7 @@ fn runs_of_an_engine_of_ones_own_are_compared_and_checked_like_others() {
     assert_eq!(verdict.rows.len(), 1);
     verdict.result().unwrap();
     // One percent more in one step.
-    let slower = "run --engine sim --smp 4 --results @/slower strategy=serial repetitions=3 cost-callin=1010us";
-    ends_with(&xtask(folder.path(), slower), 0);
-    let capture = folder.path().join("slower/latest/captures/sim-4-1.bin");
-    fs::copy(capture, folder.path().join("4.bin")).unwrap();
+    recorded(folder.path(), &[4], "1010us");
     let new = ran("new");
     let found = compare::compare(&base, &new, Default::default()).unwrap();
     let callin = found.figures().filter(|(_, figure)| figure.measure.name() == "callin");
@@ -132,7 +132,7 @@ fn runs_of_an_engine_of_ones_own_are_compared_and_checked_like_others() {
 #[test]
 fn a_command_that_fails_is_told_with_its_status_and_its_own_words() {
     let folder = tempfile::tempdir().unwrap();
-    recorded(folder.path(), &[2, 4]);
+    recorded(folder.path(), &[2, 4], "1ms");
     for (case, (script, more, told)) in [
         ("cp $1 $2; exit 33", "", "said goodbye, but its engine did not end well"),
         ("cp $1 $2; exit 33", "", "exit status 33, expected 0"),
@@ -192,7 +192,7 @@ fn an_engine_that_is_missing_is_told_before_anything_starts() {
 #[test]
 fn a_command_that_stays_is_ended_when_the_kernel_has_said_goodbye() {
     let folder = tempfile::tempdir().unwrap();
-    recorded(folder.path(), &[2, 4]);
+    recorded(folder.path(), &[2, 4], "1ms");
     program(folder.path(), "replay", "cp $1 $2; sleep 60");
     replaying(&folder, "endless = true");
     ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 0);
@@ -205,7 +205,7 @@ fn a_command_that_stays_is_ended_when_the_kernel_has_said_goodbye() {
 #[test]
 fn what_a_command_leaves_running_ends_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    recorded(folder.path(), &[2, 4]);
+    recorded(folder.path(), &[2, 4], "1ms");
     program(folder.path(), "replay", "sleep 60 & echo $! >> left; cp $1 $2");
     replaying(&folder, "");
     ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 0);

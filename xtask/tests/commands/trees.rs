@@ -83,7 +83,7 @@ fn a_copied_tree_builds_its_own_kernel() {
 fn a_kernel_that_is_built_during_a_run_does_not_get_into_it() {
     let ((_copy, copy), (keep, folder)) = (tree(), temporary(&env::temp_dir()));
     let kernels = copy.join("target/kernel");
-    recorded(&folder, &[2]);
+    recorded(&folder, &[2], "1ms");
     program(
         &folder,
         "replay",

@@ -20,7 +20,7 @@ use crate::pairing::is_cost;
 use crate::statistics::{Interval, Sample, Spread};
 use crate::terminal::printable;
 use crate::timeline::Disorder;
-use crate::warnings::{counted, times};
+use crate::warnings::times;
 use bringup::CpuIndex;
 use bringup::class::Class;
 use bringup::frame::OVERRUNS;
@@ -342,22 +342,23 @@ impl Run {
         format!("an AP did not come online {}", told.collect::<Vec<_>>().join(", "))
     }
 
-    /// `Ok` if every AP came online and no boot ended with an error, else the
+    /// `Ok` if every AP came online and the run holds all that it set out to measure, else the
     /// [`Failure::Verdict`] that a command ends with.
     pub fn verdict(&self) -> Result<(), Failure> {
-        let stopped = self.boots.iter().filter(|boot| boot.summary.error.is_some()).count();
-        let boots = counted(self.boots.len() as u64, "boot");
-        let what = match (self.lost_aps(), stopped) {
-            (0, 0) => return Ok(()),
-            (0, stopped) => format!("{stopped} of {boots} ended with an error"),
-            (_, 0) => self.lost_text(),
-            (_, stopped) => {
-                format!("{}, and {stopped} of {boots} ended with an error", self.lost_text())
-            }
+        let lost = (self.lost_aps() > 0).then(|| self.lost_text());
+        let gaps = match &self.gaps[..] {
+            [] => None,
+            [gap] => Some(gap.what.clone()),
+            [first, more @ ..] => Some(format!("{}; and {} more", first.what, more.len())),
         };
+        let what: Vec<String> = lost.into_iter().chain(gaps).collect();
+        if what.is_empty() {
+            return Ok(());
+        }
         Err(Failure::Verdict(miette!(
             help = "the warnings say which and how far they came",
-            "{what} in {}",
+            "{} in {}",
+            what.join("; "),
             self.path.display()
         )))
     }

@@ -217,8 +217,12 @@ fn a_cell_that_vanished_is_told_in_every_form_of_the_verdict() {
         command.current_dir(&folder).args(arguments).output().unwrap()
     };
     let code = |arguments: &[&str]| analyzer(arguments).status.code();
-    assert_eq!(code(&["show", "."]), Some(0));
-    assert_eq!(code(&["report", "."]), Some(0));
+    // They show what is left, and don't say that all is well.
+    for command in ["show", "report", "simulated"] {
+        let output = analyzer(&[command, "."]);
+        assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("the capture is cut"));
+    }
     assert!(fs::read_to_string(folder.join("report.html")).unwrap().contains(told));
     assert_eq!(code(&["check", ".", "--budgets", "budgets.toml"]), Some(1));
     let baseline = "[[budget]]\nfigure = \"total\"\nbaseline = \"kept\"\n";

@@ -11,7 +11,10 @@ use crate::{CpuIndex, Duration};
 /// The most steps that one limit holds.
 pub(super) const TOGETHER: usize = 4;
 
-/// Refuses costs with which an AP would certainly be lost.
+/// Refuses costs that are longer than the limit that they fall under.
+///
+/// An AP with such a cost is not lost for certain: a BSP that is busy with others looks at it late, and may find it
+/// there. Nobody should count on that.
 ///
 /// Nothing is refused that only a clock can tell: cycles against a time, where `clock-khz` names no clock.
 pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
@@ -35,7 +38,7 @@ pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
         let (kicks, gaps) = match options.kick {
             Kick::Broadcast => (Some(0), 1),
             Kick::Unicast => {
-                (all().skip(1).map(|cpu| options.most(Step::Kick, cpu)).sum(), cpus - 1)
+                (all().skip(1).map(|cpu| options.most(Step::Kick, cpu)).sum(), all().count())
             }
         };
         let limit = options.limit_and_gaps(gaps as u128);

@@ -22,7 +22,7 @@ pub enum Refusal {
         /// CPU count, the BSP counted.
         cpus: usize,
     },
-    /// An AP can't spend its costs within `limit`.
+    /// What an AP has to spend within `limit` is longer.
     Late {
         /// The steps that one limit holds.
         steps: &'static [Step],
@@ -33,7 +33,7 @@ pub enum Refusal {
         /// The limit.
         limit: Duration,
     },
-    /// APs that spend a cost one after the other can't all do so within `limit`.
+    /// What APs have to spend one after the other within `limit` is longer.
     Queue {
         /// The step with that cost.
         step: Step,
@@ -43,6 +43,9 @@ pub enum Refusal {
         limit: Duration,
     },
 }
+
+/// What a limit is, and what to do about it.
+const GIVEN_UP: &str = ", after which an AP may be given up; raise `limit`";
 
 /// The part of an option's value that names a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +130,8 @@ impl fmt::Display for Refusal {
                 let cpu = part.last();
                 write!(f, "`{part}`: there is no {cpu} on a machine of ")?;
                 match cpus {
+                    // Only a capture says so.
+                    0 => f.write_str("no CPU"),
                     1 => f.write_str("1 CPU, which is CPU 0"),
                     cpus => write!(f, "{cpus} CPUs (0 to {})", cpus - 1),
                 }
@@ -138,23 +143,16 @@ impl fmt::Display for Refusal {
                     write!(f, "`cost-{step}` of {cost}")?;
                 }
                 costs.try_for_each(|(step, cost)| write!(f, " and `cost-{step}` of {cost}"))?;
-                let (are, these) =
-                    if several { ("are together", "these costs") } else { ("is", "this cost") };
-                match cpu {
-                    Some(cpu) => {
-                        write!(f, " for {cpu} {are} longer than `limit={limit}`: it would be lost")?
-                    }
-                    None => write!(
-                        f,
-                        " {are} longer than `limit={limit}`: every AP with {these} would be lost"
-                    )?,
+                if let Some(cpu) = cpu {
+                    write!(f, " for {cpu}")?;
                 }
-                f.write_str("; raise `limit`")
+                let are = if several { "are together" } else { "is" };
+                write!(f, " {are} longer than `limit={limit}`{GIVEN_UP}")
             }
             Refusal::Queue { step, aps, limit } => write!(
                 f,
                 "`cost-{step}` is exclusive, and {aps} APs that spend it one after the other take \
-                 longer than `limit={limit}`: the last of them would be lost; raise `limit`"
+                 longer than `limit={limit}`{GIVEN_UP}"
             ),
         }
     }

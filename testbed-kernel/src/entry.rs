@@ -6,6 +6,9 @@ use core::panic::PanicInfo;
 use testbed_kernel::topology::IdLeaf;
 use testbed_kernel::{ap, apic, cpu, trampoline, traps};
 
+// Cargo does not know of the linker script by itself; so it links anew when the script changes.
+const _: &str = include_str!("../kernel.ld");
+
 global_asm!(
     include_str!("boot.s"),
     include_str!("trampoline.s"),

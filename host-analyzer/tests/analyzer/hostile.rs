@@ -1,5 +1,6 @@
 //! Captures and run folders that nobody means well with: the largest numbers, text that steers terminals.
 
+use crate::runs::changed;
 use crate::simulated::{boot, encoded, folder, manifest, run_folder, write_manifest};
 use bringup::frame::{
     ApEnd, ApTimeline, Body, CellBegin, Cpu, Error, Frame, Goodbye, Log, Sync, TrialBegin, TrialEnd,
@@ -182,6 +183,25 @@ fn the_largest_numbers_in_every_frame_make_no_command_panic() {
         if round == 2 {
             report::write(&run, &folder.join("report")).unwrap();
         }
+    }
+}
+
+/// A command line that asks for CPUs is held against it.
+#[test]
+fn a_kernel_that_found_no_cpu_makes_no_command_panic() {
+    let (_keep, folder) = folder();
+    let budget = "[[budget]]\nfigure = \"total\"\nmax-cycles = 5\n";
+    fs::write(folder.join("budgets.toml"), budget).unwrap();
+    let budgets = Budgets::read(&folder.join("budgets.toml")).unwrap();
+    for line in ["fault=never:1", "strategy=full-parallel cost-callin=1us,exclusive", ""] {
+        let bytes = changed(line, 3, |body| {
+            if let Body::Hello(hello) = body {
+                hello.cpus = 0;
+            }
+        });
+        fs::write(folder.join("0.bin"), bytes).unwrap();
+        write_manifest(&folder, &manifest(vec![boot("0.bin", line, 3)]));
+        every_command(&Run::open(&folder).unwrap(), &budgets);
     }
 }
 

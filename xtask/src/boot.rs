@@ -239,13 +239,11 @@ impl Tail {
             Ok((true, file)) => Ok(Some(file)),
             Ok((false, _)) => Err(self.irregular()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            // A link; a socket.
-            Err(error)
-                if [Errno::LOOP, Errno::NXIO].map(Some).contains(&Errno::from_io_error(&error)) =>
-            {
-                Err(self.irregular())
-            }
-            Err(error) => Err(self.unreadable(&error)),
+            Err(error) => match Errno::from_io_error(&error) {
+                // A link; a socket.
+                Some(Errno::LOOP | Errno::NXIO) => Err(self.irregular()),
+                _ => Err(self.unreadable(&error)),
+            },
         }
     }
 

@@ -11,13 +11,12 @@ mod show;
 mod simulated;
 mod tsc_sync;
 
-use crate::failure::{Failure, finish};
+use crate::failure::{Failure, caught, finish};
 use crate::terminal::json_printable;
 use clap::{Parser, Subcommand, ValueEnum};
 use miette::miette;
 use serde_json::Value;
 use std::io::{self, ErrorKind, Write};
-use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 /// Tells what a run has measured.
@@ -76,9 +75,7 @@ pub fn main() -> ExitCode {
         }
     };
     let bisect = matches!(&arguments.command, Command::Check(check) if check.bisect);
-    // The panic's own message is on standard error by then.
-    let result = panic::catch_unwind(AssertUnwindSafe(|| run(arguments.command)))
-        .unwrap_or_else(|_| Err(Failure::internal("the analyzer has panicked")));
+    let result = caught(|| run(arguments.command));
     let skip = matches!(&result, Err(failure) if !matches!(failure, Failure::Verdict(_)));
     let code = finish(result);
     if bisect && skip { ExitCode::from(SKIP) } else { code }

@@ -3,6 +3,7 @@
 use crate::terminal::printable_but_laid_out;
 use miette::{Report, miette};
 use std::io::Write;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 /// Why a command did not end with 0. The report is what the user reads: what, where, what was
@@ -56,6 +57,12 @@ impl Failure {
             | Failure::Internal(report) => report,
         }
     }
+}
+
+/// Runs a program; a panic is a failure as well, whose own message is on standard error by then.
+pub fn caught(program: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    panic::catch_unwind(AssertUnwindSafe(program))
+        .unwrap_or_else(|_| Err(Failure::internal("the program has panicked")))
 }
 
 /// Ends a command: prints the report, if there is one, to standard error.

@@ -1,7 +1,8 @@
 //! The command line `cargo xtask`.
 
+use host_analyzer::failure::{caught, finish};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    host_analyzer::failure::finish(xtask::command::main())
+    finish(caught(xtask::command::main))
 }

@@ -607,6 +607,13 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
             path.display()
         ))
     };
+    let irregular = |path: &Path| {
+        // A pipe would be waited for, a device has no end.
+        fs::metadata(path).is_ok_and(|about| !about.is_file())
+    };
+    if irregular(&path) {
+        return Err(unusable("it is no regular file".to_owned()));
+    }
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Failure::Request(miette!(
             help = "every run folder has one (`cargo xtask matrix` makes runs); of one that has \
@@ -615,7 +622,6 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
             folder.display()
         )),
         ErrorKind::InvalidData => unusable("it is not UTF-8".to_owned()),
-        ErrorKind::IsADirectory => unusable("it is a folder".to_owned()),
         _ => Failure::Environment(miette!(
             help = "look at its permissions",
             "can't read {}: {error}",
@@ -643,8 +649,7 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
         if !lies_inside(folder, capture) {
             return Err(unusable(format!("the capture `{name}` is outside the run's folder")));
         }
-        // A pipe would be waited for, a device has no end.
-        if fs::metadata(folder.join(capture)).is_ok_and(|about| !about.is_file()) {
+        if irregular(&folder.join(capture)) {
             return Err(unusable(format!("the capture `{name}` is no regular file")));
         }
     }

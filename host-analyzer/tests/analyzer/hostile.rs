@@ -301,5 +301,9 @@ fn a_manifest_that_is_no_text_and_a_folder_of_budgets_are_requests_gone_wrong() 
     fs::remove_file(folder.join("run.json")).unwrap();
     fs::create_dir(folder.join("run.json")).unwrap();
     let text = said(&["show", "."]);
-    assert!(text.contains("run.json can't be used: it is a folder"), "{text}");
+    assert!(text.contains("run.json can't be used: it is no regular file"), "{text}");
+    fs::remove_dir(folder.join("run.json")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.join("run.json")).status().unwrap().success());
+    let text = said(&["show", "."]);
+    assert!(text.contains("run.json can't be used: it is no regular file"), "{text}");
 }

@@ -2,6 +2,7 @@
 //! that says so.
 
 use crate::host::folder_name;
+use crate::interrupt;
 use crate::progress::tell;
 use host_analyzer::failure::Failure;
 use host_analyzer::file::{NewFolder, write_whole};
@@ -10,15 +11,18 @@ use host_analyzer::run::read_manifest;
 use jiff::Timestamp;
 use miette::miette;
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the name of a run in the making begins with.
 const PARTIAL: &str = ".partial-";
+
+/// How long a run waits until another one of its scenario has begun, which takes a moment.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The name of the folder of a run that has ended.
 fn named(began: &str, ended: Ended) -> String {
@@ -52,8 +56,10 @@ impl RunFolder {
         let failed = |error: io::Error| unwritable(&scenario_folder, &error);
         fs::create_dir_all(&scenario_folder).map_err(failed)?;
         // A folder that is made and not yet locked looks like one that was left behind.
-        let _alone = locked(&scenario_folder, FlockOperation::LockExclusive);
-        name_those_left_behind(&scenario_folder);
+        let alone = alone(&scenario_folder)?;
+        if alone.is_some() {
+            name_those_left_behind(&scenario_folder);
+        }
         loop {
             let began = Timestamp::now();
             let name = folder_name(began);
@@ -66,7 +72,7 @@ impl RunFolder {
             match made {
                 Ok(folder) => {
                     fs::create_dir(folder.path().join("captures")).map_err(failed)?;
-                    let _lock = locked(folder.path(), FlockOperation::NonBlockingLockExclusive);
+                    let _lock = locked(folder.path());
                     let (results, scenario) = (results.to_owned(), scenario.to_owned());
                     return Ok(RunFolder { results, scenario, name, folder, began, _lock });
                 }
@@ -153,10 +159,27 @@ pub fn rename_in_commands(manifest: &mut Manifest, old: &Path, new: &Path) {
 /// A lock on a folder. It ends with this process, whichever way that ends.
 ///
 /// `None` where somebody else has it, and where the file system has no locks.
-fn locked(folder: &Path, how: FlockOperation) -> Option<File> {
+fn locked(folder: &Path) -> Option<File> {
     let file = File::open(folder).ok()?;
-    retry_on_intr(|| flock(&file, how)).ok()?;
+    retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)).ok()?;
     Some(file)
+}
+
+/// The lock of whoever begins a run of a scenario. `None` where somebody else has it for long, and where
+/// the file system has no locks. Fails where the user interrupts.
+fn alone(scenario_folder: &Path) -> Result<Option<File>, Failure> {
+    let Ok(file) = File::open(scenario_folder) else { return Ok(None) };
+    let began = Instant::now();
+    loop {
+        interrupt::check()?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if began.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(_) => return Ok(None),
+        }
+    }
 }
 
 /// Gives a name to each run whose process was killed, so that it can be seen, and says so.
@@ -167,7 +190,7 @@ fn name_those_left_behind(scenario_folder: &Path) {
         let Some(name) = name.strip_prefix(PARTIAL) else { continue };
         let kept = scenario_folder.join(named(name, Ended::Interrupted));
         // Whose process is at work is locked.
-        let Some(_lock) = locked(&partial, FlockOperation::NonBlockingLockExclusive) else {
+        let Some(_lock) = locked(&partial) else {
             continue;
         };
         if kept.exists() || fs::rename(&partial, &kept).is_err() {

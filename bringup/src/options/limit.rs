@@ -4,7 +4,7 @@
 //! compared its clock. What the AP spends by itself from one such moment to the next must be shorter.
 //! The BSP's own costs and the TSC windows end at these moments, so they don't count.
 
-use super::{Fault, Kick, Options, Refusal, SIPI_GAP, Step, Strategy, TscSync};
+use super::{Fault, Kick, MAX_EXCEPTIONS, Options, Refusal, SIPI_GAP, Step, Strategy, TscSync};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};
 
@@ -18,36 +18,69 @@ pub(super) const TOGETHER: usize = 4;
 ///
 /// Nothing is refused that only a clock can tell: cycles against a time, where `clock-khz` names no clock.
 pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
-    let all = || (1..cpus).filter_map(|cpu| u16::try_from(cpu).ok()).map(CpuIndex);
-    let started = || all().filter(|cpu| !options.faults.hit(Fault::Never, *cpu));
+    let all = alike(options, cpus);
+    let started = || all.iter().filter(|aps| !options.faults.hit(Fault::Never, aps.first));
     let stretches = stretches(options);
-    for cpu in started() {
+    for Alike { first, .. } in started() {
         for (index, steps) in stretches.iter().enumerate() {
-            let spent: u128 = steps.iter().map(|step| options.least(*step, cpu).1).sum();
+            let spent: u128 = steps.iter().map(|step| options.least(*step, *first).1).sum();
             let gaps = if index == 0 { 1 } else { 0 };
             if options.limit_and_gaps(gaps).is_some_and(|limit| spent > limit) {
-                return Err(late(options, steps, cpu));
+                return Err(late(options, steps, *first));
             }
         }
     }
     // Where APs run side by side, those that meet at an exclusive cost queue for it.
     let side_by_side = if options.strategy == Strategy::Serial { &[] } else { stretches[0] };
     for step in side_by_side.iter().filter(|step| options.cost(**step).exclusive) {
-        let spent: u128 = started().map(|cpu| options.least(*step, cpu).1).sum();
+        let spent: u128 = started().map(|aps| aps.count * options.least(*step, aps.first).1).sum();
         // The later they are kicked, the later their limits end.
         let (kicks, gaps) = match options.kick {
             Kick::Broadcast => (Some(0), 1),
             Kick::Unicast => {
-                (all().skip(1).map(|cpu| options.most(Step::Kick, cpu)).sum(), all().count())
+                let kicks = all.iter().map(|aps| {
+                    let behind_the_first = aps.count - u128::from(aps.first.0 == 1);
+                    Some(behind_the_first * options.most(Step::Kick, aps.first)?)
+                });
+                (kicks.sum(), all.iter().map(|aps| aps.count).sum())
             }
         };
-        let limit = options.limit_and_gaps(gaps as u128);
+        let limit = options.limit_and_gaps(gaps);
         if kicks.zip(limit).is_some_and(|(kicks, limit): (u128, u128)| spent > kicks + limit) {
-            let aps = started().count();
+            let aps = started().map(|aps| aps.count as usize).sum();
             return Err(Refusal::Queue { step: *step, aps, limit: options.limit });
         }
     }
     Ok(())
+}
+
+/// APs with consecutive indices that have the same costs, and start or don't.
+#[derive(Clone, Copy, Debug)]
+struct Alike {
+    first: CpuIndex,
+    count: u128,
+}
+
+/// Each exception and each fault has a begin and an end; the first AP is a begin, too.
+const MOST_ALIKE: usize = 1 + 2 * (Step::COUNT + 1) * MAX_EXCEPTIONS;
+
+/// All APs of a machine, in the order of their indices. There are few kinds, however many APs there are.
+fn alike(options: &Options, cpus: usize) -> heapless::Vec<Alike, MOST_ALIKE> {
+    let exceptions = options.costs.iter().flat_map(|cost| &cost.exceptions);
+    let exceptions = exceptions.map(|(first, last, _)| (*first, *last));
+    let faults = options.faults.0.iter().map(|(_, cpu)| (*cpu, *cpu));
+    let ends = exceptions.chain(faults).flat_map(|(first, last)| [first.at(), last.at() + 1]);
+    let end = cpus.min(usize::from(u16::MAX) + 1);
+    let mut begins: heapless::Vec<usize, MOST_ALIKE> =
+        [1].into_iter().chain(ends).filter(|at| (1..end).contains(at)).collect();
+    begins.sort_unstable();
+    let next = begins.iter().skip(1).chain([&end]);
+    let alike = begins
+        .iter()
+        .zip(next)
+        .filter(|(at, next)| at < next)
+        .map(|(at, next)| Alike { first: CpuIndex(*at as u16), count: (next - at) as u128 });
+    alike.collect()
 }
 
 /// The steps that an AP takes by itself, from one moment at which its limit starts to the next.
@@ -109,5 +142,33 @@ impl Options {
         let costs = Class::ALL.map(|class| self.cost(step).of(cpu, class));
         let spans = costs.map(|cost| self.measured(cost.unwrap_or(Duration::ZERO)));
         spans.into_iter().try_fold(0, |most, span| Some(span?.max(most)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aps_that_are_alike_have_the_same_costs_and_each_ap_is_in_one_place() {
+        let mut options = Options::default();
+        let words =
+            "cost-wake=1,2-5:2,7:3,60000-65535:4 cost-callin=1,5-6:2,1:3 fault=never:4,trap:8";
+        words.split(' ').for_each(|word| options.set_word(word).unwrap());
+        for cpus in [0, 1, 2, 3, 5, 9, 300, 70_000] {
+            let mut next = 1;
+            for Alike { first, count } in alike(&options, cpus) {
+                assert_eq!(first.at(), next, "{cpus}");
+                next += count as usize;
+                for cpu in (first.at()..next).map(|at| CpuIndex(at as u16)) {
+                    for step in Step::ALL {
+                        assert_eq!(options.least(*step, cpu), options.least(*step, first));
+                    }
+                    let never = |cpu| options.faults.hit(Fault::Never, cpu);
+                    assert_eq!(never(cpu), never(first));
+                }
+            }
+            assert_eq!(next, cpus.clamp(1, 65_536), "{cpus}");
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! fixed: its chain. The CRC along every chain would take up to [`MAX_FRAME`] steps for each byte. But where
 //! one chain meets another, both go on alike, so all chains are paths of trees, whose edges are the blocks.
 //! And the CRC is linear: a register at a block, and the bytes behind it, add up to a register at the end of
-//! all bytes. So two registers are told there: the one that a frame begins with at a block, and the one that
-//! a frame ends with behind a block. A frame is where both are equal on one chain. A walk through the trees
+//! all bytes. So two registers of each block are carried to that end: the one that a frame has before it, and the
+//! one that a whole frame has behind it. A frame is where both are equal on one chain. A walk through the trees
 //! keeps the ends of the chain that it is on in a hash table and looks every begin up in it.
 
 use bringup::wire::MAX_FRAME;

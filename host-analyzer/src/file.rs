@@ -108,14 +108,14 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
 }
 
 /// A folder that this process makes. Dropped, it is deleted with all that is in it, unless it was
-/// moved to its final place by then.
+/// moved to its final place or kept by then.
 ///
 /// This is the only code that deletes recursively. It deletes only what [`NewFolder::create`] has
 /// made: a folder that was there before is an error there.
 #[derive(Debug)]
 pub struct NewFolder {
     path: PathBuf,
-    moved: bool,
+    kept: bool,
 }
 
 impl NewFolder {
@@ -126,7 +126,7 @@ impl NewFolder {
         // Later changes of the working directory must not change what is deleted.
         let path = std::path::absolute(path)?;
         fs::create_dir(&path)?;
-        Ok(NewFolder { path, moved: false })
+        Ok(NewFolder { path, kept: false })
     }
 
     /// Where it is.
@@ -134,23 +134,26 @@ impl NewFolder {
         &self.path
     }
 
-    /// Gives it its final name, where nothing may be yet. From here on it is not deleted.
-    ///
-    /// Where that fails, the folder stays where it is, and is not deleted either.
+    /// From here on it is not deleted, wherever it is.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// Gives it its final name, where nothing may be yet, and keeps it. Where that fails, it stays where it is.
     pub fn move_to(&mut self, path: &Path) -> io::Result<()> {
-        self.moved = true;
         if fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         fs::rename(&self.path, path)?;
         self.path = path.to_owned();
+        self.keep();
         Ok(())
     }
 }
 
 impl Drop for NewFolder {
     fn drop(&mut self) {
-        if !self.moved {
+        if !self.kept {
             // There is nothing to keep, and nobody to report an error to.
             let _ = fs::remove_dir_all(&self.path);
         }

@@ -115,6 +115,7 @@ impl RunFolder {
     /// Where it can't get the name, it is kept under the one that it has.
     pub fn end(&mut self, ended: Ended) -> Result<(), Failure> {
         let path = self.final_path(ended);
+        self.folder.keep();
         self.folder.move_to(&path).map_err(|error| unwritable(&path, &error))?;
         match ended {
             Ended::Complete => self.point_latest(),

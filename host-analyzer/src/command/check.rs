@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use miette::miette;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 /// Judges a run by its budgets; exits with 1 where one is broken.
 ///
@@ -107,7 +107,9 @@ fn accept(run: &Run, budgets: &Budgets, noisy: bool) -> Result<(), Failure> {
     for budget in &budgets.budgets {
         if let Some(Limit::Baseline { run: named, .. }) = &budget.limit {
             let place = Place::find(named, &budgets.file)?;
-            if places.iter().all(|known| known.path() != place.path()) {
+            // `NAME` and `./NAME` are one.
+            let absolute = |place: &Place| path::absolute(place.path()).ok();
+            if places.iter().all(|known| absolute(known) != absolute(&place)) {
                 places.push(place);
             }
         }

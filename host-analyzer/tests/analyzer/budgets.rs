@@ -525,6 +525,13 @@ fn accepting_takes_nothing_away_that_is_not_a_baseline() {
         assert_eq!(fs::read_dir(place.join(named)).unwrap().count(), 2, "{named}");
     }
     assert_eq!(fs::read_dir(place.join("new")).unwrap().count(), 1);
+    // In however many ways it is written in one file.
+    let budget = |baseline| format!("[[budget]]\nfigure = \"total\"\nbaseline = \"{baseline}\"\n");
+    written(&place, &["two", "./two", "two/", "./two/."].map(budget).concat());
+    let check = ["check", "results/default/1", "--budgets", "budgets.toml", "--accept"];
+    let output = analyzer(&place, &check);
+    assert_eq!(output.status.code(), Some(0), "{}", text_of(&output.stderr));
+    assert_eq!(text_of(&output.stderr).matches("is now this run").count(), 1);
 }
 
 #[test]

@@ -747,18 +747,18 @@ mod tests {
         for (words, told) in [
             (
                 "cost-wake=3599s",
-                "`cost-wake` of 3599s is longer than `limit=10s`, after which an AP may be given up; \
+                "`cost-wake` of 3599s is longer than `limit=10s`, after which an AP is lost; \
                  raise `limit`",
             ),
             (
                 "cost-wake=6s cost-trampoline=5s",
                 "`cost-wake` of 6s and `cost-trampoline` of 5s are together longer than `limit=10s`, \
-                 after which an AP may be given up; raise `limit`",
+                 after which an AP is lost; raise `limit`",
             ),
             (
                 "limit=50ms cost-online=0,3:51ms",
-                "`cost-online` of 51ms for CPU 3 is longer than `limit=50ms`, after which an AP may be \
-                 given up; raise `limit`",
+                "`cost-online` of 51ms for CPU 3 is longer than `limit=50ms`, after which an AP is \
+                 lost; raise `limit`",
             ),
             ("limit=999 cost-online=1000", "`cost-online` of 1000 is longer than `limit=999`"),
             // 10 s of this clock are 10^7 cycles.
@@ -775,13 +775,12 @@ mod tests {
                 "`cost-callin` of 4s and `cost-online` of 7s are together longer",
             ),
             (
-                "strategy=full-parallel limit=50ms cost-callin=9ms,exclusive",
-                "`cost-callin` is exclusive, and 7 APs that spend it one after the other take longer \
-                 than `limit=50ms`",
+                "strategy=parallel-sipi limit=50ms cost-wake=60ms,7:0",
+                "`cost-wake` of 60ms is longer",
             ),
             (
-                "strategy=parallel-sipi limit=50ms cost-trampoline=9ms,exclusive fault=never:2",
-                "and 6 APs that spend it",
+                "strategy=parallel-sipi limit=50ms cost-callin=0,7:60ms",
+                "`cost-callin` of 60ms for CPU 7",
             ),
         ] {
             let refusal = refused(words, 8).expect(words);
@@ -808,12 +807,51 @@ mod tests {
             // The second SIPI is a part of the kick.
             "limit=1ms sipi-count=2 cost-wake=1100us",
             "strategy=serial limit=50ms cost-callin=9ms,exclusive",
-            // Kicked so late, the last ones meet no queue.
-            "strategy=full-parallel limit=50ms cost-callin=9ms,exclusive cost-kick=9ms",
+            // The BSP waits for others, and finds these there when it looks.
+            "strategy=full-parallel limit=50ms cost-callin=9ms,exclusive",
+            "strategy=full-parallel limit=50ms cost-online=0,7:60ms",
+            "strategy=parallel-sipi limit=50ms cost-wake=0,7:60ms",
+            // It is kicked, and there, before the last one is kicked.
+            "strategy=parallel-sipi limit=50ms cost-wake=60ms,7:0 cost-kick=20ms",
         ] {
             assert_eq!(refused(words, 8), None, "{words}");
         }
         assert_eq!(refused("cost-wake=3599s", 1), None);
+    }
+
+    #[cfg(feature = "sim")]
+    proptest! {
+        /// What is refused for its limit would lose an AP; the simulator does lose it.
+        #[test]
+        fn what_the_limit_refuses_loses_an_ap(
+            strategy in 0..Strategy::ALL.len(), kick in 0..Kick::ALL.len(), sync in 0..TscSync::ALL.len(),
+            costs in proptest::collection::vec((0u64..12, 1u16..6, 0u64..12, any::<bool>()), 5),
+            never in proptest::option::of(1u16..6), sipis in 1u8..=2,
+        ) {
+            let ms = |ms: u64| Duration::from_millis(ms);
+            let mut options = Options {
+                strategy: Strategy::ALL[strategy],
+                kick: Kick::ALL[kick],
+                tsc_sync: TscSync::ALL[sync],
+                tsc_trust: TscTrust::Yes,
+                sipi_count: sipis,
+                limit: ms(10),
+                tsc_window: ms(1),
+                ..Options::default()
+            };
+            for (cost, (usual, cpu, own, exclusive)) in options.costs.iter_mut().zip(costs) {
+                *cost = Cost { usual: ms(usual), exclusive, ..Cost::FREE };
+                cost.exceptions.push((CpuIndex(cpu), CpuIndex(cpu), ms(own))).unwrap();
+            }
+            if let Some(cpu) = never {
+                options.faults.0.push((Fault::Never, CpuIndex(cpu))).unwrap();
+            }
+            let meant = never.is_some() as u16;
+            if options.check().is_ok() && let Err(Refusal::Late { .. }) = options.check_on(6) {
+                let (end, _) = crate::sim::trial(&options, 6, 1_000_000).unwrap();
+                prop_assert!(end.lost > meant, "{}", options);
+            }
+        }
     }
 
     /// A damaged capture may say so, and is held against a command line.

@@ -1,8 +1,9 @@
 //! Costs that can't be spent within `limit`.
 //!
 //! An AP's limit starts when it has been kicked, and anew when the BSP opens a gate for it or has
-//! compared its clock. What the AP spends by itself from one such moment to the next must be shorter.
-//! The BSP's own costs and the TSC windows end at these moments, so they don't count.
+//! compared its clock. What the AP spends by itself from one such moment to the next must be shorter,
+//! where the BSP waits for this AP then. A BSP that is busy with others looks at an AP late, and may find
+//! it there.
 
 use super::{Fault, Kick, MAX_EXCEPTIONS, Options, Refusal, SIPI_GAP, Step, Strategy, TscSync};
 use crate::class::Class;
@@ -11,44 +12,39 @@ use crate::{CpuIndex, Duration};
 /// The most steps that one limit holds.
 pub(super) const TOGETHER: usize = 4;
 
-/// Refuses costs that are longer than the limit that they fall under.
-///
-/// An AP with such a cost is not lost for certain: a BSP that is busy with others looks at it late, and may find it
-/// there. Nobody should count on that.
+/// Refuses costs with which an AP is lost for certain.
 ///
 /// Nothing is refused that only a clock can tell: cycles against a time, where `clock-khz` names no clock.
 pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
     let all = alike(options, cpus);
-    let started = || all.iter().filter(|aps| !options.faults.hit(Fault::Never, aps.first));
-    let stretches = stretches(options);
-    for Alike { first, .. } in started() {
-        for (index, steps) in stretches.iter().enumerate() {
-            let spent: u128 = steps.iter().map(|step| options.least(*step, *first).1).sum();
-            let gaps = if index == 0 { 1 } else { 0 };
-            if options.limit_and_gaps(gaps).is_some_and(|limit| spent > limit) {
-                return Err(late(options, steps, *first));
-            }
+    let mut started: heapless::Vec<CpuIndex, MOST_ALIKE> = heapless::Vec::new();
+    for aps in &all {
+        if !options.faults.hit(Fault::Never, aps.first) {
+            // There is a place for each kind.
+            let _ = started.push(aps.first);
         }
     }
-    // Where APs run side by side, those that meet at an exclusive cost queue for it.
-    let side_by_side = if options.strategy == Strategy::Serial { &[] } else { stretches[0] };
-    for step in side_by_side.iter().filter(|step| options.cost(**step).exclusive) {
-        let spent: u128 = started().map(|aps| aps.count * options.least(*step, aps.first).1).sum();
-        // The later they are kicked, the later their limits end.
-        let (kicks, gaps) = match options.kick {
-            Kick::Broadcast => (Some(0), 1),
-            Kick::Unicast => {
-                let kicks = all.iter().map(|aps| {
-                    let behind_the_first = aps.count - u128::from(aps.first.0 == 1);
-                    Some(behind_the_first * options.most(Step::Kick, aps.first)?)
-                });
-                (kicks.sum(), all.iter().map(|aps| aps.count).sum())
+    let kicks = options.kicks(&all);
+    for (index, steps) in stretches(options).iter().enumerate() {
+        let spent =
+            |ap: &CpuIndex| -> u128 { steps.iter().map(|step| options.least(*step, *ap).1).sum() };
+        let (late_ap, busy) = match (options.strategy, index) {
+            // The BSP waits for each AP, or for the first one, before it does anything else.
+            (Strategy::Serial, 0) => (started.iter().max_by_key(|ap| spent(ap)), options.gaps(1)),
+            (Strategy::ParallelSipi, 0) => (started.first(), kicks),
+            (Strategy::Serial | Strategy::ParallelSipi, _) => {
+                (started.iter().max_by_key(|ap| spent(ap)), Some(0))
             }
+            // It waits for some AP.
+            (Strategy::FullParallel, 0) => (started.iter().min_by_key(|ap| spent(ap)), kicks),
+            (Strategy::FullParallel, _) => (started.iter().min_by_key(|ap| spent(ap)), Some(0)),
         };
-        let limit = options.limit_and_gaps(gaps);
-        if kicks.zip(limit).is_some_and(|(kicks, limit): (u128, u128)| spent > kicks + limit) {
-            let aps = started().map(|aps| aps.count as usize).sum();
-            return Err(Refusal::Queue { step: *step, aps, limit: options.limit });
+        let (Some(ap), Some(busy), Some(limit)) = (late_ap, busy, options.measured(options.limit))
+        else {
+            continue;
+        };
+        if spent(ap) > limit + busy {
+            return Err(late(options, steps, *ap));
         }
     }
     Ok(())
@@ -120,13 +116,22 @@ impl Options {
         }
     }
 
-    /// An AP's limit, and so many times the time from one SIPI to the next if there are two.
-    fn limit_and_gaps(&self, gaps: u128) -> Option<u128> {
-        let limit = self.measured(self.limit)?;
+    /// So many times the time from one SIPI to the next, if there are two.
+    fn gaps(&self, gaps: u128) -> Option<u128> {
         match self.sipi_count {
-            1 => Some(limit),
-            _ => Some(limit + gaps * self.measured(SIPI_GAP)?),
+            1 => Some(0),
+            _ => Some(gaps * self.measured(SIPI_GAP)?),
         }
+    }
+
+    /// The longest that it takes from an AP's SIPI until all APs are kicked.
+    fn kicks(&self, all: &[Alike]) -> Option<u128> {
+        if self.kick == Kick::Broadcast {
+            return self.gaps(1);
+        }
+        let costs = all.iter().map(|aps| Some(aps.count * self.most(Step::Kick, aps.first)?));
+        let costs: Option<u128> = costs.sum();
+        Some(costs? + self.gaps(all.iter().map(|aps| aps.count).sum())?)
     }
 
     /// The least that a step costs an AP, whatever its class, and how long that is at least.

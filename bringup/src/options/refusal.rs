@@ -33,19 +33,10 @@ pub enum Refusal {
         /// The limit.
         limit: Duration,
     },
-    /// What APs have to spend one after the other within `limit` is longer.
-    Queue {
-        /// The step with that cost.
-        step: Step,
-        /// How many APs.
-        aps: usize,
-        /// The limit.
-        limit: Duration,
-    },
 }
 
 /// What a limit is, and what to do about it.
-const GIVEN_UP: &str = ", after which an AP may be given up; raise `limit`";
+const GIVEN_UP: &str = ", after which an AP is lost; raise `limit`";
 
 /// The part of an option's value that names a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +93,6 @@ impl Refusal {
             Refusal::Late { steps, costs, .. } => {
                 key == "limit" || spent(steps, costs).any(|(step, _)| is_cost(key, *step))
             }
-            Refusal::Queue { step, .. } => key == "limit" || is_cost(key, *step),
         }
     }
 }
@@ -149,11 +139,6 @@ impl fmt::Display for Refusal {
                 let are = if several { "are together" } else { "is" };
                 write!(f, " {are} longer than `limit={limit}`{GIVEN_UP}")
             }
-            Refusal::Queue { step, aps, limit } => write!(
-                f,
-                "`cost-{step}` is exclusive, and {aps} APs that spend it one after the other take \
-                 longer than `limit={limit}`{GIVEN_UP}"
-            ),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Kicks: INIT and SIPI to one AP, to one after the other, or to all with one message.
+//! Kicks: INIT and SIPI to one AP, to one after the other, or to all with one IPI.
 
 use super::Trial;
 use crate::apic::{self, To};
@@ -73,10 +73,11 @@ impl Trial<'_> {
             let end = tsc();
             self.stamp(ap, Stamp::KickEnd, end);
             self.grant(ap, end);
-            // The next kick's cost holds what it takes to send this one's messages, and to see them delivered.
-            apic::await_delivery();
+            // The next kick's cost holds what it takes to send this one's IPIs.
             begin = sipi + u64::from(self.options.sipi_count - 1) * self.times.sipi_gap;
         }
+        // Each IPI is sent when the one before it has been delivered; this is the last one's turn.
+        apic::await_delivery();
         self.note_delivery_errors();
     }
 

@@ -13,7 +13,7 @@ use host_analyzer::run::Run;
 use host_analyzer::show;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -666,14 +666,19 @@ fn an_interrupted_run_takes_its_engine_along_and_keeps_what_was_captured() {
     let results = tempfile::tempdir().unwrap();
     let folder = results.path().canonicalize().unwrap();
     let mut child = endless_run(&folder);
+    let capture = "captures/tcg-4-1.bin";
+    let runs = || -> Vec<PathBuf> {
+        let runs = fs::read_dir(folder.join("run")).unwrap();
+        runs.map(|run| run.unwrap().path()).collect()
+    };
+    let sent = |run: &PathBuf| fs::metadata(run.join(capture)).is_ok_and(|file| file.len() > 0);
+    wait_until("the kernel has sent something", || runs().iter().any(sent));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert_eq!(engines_in(&folder), 0);
-    for run in fs::read_dir(folder.join("run")).unwrap() {
-        let run = run.unwrap().path();
-        assert!(run.to_str().unwrap().ends_with("Z-interrupted"), "{}", run.display());
-        assert!(run.join("run.json").is_file());
-    }
+    let [run] = &runs()[..] else { panic!("one run is kept: {:?}", runs()) };
+    assert!(run.to_str().unwrap().ends_with("Z-interrupted"), "{}", run.display());
+    assert!(run.join("run.json").is_file() && sent(run));
 }
 
 #[test]

@@ -27,6 +27,28 @@ const COMMAND_KEYS: [&str; 7] = [
     "longest-command-line",
 ];
 
+/// The arguments of QEMU that `extra-args` can't hold, without their dash, and what there is instead: of
+/// two QEMU takes the last, or both, and `run.json` would tell of another boot.
+const ROLLCALLS: [(&[&str], &str); 8] = [
+    (
+        &["kernel"],
+        "what boots is Rollcall's kernel; an engine with a `command` starts anything else",
+    ),
+    (&["initrd"], "take it out: Rollcall's kernel reads none"),
+    (
+        &["append"],
+        "the table `[options]` says what the kernel is told, and `own-words` what it is told of this engine alone",
+    ),
+    (
+        &["smp"],
+        "`cpus` is the CPU count, `topology` what the CPUs make up, and `machine = \"pc,smp.maxcpus=8\"` how many more there may be",
+    ),
+    (&["serial"], "the serial port is the capture; `-device isa-serial,…` makes another one"),
+    (&["machine", "M"], "the key `machine` is for it, as in `machine = \"pc,hpet=off\"`"),
+    (&["cpu"], "the key `cpu` is for it, as in `cpu = \"max\"`"),
+    (&["accel", "enable-kvm", "icount"], "the key `base` is for it, as in `base = \"kvm\"`"),
+];
+
 /// The kernel reads no longer command line.
 const KERNELS_LONGEST: usize = 4096;
 
@@ -185,7 +207,7 @@ impl Check<'_, '_> {
                     own.topology = Some(text);
                 }
                 "pin" => own.pin = Some(self.yes(&path, value)),
-                "extra-args" => own.extra_args = self.words(&path, value),
+                "extra-args" => own.extra_args = self.extra_args(&path, value),
                 "command" => own.command = self.command(&path, value),
                 "version-command" => own.version_command = self.version_command(&path, value),
                 "success-status" => own.success_status = self.statuses(&path, value),
@@ -269,6 +291,22 @@ impl Check<'_, '_> {
             self.mistake(value.span(), path, "no word holds `{cmdline}`", Some(help));
         }
         words
+    }
+
+    /// Further arguments of a QEMU; none may change what `run.json` says of the boot.
+    fn extra_args(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> Vec<String> {
+        for element in value.get_ref().as_array().into_iter().flatten() {
+            let word = element.get_ref().as_str().unwrap_or_default();
+            let Some(rest) = word.strip_prefix('-') else { continue };
+            // QEMU takes an option with one dash or two.
+            let name = rest.strip_prefix('-').unwrap_or(rest);
+            let name = name.split_once('=').map_or(name, |(name, _)| name);
+            if let Some((_, help)) = ROLLCALLS.iter().find(|(names, _)| names.contains(&name)) {
+                let message = format!("`{word}` is an argument that Rollcall gives by itself");
+                self.mistake(element.span(), path, &message, Some(help));
+            }
+        }
+        self.words(path, value)
     }
 
     fn version_command(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> Vec<String> {
@@ -527,6 +565,36 @@ mod tests {
                 "s.toml:5:24: engine.e.longest-command-line: expected a number of bytes from 1 to 4096",
             ),
         ]);
+    }
+
+    #[test]
+    fn extra_args_do_not_boot_something_else_than_run_json_tells() {
+        let with = |words: &str| {
+            format!("engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"tcg\"\nextra-args = {words}")
+        };
+        let at = |column: u32| format!("s.toml:5:{column}: engine.e.extra-args: ");
+        for word in
+            ["-kernel", "--kernel", "-append=x", "-smp", "-serial", "-initrd", "-M", "-machine"]
+        {
+            let text = with(&format!("[\"-S\", \"{word}\", \"x\"]"));
+            let told = format!("{}`{word}` is an argument that Rollcall gives by itself", at(21));
+            assert_told(&[(&text, &told)]);
+        }
+        for (word, help) in [
+            ("-kernel", "an engine with a `command`"),
+            ("-append", "`own-words`"),
+            ("-smp", "`cpus` is the CPU count, `topology`"),
+            ("-serial", "the capture"),
+            ("-cpu", "the key `cpu`"),
+            ("-icount", "the key `base`"),
+        ] {
+            assert_told(&[(&with(&format!("[\"{word}\"]")), help)]);
+        }
+        for words in
+            ["[\"-m\", \"1G\"]", "[\"-device\", \"kernel=-kernel\"]", "[\"-smbios\", \"type=0\"]"]
+        {
+            read(&with(words)).unwrap();
+        }
     }
 
     #[test]

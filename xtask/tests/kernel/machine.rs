@@ -472,7 +472,7 @@ fn a_kick_of_n_aps_waits_the_init_delay_once() {
 fn a_broadcast_says_which_cpus_it_reaches_that_take_no_part() {
     let words = "strategy=full-parallel tsc-sync=trusted";
     let scenario = crate::engines::scenario(
-        "engines = \"more\"\ncpus = 2\n[engine.more]\nbase = \"icount\"\nextra-args = [\"-smp\", \"maxcpus=5\"]\n",
+        "engines = \"more\"\ncpus = 2\n[engine.more]\nbase = \"icount\"\nmachine = \"q35,smp.maxcpus=5\"\n",
     );
     let engine = &*scenario.groups[0].engine;
     for (kick, lines) in [("unicast", 0), ("broadcast", 1)] {

@@ -291,14 +291,19 @@ pub fn finish(
 ///
 /// Fails, with the reason, where it can't be run, fails itself, or takes too long.
 pub fn said(program: &str, arguments: &[&str]) -> Result<String, Failure> {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    let finished = finish(&mut command, Output::KeptWithoutErrors, Some(SHORT), |_| ())?;
+    answer(Command::new(program).args(arguments))
+}
+
+/// The same of a command that is made already.
+pub fn answer(command: &mut Command) -> Result<String, Failure> {
+    let finished = finish(command, Output::KeptWithoutErrors, Some(SHORT), |_| ())?;
     match finished.status.success() {
         true => Ok(finished.output.trim().to_owned()),
         false => {
-            let words = arguments.join(" ");
-            Err(Failure::Environment(miette!("`{program} {words}` failed: {}", finished.status)))
+            let words = [command.get_program()].into_iter().chain(command.get_args());
+            let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+            let words = words.join(" ");
+            Err(Failure::Environment(miette!("`{words}` failed: {}", finished.status)))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Run folders: a complete run appears whole, and one that is not keeps what it has under a name
 //! that says so.
 
-use crate::host::folder_name;
+use crate::host::{folder_name, is_folder_name};
 use crate::interrupt;
 use crate::progress::tell;
 use host_analyzer::failure::Failure;
@@ -10,16 +10,20 @@ use host_analyzer::manifest::{Ended, Manifest};
 use host_analyzer::run::read_manifest;
 use jiff::Timestamp;
 use miette::miette;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{Errno, retry_on_intr};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// What the name of a run in the making begins with.
 const PARTIAL: &str = ".partial-";
+
+/// The link to the last complete run.
+const LATEST: &str = "latest";
 
 /// How long a run waits until another one of its scenario has begun, which takes a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -125,19 +129,25 @@ impl RunFolder {
 
     fn point_latest(&self) -> Result<(), Failure> {
         let target = Path::new(&self.scenario).join(&self.name);
-        let latest = self.results.join("latest");
+        let latest = self.results.join(LATEST);
         // A link can't be changed, only replaced.
         let fresh = self.results.join(format!(".latest-{}", std::process::id()));
-        std::os::unix::fs::symlink(target, &fresh)
-            .and_then(|()| fs::rename(&fresh, &latest))
-            .map_err(|error| {
-                let _ = fs::remove_file(&fresh);
-                Failure::Environment(miette!(
-                    help = format!("the run itself is complete: {}", self.path().display()),
-                    "can't point {} to the run: {error}",
-                    latest.display()
-                ))
-            })
+        let point = || {
+            // What came there since the run began would be replaced, too.
+            if is_no_link(&latest) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            symlink(target, &fresh)?;
+            fs::rename(&fresh, &latest)
+        };
+        point().map_err(|error| {
+            let _ = fs::remove_file(&fresh);
+            Failure::Environment(miette!(
+                help = format!("the run itself is complete: {}", self.path().display()),
+                "can't point {} to the run: {error}",
+                latest.display()
+            ))
+        })
     }
 }
 
@@ -157,11 +167,32 @@ pub fn rename_in_commands(manifest: &mut Manifest, old: &Path, new: &Path) {
     }
 }
 
+/// Fails where `latest` under `results` is something else than the link that a run makes and replaces.
+pub fn latest_is_free(results: &Path) -> Result<(), Failure> {
+    let latest = results.join(LATEST);
+    match is_no_link(&latest) {
+        true => Err(Failure::Request(miette!(
+            help = "move it away, or name another folder: `--results DIR`",
+            "{} is no link: a run that is complete makes a link of that name and replaces the one \
+             before it",
+            latest.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// True where something else than a link is there.
+fn is_no_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|about| !about.is_symlink())
+}
+
 /// A lock on a folder. It ends with this process, whichever way that ends.
 ///
-/// `None` where somebody else has it, and where the file system has no locks.
+/// `None` where somebody else has it, where it is no folder, and where the file system has no locks.
 fn locked(folder: &Path) -> Option<File> {
-    let file = File::open(folder).ok()?;
+    // To open a pipe would wait for its other end.
+    let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(folder).ok()?;
     retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)).ok()?;
     Some(file)
 }
@@ -188,7 +219,10 @@ fn name_those_left_behind(scenario_folder: &Path) {
     for entry in fs::read_dir(scenario_folder).into_iter().flatten().flatten() {
         let partial = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(name) = name.strip_prefix(PARTIAL) else { continue };
+        // Others have made what is called otherwise.
+        let Some(name) = name.strip_prefix(PARTIAL).filter(|name| is_folder_name(name)) else {
+            continue;
+        };
         let kept = scenario_folder.join(named(name, Ended::Interrupted));
         // Whose process is at work is locked.
         let Some(_lock) = locked(&partial) else {
@@ -260,6 +294,26 @@ mod tests {
             assert!(run.path().join("captures").is_dir());
         }
         assert!(!results.path().join("latest").exists());
+    }
+
+    #[test]
+    fn what_others_have_left_beside_the_runs_is_left_alone() {
+        let results = tempfile::tempdir().unwrap();
+        let place = results.path().join("s");
+        fs::create_dir_all(place.join(".partial-mine")).unwrap();
+        fs::create_dir(place.join(".partial-2020")).unwrap();
+        fs::write(place.join(".partial-2020-01-01T00-00-00Z"), "").unwrap();
+        let pipe = place.join(".partial-2020-01-01T00-00-01Z").display().to_string();
+        crate::process::said("mkfifo", &[&pipe]).unwrap();
+        fs::create_dir(place.join("elsewhere")).unwrap();
+        symlink("elsewhere", place.join(".partial-2020-01-01T00-00-02Z")).unwrap();
+        let before = entries(&place);
+        fs::create_dir(place.join(".partial-2020-01-01T00-00-03Z")).unwrap();
+        drop(RunFolder::begin(results.path(), "s").unwrap());
+        let mut after = before;
+        after.push("2020-01-01T00-00-03Z-interrupted".to_owned());
+        after.sort();
+        assert_eq!(entries(&place), after);
     }
 
     #[test]

@@ -13,9 +13,9 @@ use miette::{Report, miette};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,8 +66,59 @@ pub struct Order<'a> {
 pub struct Outcome {
     /// What `run.json` tells of it.
     pub record: manifest::Boot,
+    /// Where its capture is; `None` where the engine made none.
+    pub place: Option<Place>,
     /// Why it did not end well.
     pub failure: Option<Failure>,
+}
+
+/// A capture as it was read and judged.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    bytes: u64,
+}
+
+impl Place {
+    /// How the file at the path differs from the one that was read; `None` where it is the same.
+    pub fn changed(&self) -> Option<String> {
+        let about = match fs::symlink_metadata(&self.path) {
+            Ok(about) => about,
+            Err(error) => return Some(format!("is not there any more: {error}")),
+        };
+        let read = counted(self.bytes, "byte");
+        if (about.dev(), about.ino()) != (self.device, self.inode) {
+            Some(
+                "was replaced by another file after the boot had begun to write it: the engine must \
+                 write the bytes of the serial port to that path itself"
+                    .to_owned(),
+            )
+        } else if about.len() > self.bytes {
+            Some(format!(
+                "went on growing after the engine had ended ({read} were read then): a process that \
+                 the engine started still writes there, or did; the engine must end after it"
+            ))
+        } else if about.len() < self.bytes {
+            Some(format!("has only {} of the {read} that were read", about.len()))
+        } else {
+            None
+        }
+    }
+
+    /// Fails where it is no longer what was judged.
+    pub fn check(&self) -> Result<(), Failure> {
+        match self.changed() {
+            None => Ok(()),
+            Some(how) => Err(Failure::Environment(miette!(
+                help = "what it holds now is not what its boot was judged by: find what wrote to it, \
+                        and run again",
+                "the capture {} {how}",
+                self.path.display()
+            ))),
+        }
+    }
 }
 
 /// Boots once; `watch` sees every frame as it comes.
@@ -94,6 +145,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         over.set(over.get() || matches!(frame.body, Body::Goodbye(_) | Body::Error(_)));
         watch(frame);
     };
+    let endless_and_over = || order.engine.endless() && over.get();
     let most = most_bytes(order);
     let mut pause = QUICK;
     let (ending, stopped) = loop {
@@ -113,9 +165,15 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
                 size / MIB,
                 most / MIB
             ))
-        } else if ending.is_none() && began.elapsed() > order.limit {
+        } else if ending.is_none() && began.elapsed() > order.limit && !endless_and_over() {
             let limit = order.limit.as_secs_f64();
-            Some(format!("did not say goodbye within its {limit} s and was killed"))
+            Some(match over.get() {
+                false => format!("did not say goodbye within its {limit} s and was killed"),
+                true => format!(
+                    "did not end within its {limit} s after its last frame and was killed; where an \
+                     engine with a `command` stays by its nature, its table needs `endless = true`"
+                ),
+            })
         } else {
             None
         };
@@ -125,13 +183,18 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
             while tail.bytes < until && tail.read(&mut take)? && !interrupt::requested() {}
             break (ending, Some(why));
         }
+        let ending = match ending {
+            None if endless_and_over() => {
+                let how = "killed after the kernel's last frame, as it stays".to_owned();
+                Some(Ending { well: true, how, ..running.kill()? })
+            }
+            ending => ending,
+        };
         if let Some(ending) = ending {
-            while tail.read(&mut take)? && !interrupt::requested() {}
+            // What the engine has left running may write on, without end.
+            let until = tail.size()?.min(most);
+            while tail.bytes < until && tail.read(&mut take)? && !interrupt::requested() {}
             break (ending, None);
-        }
-        if over.get() && order.engine.endless() {
-            let how = "killed after the kernel's last frame, as it stays".to_owned();
-            break (Ending { well: true, how, ..running.kill()? }, None);
         }
         if more {
             continue;
@@ -144,20 +207,29 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     // One that came in what was read after the end.
     let incompatible = tail.incompatible.map(|why| format!("speaks another language: {why}"));
     let unread = tail.size()?.saturating_sub(tail.bytes);
+    let place = tail.place()?;
+    let changed = place.as_ref().and_then(Place::changed);
     let summary = tail.finish(&mut take);
     let judged =
         Judged { order, seen: &seen, summary: &summary, ending: &ending, path: &path, unread };
     let failure = match stopped.or(incompatible) {
-        _ if interrupt::requested() && !over.get() => Some(Failure::Environment(miette!(
-            "interrupted in boot {} of {} with {}",
-            order.number,
-            order.engine.name(),
-            counted(order.smp.into(), "CPU")
-        ))),
+        // What was whole by then stays whole.
+        _ if interrupt::requested() && !(over.get() && ending.well && unread == 0) => {
+            Some(Failure::Environment(miette!(
+                "interrupted in boot {} of {} with {}",
+                order.number,
+                order.engine.name(),
+                counted(order.smp.into(), "CPU")
+            )))
+        }
         Some(why) => Some(judged.failure(&why)),
-        None => judged.judge(),
+        None => match changed {
+            Some(how) => Some(judged.failure(&format!("its capture {how}"))),
+            None => judged.judge(),
+        },
     };
     Ok(Outcome {
+        place,
         record: manifest::Boot {
             capture,
             engine: order.engine.name().to_owned(),
@@ -251,6 +323,14 @@ impl Tail {
     fn size(&self) -> Result<u64, Failure> {
         let Some(file) = &self.file else { return Ok(0) };
         Ok(file.metadata().map_err(|error| self.unreadable(&error))?.len())
+    }
+
+    /// What is being read; `None` where there is no file.
+    fn place(&self) -> Result<Option<Place>, Failure> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let about = file.metadata().map_err(|error| self.unreadable(&error))?;
+        let (device, inode) = (about.dev(), about.ino());
+        Ok(Some(Place { path: self.path.clone(), device, inode, bytes: self.bytes }))
     }
 
     fn unreadable(&self, error: &io::Error) -> Failure {
@@ -372,7 +452,6 @@ impl Judged<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 

@@ -1,11 +1,11 @@
 //! Runs: every boot of a scenario, gathered in one folder.
 
-use crate::boot::{Order, boot};
+use crate::boot::{Order, Place, boot};
 use crate::host::{self, host, rfc3339};
 use crate::kernel::{self, Kernel};
 use crate::profile::Profile;
 use crate::progress::{self, Lines, Progress, work};
-use crate::run_folder::{RunFolder, rename_in_commands};
+use crate::run_folder::{RunFolder, latest_is_free, rename_in_commands};
 use crate::scenario::{CommandLine, Group, Scenario};
 use crate::{interrupt, probe, root, spinning};
 use host_analyzer::counted;
@@ -42,6 +42,7 @@ pub fn together(
     lines: Lines,
     finish: Finish<'_>,
 ) -> Result<Vec<Run>, Failure> {
+    latest_is_free(results)?;
     let mut groups = scenarios.iter().flat_map(|scenario| &scenario.groups);
     let kernel = match groups.any(|group| group.engine.boots_kernel()) {
         true => Some(kernel::build(root(), &kernel::target_folder(root()))?),
@@ -160,6 +161,10 @@ struct Unfinished<'s> {
     due: usize,
     /// Boots that ended well.
     whole: usize,
+    /// What the run lacks where all of its boots ended well.
+    gaps: usize,
+    /// The captures of the boots that ended well.
+    places: Vec<Place>,
     /// Boots that `run.json` lists.
     listed: usize,
     /// The name of the folder in the commands of the boots.
@@ -197,8 +202,18 @@ impl<'s> Unfinished<'s> {
         };
         let due = scenario.groups.iter().map(|group| boots_of(scenario, group)).sum();
         let named = folder.path().to_owned();
-        let (whole, listed, over) = (0, 0, false);
-        Ok(Unfinished { scenario, folder, manifest, due, whole, listed, named, over })
+        Ok(Unfinished {
+            scenario,
+            folder,
+            manifest,
+            due,
+            whole: 0,
+            gaps: 0,
+            places: Vec::new(),
+            listed: 0,
+            named,
+            over: false,
+        })
     }
 
     /// Boots once, and lists the boot in `run.json`.
@@ -242,6 +257,7 @@ impl<'s> Unfinished<'s> {
             return Err(failure);
         }
         self.whole += 1;
+        self.places.extend(outcome.place);
         // Of very many boots not after each: that would be more and more work. Whatever ends the
         // run but the death of this process itself lists all.
         if self.manifest.boots.len() - self.listed > self.manifest.boots.len() / EACH {
@@ -255,10 +271,10 @@ impl<'s> Unfinished<'s> {
         if let (Some(load), Some(now)) = (&mut self.manifest.host.load, host::load()) {
             load.end = now;
         }
-        if self.whole == self.due {
+        if self.whole == self.due && self.gaps == 0 {
             self.manifest.ended = Ended::Complete;
         }
-        self.folder.describe(&self.manifest)?;
+        self.folder.describe(&self.manifest).map_err(own)?;
         self.listed = self.manifest.boots.len();
         Ok(())
     }
@@ -272,15 +288,34 @@ impl<'s> Unfinished<'s> {
 
     fn complete(&mut self, finish: Finish<'_>) -> Result<Run, Failure> {
         interrupt::check()?;
+        let mut changed = self.places.iter().filter_map(|place| place.check().err());
+        if let Some(first) = changed.next() {
+            self.whole -= 1 + changed.count();
+            return Err(first);
+        }
         let path = self.folder.final_path(Ended::Complete);
         self.describe_as(path.clone())?;
-        let mut run = Run::open(self.folder.path())?;
+        let mut run = Run::open(self.folder.path()).map_err(own)?;
+        if let [first, more @ ..] = &run.gaps[..] {
+            self.gaps = run.gaps.len();
+            let more = match more.len() {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            let part = run.name(first.part, &[]);
+            return Err(Failure::Environment(miette!(
+                help = "the engine did not run what it was asked to, or bytes of the serial port \
+                        were lost on the way",
+                "the run does not hold what its scenario asks for: {part}: {}{more}",
+                first.what
+            )));
+        }
         run.path = path;
-        finish(&run, self.folder.path())?;
+        finish(&run, self.folder.path()).map_err(own)?;
         let completed = self.folder.end(Ended::Complete);
         self.over = self.folder.path() == run.path;
         completed?;
-        Run::open(self.folder.path())
+        Run::open(self.folder.path()).map_err(own)
     }
 
     /// Ends a run that is not complete. What was captured stays, under a name that says why. Gives
@@ -298,6 +333,7 @@ impl<'s> Unfinished<'s> {
         let moved = self.folder.end(why);
         let path = self.folder.path().display();
         let whole = match (self.whole, self.due) {
+            _ if self.gaps > 0 => format!("the run has {}", counted(self.gaps as u64, "gap")),
             (1, 1) => "the boot is whole".to_owned(),
             (whole, due) if whole == due => format!("all {due} boots are whole"),
             (1, due) => format!("1 of {due} boots is whole"),
@@ -307,7 +343,7 @@ impl<'s> Unfinished<'s> {
         let listed = self.listed;
         let kept = match described {
             Err(_) => format!("all that was captured is in {path}, whose run.json lists {listed}"),
-            Ok(()) if self.whole == self.due => {
+            Ok(()) if self.whole == self.due && self.gaps == 0 => {
                 format!("only the report is missing: `cargo analyze report {path}` writes it")
             }
             Ok(()) => {
@@ -327,6 +363,19 @@ impl Drop for Unfinished<'_> {
         if !self.over {
             let _ = self.give_up();
         }
+    }
+}
+
+/// A failure with the folder of this run, which nobody has asked for by name: it is no wrong
+/// request where something takes it away, or changes it, while the run is at work.
+fn own(failure: Failure) -> Failure {
+    match failure {
+        Failure::Request(report) => Failure::Environment(miette!(
+            help = "the folder is this run's own: find what removes or changes it while the run is at \
+                    work, and run again",
+            "{report}"
+        )),
+        failure => failure,
     }
 }
 
@@ -385,6 +434,22 @@ mod tests {
         let kept = fs::read_dir(results.path().join("s")).unwrap().next().unwrap().unwrap().path();
         assert!(kept.to_str().unwrap().ends_with("Z-failed"), "{}", kept.display());
         assert_eq!(Run::open(&kept).unwrap().boots.len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_taken_away_is_no_wrong_request() {
+        let once = scenario("engine = \"sim\"\ncpus = 2\n");
+        for name in ["run.json", "captures"] {
+            let results = tempfile::tempdir().unwrap();
+            let taken = |_: &Run, folder: &Path| {
+                fs::rename(folder.join(name), results.path().join("taken")).unwrap();
+                Ok(())
+            };
+            let runs = together(&[&once], results.path(), Lines::None, &taken);
+            let failure = runs.unwrap_err();
+            let report = failure.report();
+            assert!(matches!(failure, Failure::Environment(_)), "{name}: {report:?}");
+        }
     }
 
     #[test]

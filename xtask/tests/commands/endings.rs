@@ -187,6 +187,59 @@ fn a_simulation_beyond_its_limit_takes_no_other_boot_along() {
     assert_eq!((run.cells[0].smp, run.cells[0].trials.len()), (2, 3000));
 }
 
+#[test]
+fn a_run_that_does_not_hold_what_was_asked_for_is_not_complete() {
+    let folder = prepared(9, "");
+    ends_with(&xtask(folder.path(), MATRIX), 0);
+    let latest = folder.path().join("results/latest");
+    let good = latest.canonicalize().unwrap();
+    // It does not heed the command line, which asks for one repetition more than it has recorded.
+    let path = folder.path().join("small.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("repetitions = 3", "repetitions = 4");
+    fs::write(&path, text).unwrap();
+    let (said, told) = ends_with(&xtask(folder.path(), MATRIX), 3);
+    assert!(told.contains("ran with other options") && told.contains("and 3 more"), "{told}");
+    assert!(told.contains("has 4 gaps") && !told.contains("only the report"), "{told}");
+    assert!(said.is_empty(), "{said}");
+    names_what_is_there(&folder, &told);
+    assert_eq!(latest.canonicalize().unwrap(), good);
+    let failed = good.with_file_name(entries(good.parent().unwrap()).pop().unwrap());
+    assert!(failed.to_str().unwrap().ends_with("Z-failed"), "{}", failed.display());
+    assert_eq!(manifest(&failed).ended, Ended::Failed);
+    assert_eq!(manifest(&failed).boots.len(), BOOTS);
+}
+
+#[test]
+fn what_is_no_link_is_not_replaced_by_latest_and_no_boot_is_spent() {
+    let folder = prepared(9, "");
+    let latest = folder.path().join("results/latest");
+    fs::create_dir_all(latest.join("mine")).unwrap();
+    let (_, told) = ends_with(&xtask(folder.path(), MATRIX), 2);
+    assert!(told.contains("results/latest is no link") && told.contains("move it away"), "{told}");
+    fs::remove_dir(latest.join("mine")).unwrap();
+    fs::remove_dir(&latest).unwrap();
+    fs::write(&latest, "mine").unwrap();
+    let (_, told) = ends_with(&xtask(folder.path(), MATRIX), 2);
+    assert!(told.contains("results/latest is no link"), "{told}");
+    assert_eq!(fs::read_to_string(&latest).unwrap(), "mine");
+    assert_eq!(entries(&folder.path().join("results")), ["latest"]);
+    // One that comes while the boots run stays as well.
+    fs::remove_file(&latest).unwrap();
+    breaks(&folder, 2, "echo mine > results/latest; exec cp $1 $2");
+    let (_, told) = ends_with(&xtask(folder.path(), MATRIX), 3);
+    assert!(told.contains("the run itself is complete"), "{told}");
+    assert_eq!(fs::read_to_string(&latest).unwrap(), "mine\n");
+}
+
+#[test]
+fn who_interrupts_an_engine_that_stays_after_its_goodbye_is_told_of_the_interrupt() {
+    let folder = prepared(2, "cp $1 $2; sleep 0.5; touch hangs; exec sleep 600");
+    let (_, told) = ends_with(&signalled(hanging(&folder), Signal::INT), 3);
+    assert!(told.contains("interrupted in boot 2 of replay"), "{told}");
+    assert!(!told.contains("did not end well"), "{told}");
+    kept(&folder, "Z-interrupted");
+}
+
 /// Runs the matrix where no file can have more than so many blocks of 512 bytes: like a full disk,
 /// writing is an error.
 fn with_room(folder: &TempDir, blocks: u32) -> Output {

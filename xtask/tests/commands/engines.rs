@@ -7,6 +7,7 @@ use bringup::wire;
 use host_analyzer::manifest::Manifest;
 use host_analyzer::run::Run;
 use host_analyzer::{check, compare};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -225,12 +226,15 @@ fn what_a_command_leaves_running_ends_with_it() {
     }
 }
 
-/// Runs `SMALL`'s cells with an engine that is a script; `more` are further keys of the scenario.
+/// The options of [`ASKED`], in a scenario.
+const OPTIONS: &str = "[options]\nstrategy = \"serial\"\nrepetitions = 3\ncost-callin = \"1ms\"\n";
+
+/// Runs one cell with an engine that is a script; `more` are further keys of the scenario.
 fn with_script(folder: &TempDir, script: &str, more: &str) -> std::process::Output {
     program(folder.path(), "script", script);
     let text = format!(
         "engines = \"own\"\ncpus = 2\n{more}\n[engine.own]\ncommand = [\"./script\", \"{{capture}}\", \
-         \"{{cmdline}}\"]\n"
+         \"{{cmdline}}\"]\n{OPTIONS}"
     );
     scenario(folder, &text);
     xtask(folder.path(), "matrix @/small.toml --results @/results")
@@ -246,6 +250,89 @@ fn an_engine_that_writes_without_end_is_stopped_before_it_fills_the_disk() {
         assert!(all.contains("bytes were not read"), "{script}: {all}");
     }
     assert!(began.elapsed() < Duration::from_secs(80), "{:?}", began.elapsed());
+}
+
+/// Ends what a script has left running in a session of its own; the script writes its process to
+/// the file `left`.
+struct Left<'f>(&'f TempDir);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        let process = fs::read_to_string(self.0.path().join("left")).unwrap_or_default();
+        if let Some(process) = process.trim().parse().ok().and_then(Pid::from_raw) {
+            // It may be gone by itself.
+            let _ = kill_process(process, Signal::KILL);
+        }
+    }
+}
+
+#[test]
+fn a_capture_that_grows_after_its_engine_has_ended_is_a_failed_boot() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2], "1ms");
+    // While it is read; when the boot is over.
+    for writes in ["while :; do echo more; done", "sleep 0.3; echo more; exec sleep 60"] {
+        let _left = Left(&folder);
+        let script = format!(
+            "cp 2.bin $1; setsid sh -c 'echo $$ > left; {writes}' >> $1 2> /dev/null &\n\
+             while ! [ -s left ]; do sleep 0.01; done; sleep 0.1"
+        );
+        // The boot after it takes until something was written.
+        program(folder.path(), "slow", "cp 2.bin $1; sleep 1");
+        program(folder.path(), "script", &script);
+        let of = |name: &str| {
+            format!("[engine.{name}]\ncommand = [\"./{name}\", \"{{capture}}\", \"{{cmdline}}\"]\n")
+        };
+        let text = format!(
+            "engines = [\"script\", \"slow\"]\ncpus = 2\n{}{}{OPTIONS}",
+            of("script"),
+            of("slow")
+        );
+        scenario(&folder, &text);
+        let _ = fs::remove_file(folder.path().join("left"));
+        let matrix = xtask(folder.path(), "matrix @/small.toml --results @/results");
+        let (_, all) = ends_with(&matrix, 3);
+        assert!(all.contains("script-2-1.bin"), "{writes}: {all}");
+        assert!(all.contains("went on growing after the engine had ended"), "{writes}: {all}");
+        assert!(all.contains(" of 2 boots ") && !all.contains("report"), "{writes}: {all}");
+    }
+}
+
+#[test]
+fn a_capture_that_is_not_the_one_that_was_read_is_a_failed_boot() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2], "1ms");
+    // The pause is for the capture to be opened.
+    for (script, told) in [
+        ("head -c 150 $1 > other; mv other $1", "was replaced by another file"),
+        ("truncate -s 8G other; mv other $1", "was replaced by another file"),
+        ("rm $1", "is not there any more"),
+        ("truncate -s 150 $1", "has only 150 of the"),
+    ] {
+        let script = format!("cp 2.bin $1; sleep 0.5; {script}");
+        let (_, all) = ends_with(&with_script(&folder, &script, "boot-limit = \"50s\""), 3);
+        assert!(all.contains(&format!("its capture {told}")), "{script}: {all}");
+    }
+}
+
+#[test]
+fn a_run_whose_folder_is_gone_is_no_wrong_request() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2], "1ms");
+    let script = "cp 2.bin $1; sleep 0.5; cd $(dirname $1)/..; mv run.json ..; mv $PWD ../moved";
+    let (_, all) = ends_with(&with_script(&folder, script, ""), 3);
+    assert!(all.contains("is not there any more"), "{all}");
+    assert!(!all.contains("make the folder"), "{all}");
+}
+
+#[test]
+fn an_engine_that_hangs_after_its_goodbye_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[2], "1ms");
+    let hangs = with_script(&folder, "cp 2.bin $1; exec sleep 60", "boot-limit = \"1s\"");
+    let (_, all) = ends_with(&hangs, 3);
+    assert!(all.contains("did not end within its 1 s after its last frame"), "{all}");
+    assert!(all.contains("`endless = true`") && all.contains("its Goodbye"), "{all}");
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Place {
         } else if about.len() > self.bytes {
             Some(format!(
                 "went on growing after the engine had ended ({read} were read then): a process that \
-                 the engine started still writes there, or did; the engine must end after it"
+                 the engine started still writes there, or did; the engine must end last"
             ))
         } else if about.len() < self.bytes {
             Some(format!("has only {} of the {read} that were read", about.len()))
@@ -170,7 +170,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
             Some(match over.get() {
                 false => format!("did not say goodbye within its {limit} s and was killed"),
                 true => format!(
-                    "did not end within its {limit} s after its last frame and was killed; where an \
+                    "sent its last frame, but did not end within its {limit} s and was killed; where an \
                      engine with a `command` stays by its nature, its table needs `endless = true`"
                 ),
             })

@@ -169,6 +169,10 @@ mod tests {
             unused("wait=spin cell repetitions=2 repetitions=3"),
             ["`repetitions=2` is never used: `repetitions=3` behind it takes its place"]
         );
+        assert_eq!(
+            unused("strategy=serial strategy=full-parallel"),
+            ["`strategy=serial` is never used: `strategy=full-parallel` behind it takes its place"]
+        );
         for words in ["", "strategy=serial", "wait=spin cell wait=halt cell", "wait=halt wait=halt"]
         {
             assert!(unused(words).is_empty(), "{words}");

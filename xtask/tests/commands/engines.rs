@@ -331,7 +331,7 @@ fn an_engine_that_hangs_after_its_goodbye_is_told_so() {
     recorded(folder.path(), &[2], "1ms");
     let hangs = with_script(&folder, "cp 2.bin $1; exec sleep 60", "boot-limit = \"1s\"");
     let (_, all) = ends_with(&hangs, 3);
-    assert!(all.contains("did not end within its 1 s after its last frame"), "{all}");
+    assert!(all.contains("sent its last frame, but did not end within its 1 s"), "{all}");
     assert!(all.contains("`endless = true`") && all.contains("its Goodbye"), "{all}");
 }
 

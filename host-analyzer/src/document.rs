@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::printable;
 use miette::{Diagnostic, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceCode, miette};
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -38,7 +38,14 @@ const LONGEST_MESSAGE: usize = 1000;
 pub fn text_of(path: &Path, what: &str, help: impl Fn() -> String) -> Result<String, Failure> {
     let name = path.display();
     let mut bytes = Vec::new();
-    // Where the size is not known before, as with a pipe, it is bounded just the same.
+    // A pipe would be waited for.
+    if fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+        return Err(Failure::Request(miette!(
+            help = help(),
+            "{name} is no regular file, expected a {what}"
+        )));
+    }
+    // It may grow meanwhile.
     let read =
         File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|error| match error.kind() {
@@ -470,7 +477,12 @@ mod tests {
         };
         assert!(told(&path).starts_with("there is no list "));
         assert!(told(folder.path()).ends_with(" is a folder, expected a list"));
-        assert!(told(Path::new("/dev/zero")).contains("more than 1048576 bytes (1 MiB)"));
+        assert!(told(Path::new("/dev/zero")).ends_with(" is no regular file, expected a list"));
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(told(&pipe).ends_with(" is no regular file, expected a list"));
+        std::fs::write(&path, "#".repeat(LARGEST + 1)).unwrap();
+        assert!(told(&path).contains("more than 1048576 bytes (1 MiB)"));
         std::fs::write(&path, b"a = 1\nb = '\xff'").unwrap();
         assert!(told(&path).ends_with("f.toml:2:6: this byte is not UTF-8"));
     }

@@ -269,6 +269,14 @@ impl Run {
                 path.display()
             )),
         })?;
+        // A pipe would be waited for, a device has no end.
+        if !about.is_dir() && !about.is_file() {
+            return Err(Failure::Request(miette!(
+                help = "name a run's folder or one of its captures",
+                "{} is neither a folder nor a regular file",
+                path.display()
+            )));
+        }
         let manifest = if about.is_dir() { Some(read_manifest(path)?) } else { None };
         let mut gatherer = Gatherer::default();
         match &manifest {

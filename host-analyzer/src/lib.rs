@@ -17,6 +17,7 @@ pub mod export;
 pub mod failure;
 pub mod file;
 mod html;
+mod kept;
 pub mod manifest;
 pub mod manual;
 mod markdown;

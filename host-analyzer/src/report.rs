@@ -9,6 +9,7 @@ mod tables;
 
 use crate::failure::Failure;
 use crate::file::{make_folder, write_whole};
+use crate::kept::Kept;
 use crate::run::Run;
 use askama::Template;
 use data::Data;
@@ -33,19 +34,26 @@ pub fn write_watched(
     watch: &mut dyn FnMut(usize) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let figures_folder = folder.join("figures");
+    let page = folder.join("report.html");
+    let kept = Kept::of(run);
+    kept.spared_by(&page)?;
     make_folder(&figures_folder)?;
     let shown = run.with_timelines(&data::shown(run))?;
     let pictures = pictures::of(run, &shown, pictures::MANY_FIGURES, watch)?;
     for figure in &pictures.figures {
         let file = figures_folder.join(&figure.file);
-        write_whole(&file, figure.svg.as_bytes())?;
-        write_whole(&file.with_extension("png"), &figure.png)?;
+        for (file, contents) in
+            [(file.with_extension("png"), &figure.png[..]), (file, figure.svg.as_bytes())]
+        {
+            kept.spared_by(&file)?;
+            write_whole(&file, contents)?;
+        }
     }
     let data = Data::of(run, &shown);
     let json = data.json().map_err(|error| at_fault(run, &error))?;
-    let page = page::Page::of(run, &pictures, &shown, &data, &json);
-    let html = page.render().map_err(|error| at_fault(run, &error))?;
-    write_whole(&folder.join("report.html"), html.as_bytes())
+    let html = page::Page::of(run, &pictures, &shown, &data, &json);
+    let html = html.render().map_err(|error| at_fault(run, &error))?;
+    write_whole(&page, html.as_bytes())
 }
 
 fn at_fault(run: &Run, error: &dyn std::error::Error) -> Failure {

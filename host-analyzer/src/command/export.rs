@@ -4,10 +4,10 @@ use super::{note, written};
 use crate::export::{self, Format, Shown, Stop};
 use crate::failure::Failure;
 use crate::file::{WholeFile, unwritable};
+use crate::kept::Kept;
 use crate::run::Run;
 use miette::miette;
-use std::fs;
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes every trial of a run, AP by AP, as CSV, JSON lines or a Perfetto trace.
@@ -57,7 +57,7 @@ impl Export {
         let shown = if self.all_trials { Shown::All } else { Shown::Median };
         let notes = match file {
             Some(path) => {
-                untouched(&run, path)?;
+                Kept::of(&run).spared_by(path)?;
                 let mut file = WholeFile::create(path)?;
                 let notes = self.write(&run, shown, &mut file).map_err(|stop| match stop {
                     Stop::Run(failure) => failure,
@@ -81,26 +81,4 @@ impl Export {
     fn write(&self, run: &Run, shown: Shown, output: &mut dyn Write) -> Result<Vec<String>, Stop> {
         export::write(run, self.format, shown, output)
     }
-}
-
-/// Captures stay as they came: an export doesn't take the place of one, nor of the manifest.
-fn untouched(run: &Run, output: &Path) -> Result<(), Failure> {
-    let place = match fs::canonicalize(output) {
-        Ok(place) => place,
-        // Then there is no such file; that its folder is none is told when it is written.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(());
-        }
-        Err(error) => return Err(unwritable(output, &error)),
-    };
-    let captures = run.boots.iter().map(|boot| boot.capture.clone());
-    let mut kept = captures.chain([run.path.join("run.json")]);
-    if kept.any(|kept| fs::canonicalize(kept).is_ok_and(|kept| kept == place)) {
-        return Err(Failure::Request(miette!(
-            help = "choose another file",
-            "{} is part of the run, and stays as it is",
-            output.display()
-        )));
-    }
-    Ok(())
 }

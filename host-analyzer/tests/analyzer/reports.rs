@@ -11,6 +11,7 @@ use host_analyzer::report;
 use host_analyzer::run::Run;
 use serde_json::{Value, json};
 use std::fs;
+use std::path::PathBuf;
 
 #[test]
 fn a_report_has_a_finding_five_figures_and_the_way_to_get_it_again() {
@@ -192,6 +193,32 @@ fn a_manifest_that_names_a_pipe_or_a_folder_is_refused_and_not_waited_for() {
         let Err(Failure::Request(report)) = Run::open(&folder) else { panic!("{path}") };
         let told = report.to_string();
         assert!(told.contains(&format!("the capture `{path}` is no regular file")), "{told}");
+    }
+}
+
+#[test]
+fn a_report_takes_the_place_of_no_capture() {
+    let (_keep, folder) = folder();
+    let line = "repetitions=1";
+    let bytes = capture(line, 2);
+    run_folder(&folder, line, &[2]);
+    report::write(&Run::open(&folder).unwrap(), &folder).unwrap();
+    let figures = fs::read_dir(folder.join("figures")).unwrap();
+    let written: Vec<PathBuf> =
+        figures.map(|figure| figure.unwrap().path()).chain([folder.join("report.html")]).collect();
+    assert!(written.len() > 2, "{written:?}");
+    for path in written {
+        let name = path.strip_prefix(&folder).unwrap().to_str().unwrap();
+        fs::write(folder.join(name), &bytes).unwrap();
+        write_manifest(&folder, &manifest(vec![boot(name, line, 2)]));
+        let run = Run::open(&folder).unwrap();
+        let Err(Failure::Request(report)) = report::write(&run, &folder) else { panic!("{name}") };
+        assert!(
+            report.to_string().ends_with(" is part of the run, and stays as it is"),
+            "{report}"
+        );
+        assert!(fs::read(folder.join(name)).unwrap() == bytes, "{name}");
+        fs::remove_file(folder.join(name)).unwrap();
     }
 }
 

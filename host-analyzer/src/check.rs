@@ -11,7 +11,7 @@ use crate::compare::identity;
 use crate::failure::Failure;
 use crate::measure::Measure;
 use crate::pairing::{Pairing, differences, is_cost};
-use crate::run::{Cell, Run};
+use crate::run::{Cell, Gap, Part, Run};
 use crate::statistics::{BOOTS_FOR_INTERVAL, Interval, resampled};
 use crate::terminal::printable;
 use crate::unit::{Unit, readable};
@@ -129,6 +129,21 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
         warnings,
         accept,
     })
+}
+
+/// Something that the run lacks for another reason than an error that the kernel reported: a capture
+/// is cut or can't be read, boots are missing. It says nothing against the kernel.
+pub fn unexplained_gap(run: &Run) -> Option<&Gap> {
+    let explained: Vec<usize> =
+        (0..run.boots.len()).filter(|index| run.boots[*index].summary.error.is_some()).collect();
+    let explains = |gap: &Gap| match gap.part {
+        Part::Run => false,
+        Part::Boot(index) => explained.contains(&index),
+        Part::Cell(cell) => explained
+            .iter()
+            .any(|index| run.boots[*index].cells.iter().any(|its| its.cell == Some(cell))),
+    };
+    run.gaps.iter().find(|gap| !explains(gap))
 }
 
 /// The options of `check` that make the run the baseline: where a budget is broken that has one, and

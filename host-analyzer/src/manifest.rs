@@ -22,6 +22,9 @@ pub struct Manifest {
     /// How it ended; runs of before this was recorded were complete.
     #[serde(default)]
     pub ended: Ended,
+    /// True where `check --accept` has put it there to compare with, and may replace it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub baseline: bool,
     /// The kernel that was booted; absent when only the simulator ran.
     pub kernel: Option<Kernel>,
     /// Where the engines ran.

@@ -194,6 +194,7 @@ impl<'s> Unfinished<'s> {
             started: rfc3339(folder.began()),
             // Until it has ended otherwise: so says what is left where this process is killed.
             ended: Ended::Interrupted,
+            baseline: false,
             kernel: kernel.map(|kernel| kernel.described.clone()),
             host: host(),
             profiles: scenario.profiles.iter().map(Profile::described).collect(),

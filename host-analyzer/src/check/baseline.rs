@@ -2,25 +2,25 @@
 
 use crate::failure::Failure;
 use crate::file::{NewFolder, make_folder, write_whole};
-use crate::manifest::Manifest;
+use crate::manifest::{Ended, Manifest};
 use crate::run::{Part, Run, read_manifest};
 use crate::terminal::printable;
-use miette::miette;
+use miette::{Report, miette};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 /// Where a baseline is: its path in the working directory, else in the folder of the budgets' file
 /// or one above it, so that `results/reference/…` is found from anywhere; where it is nowhere yet, in
-/// the working directory.
+/// the working directory. One path for each place, in whatever way it is named.
 pub fn place(named: &str, budgets: &Path) -> PathBuf {
-    let here = PathBuf::from(named);
-    if here.is_absolute() || here.exists() {
+    let here = resolved_above(Path::new(named));
+    if Path::new(named).is_absolute() || here.exists() {
         return here;
     }
     let file = fs::canonicalize(budgets).unwrap_or_else(|_| budgets.to_owned());
-    let above = file.ancestors().skip(1).map(|folder| folder.join(named));
+    let above = file.ancestors().skip(1).map(|folder| resolved_above(&folder.join(named)));
     above.into_iter().find(|path| path.exists()).unwrap_or(here)
 }
 
@@ -34,7 +34,7 @@ pub fn open(named: &str, budgets: &Path) -> Result<Run, Failure> {
             budgets.display()
         )));
     }
-    let run = Run::open(&path)?;
+    let run = Run::open(&path).map_err(|failure| damaged(named, &path, failure))?;
     match run.gaps.first() {
         None => Ok(run),
         Some(gap) => Err(Failure::Request(miette!(
@@ -45,10 +45,35 @@ pub fn open(named: &str, budgets: &Path) -> Result<Run, Failure> {
     }
 }
 
+/// The files of a baseline, those that are missing too; its `run.json` alone where that can't be read.
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    let manifest = read_manifest(path);
+    let captures = manifest.iter().flat_map(parts).map(|part| path.join(part));
+    captures.chain([path.join("run.json")]).collect()
+}
+
+/// A baseline that can't be read: what the captures of a run are good for does not help there.
+fn damaged(named: &str, path: &Path, failure: Failure) -> Failure {
+    let described = |report: Report| {
+        let help = format!(
+            "restore it from version control; or remove the folder {} by hand, then make a run the \
+             baseline anew: `--accept`",
+            path.display()
+        );
+        miette!(help = help, "the baseline {named} can't be read: {report}")
+    };
+    match failure {
+        Failure::Request(report) => Failure::Request(described(report)),
+        Failure::Environment(report) => Failure::Environment(described(report)),
+        other => other,
+    }
+}
+
 /// A place that a run can be put to as a baseline: nothing is there yet, or a baseline and nothing
 /// else.
 #[derive(Debug)]
 pub struct Place {
+    /// As [`place`] finds it.
     path: PathBuf,
     /// The baseline that is there.
     old: Option<Manifest>,
@@ -59,8 +84,8 @@ impl Place {
     ///
     /// Fails with [`Failure::Request`] where putting a baseline there could take something else
     /// away: the path has no last name of its own (`.`, `..`, `/`); a file, a link or a folder that
-    /// is no run folder is there; or the folder holds more than `run.json` and the captures that it
-    /// names.
+    /// is no run folder is there; the run in it was not put there by `--accept`; or the folder holds
+    /// more than `run.json` and the captures that it names.
     pub fn find(named: &str, budgets: &Path) -> Result<Place, Failure> {
         let refused = |what: &str| {
             Failure::Request(miette!(
@@ -69,12 +94,10 @@ impl Place {
                 "`{named}` can't be a baseline: {what}"
             ))
         };
-        let path = place(named, budgets);
-        let Some(name) = path.file_name().map(ToOwned::to_owned) else {
+        if Path::new(named).file_name().is_none() {
             return Err(refused("its last part is no name"));
-        };
-        // `NAME/` and `NAME/.` are the same folder, but can't be renamed.
-        let path = path.with_file_name(name);
+        }
+        let path = place(named, budgets);
         let about = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Place { path, old: None });
@@ -91,7 +114,14 @@ impl Place {
         if !path.join("run.json").exists() {
             return Err(refused("it is a folder without a run.json, so it is no run folder"));
         }
-        let old = read_manifest(&path)?;
+        let old = read_manifest(&path).map_err(|failure| damaged(named, &path, failure))?;
+        if !was_accepted(&old) {
+            return Err(refused(&format!(
+                "its run.json does not say `\"baseline\": true`, so it is a run, or a baseline of \
+                 before that was written; if it is needed no more, remove {} by hand",
+                path.display()
+            )));
+        }
         if let Some(other) = other_than(&path, &old).map_err(|error| refused(&error.to_string()))? {
             return Err(refused(&format!(
                 "{} is in its folder, and no part of a baseline",
@@ -106,9 +136,15 @@ impl Place {
         &self.path
     }
 
-    /// Puts a folder here, in the place of the old baseline.
-    fn take(self, mut fresh: NewFolder) -> io::Result<()> {
-        let Some(manifest) = &self.old else { return fresh.move_to(&self.path) };
+    /// Whether one of the two lies in the other; a place does not lie in itself.
+    pub fn is_entangled_with(&self, other: &Place) -> bool {
+        let within = |one: &Place, other: &Place| one.path.starts_with(&other.path);
+        self.path != other.path && (within(self, other) || within(other, self))
+    }
+
+    /// Puts a folder here, in the place of the old baseline; of which it says what is left, and why.
+    fn take(self, mut fresh: NewFolder) -> io::Result<Option<String>> {
+        let Some(manifest) = &self.old else { return fresh.move_to(&self.path).map(|()| None) };
         let aside = hidden_beside(&self.path, "old");
         fs::rename(&self.path, &aside)?;
         if let Err(error) = fresh.move_to(&self.path) {
@@ -118,8 +154,50 @@ impl Place {
         // Nothing but a baseline was there, so these are all; what came since then stays.
         let files = parts(manifest).map(|part| aside.join(part));
         let folders = part_folders(manifest).into_iter().rev().map(|part| aside.join(part));
-        files.into_iter().try_for_each(fs::remove_file)?;
-        folders.chain([aside.clone()]).try_for_each(fs::remove_dir)
+        let removed = files.map(fs::remove_file);
+        let removed = removed.chain(folders.chain([aside.clone()]).map(fs::remove_dir));
+        // A part may be missing: a baseline is replaced because it is not whole, too.
+        let missing = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+        let mut failed = removed.filter_map(Result::err).filter(|error| !missing(error));
+        let left = |error| format!("the old baseline is left in {}: {error}", aside.display());
+        Ok(failed.next().map(left))
+    }
+}
+
+/// Whether `--accept` has made this.
+///
+/// In the beginning it marked nothing, but took the folders out of the engines' commands. A run of a
+/// kernel has its folder there; a run of the simulator alone can't be told from a baseline, and is
+/// taken for none. Most runs have a `command` too.
+fn was_accepted(manifest: &Manifest) -> bool {
+    let before_the_mark = || {
+        manifest.ended == Ended::Complete
+            && manifest.kernel.is_some()
+            && manifest.command.is_empty()
+            && without_folders(manifest) == *manifest
+    };
+    manifest.baseline || before_the_mark()
+}
+
+/// A path as it is once the folders that it lacks are made: absolute, without links and `..`; only its
+/// last part may be a link.
+fn resolved_above(path: &Path) -> PathBuf {
+    let path = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent(), path.file_name()) {
+        (Some(above), Some(name)) => resolved(above).join(name),
+        _ => resolved(&path),
+    }
+}
+
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(path) = fs::canonicalize(path) {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(above), Some(name)) => resolved(above).join(name),
+        // Above a folder that does not exist yet.
+        (Some(above), None) => resolved(above).parent().unwrap_or(Path::new("/")).to_owned(),
+        (None, _) => path.to_owned(),
     }
 }
 
@@ -165,7 +243,8 @@ fn hidden_beside(path: &Path, what: &str) -> PathBuf {
 }
 
 /// Fails with [`Failure::Request`] where the run can't be a baseline at these places: it is no run
-/// folder, has noise (unless `noisy`), is not whole, did not go well, or is the baseline already.
+/// folder, has noise (unless `noisy`), is not whole, did not go well, is the baseline already, or
+/// lies in it or around it.
 pub fn acceptable<'r>(
     run: &'r Run,
     places: &[Place],
@@ -195,17 +274,25 @@ pub fn acceptable<'r>(
         return Err(refused("not every trial of it went well"));
     }
     let here = fs::canonicalize(&run.path).ok();
-    if places.iter().any(|place| here.is_some() && fs::canonicalize(&place.path).ok() == here) {
-        return Err(refused("it is the baseline already"));
+    for place in places {
+        let Some(here) = &here else { continue };
+        if place.path == *here {
+            return Err(refused("it is the baseline already"));
+        }
+        if place.path.starts_with(here) || here.starts_with(&place.path) {
+            let place = place.path.display();
+            return Err(refused(&format!("one of it and the baseline {place} lies in the other")));
+        }
     }
     Ok(manifest)
 }
 
-/// Puts a run into the place: its `run.json` and its captures.
+/// Puts a run into the place: its `run.json` and its captures. Gives what the user must know of what
+/// is left of the old baseline, if anything is.
 ///
 /// Fails with [`Failure::Environment`] where files can't be copied; the old baseline is then still
 /// there.
-pub fn accept(run: &Run, manifest: &Manifest, place: Place) -> Result<(), Failure> {
+pub fn accept(run: &Run, manifest: &Manifest, place: Place) -> Result<Option<String>, Failure> {
     let path = place.path.clone();
     let failed = |error: io::Error| {
         Failure::Environment(miette!("can't make the baseline {}: {error}", path.display()))
@@ -231,8 +318,9 @@ fn copy(run: &Run, manifest: &Manifest, to: &Path) -> Result<(), Failure> {
         write_whole(&to.join(&boot.capture), &bytes)?;
     }
     let path = to.join("run.json");
-    let mut json = serde_json::to_vec_pretty(&without_folders(manifest))
-        .map_err(|error| failed(&path, error.into()))?;
+    let manifest = Manifest { baseline: true, ..without_folders(manifest) };
+    let mut json =
+        serde_json::to_vec_pretty(&manifest).map_err(|error| failed(&path, error.into()))?;
     json.push(b'\n');
     write_whole(&path, &json)
 }
@@ -242,10 +330,23 @@ fn without_folders(manifest: &Manifest) -> Manifest {
     let mut manifest = manifest.clone();
     let boots = manifest.boots.iter_mut().flat_map(|boot| &mut boot.command);
     for argument in boots.chain(&mut manifest.command) {
-        let path = Path::new(&*argument);
-        if let Some(name) = path.file_name().filter(|_| path.is_absolute()) {
-            *argument = name.to_string_lossy().into_owned();
-        }
+        *argument = match file_name(argument) {
+            Some(name) => name,
+            // As `--results=/home/…`, and `if=pflash,file=/home/…,format=raw`.
+            None => argument.split(',').map(value_without_folder).collect::<Vec<_>>().join(","),
+        };
     }
     manifest
+}
+
+/// The last part of an absolute path.
+fn file_name(path: &str) -> Option<String> {
+    let path = Path::new(path);
+    let name = path.file_name().filter(|_| path.is_absolute())?;
+    Some(name.to_string_lossy().into_owned())
+}
+
+fn value_without_folder(word: &str) -> String {
+    let named = word.split_once('=').and_then(|(key, value)| Some((key, file_name(value)?)));
+    named.map_or(word.to_owned(), |(key, name)| format!("{key}={name}"))
 }

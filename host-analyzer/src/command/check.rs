@@ -6,12 +6,13 @@ use crate::check::budgets::{Budgets, Limit};
 use crate::check::{self, check};
 use crate::failure::Failure;
 use crate::file::{WholeFile, unwritable};
+use crate::kept::Kept;
 use crate::run::Run;
 use clap::ValueEnum;
 use miette::miette;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Judges a run by its budgets; exits with 1 where one is broken.
 ///
@@ -42,7 +43,8 @@ pub struct Check {
     /// Also print annotations for GitHub, and add to the file that GITHUB_STEP_SUMMARY names
     #[arg(long)]
     github: bool,
-    /// For `git bisect run`: exit with 125, which skips a revision, instead of 2, 3 and 70
+    /// For `git bisect run`: exit with 125, which skips a revision, instead of 2, 3 and 70, and where
+    /// the run is not whole for another reason than an error that the kernel reports
     #[arg(long)]
     pub(super) bisect: bool,
     /// Before it is judged, make the run the baseline that the budgets name
@@ -75,6 +77,12 @@ impl Check {
         }
         let budgets = Budgets::read(&self.budgets)?;
         let run = Run::open(&self.run)?;
+        let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|_| self.github);
+        let summary = summary.map(PathBuf::from);
+        let kept = kept(&run, &budgets);
+        for output in self.junit.iter().chain(&summary) {
+            kept.spared_by(output)?;
+        }
         // Where it can't be written, nothing else is done.
         let junit = self.junit.as_deref().map(WholeFile::create).transpose()?;
         if self.accept {
@@ -93,25 +101,57 @@ impl Check {
         })?;
         if self.github {
             print(&check::annotations(&verdict))?;
-            if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-                append(Path::new(&file), &check::markdown(&verdict))?;
+            if let Some(file) = &summary {
+                append(file, &check::markdown(&verdict))?;
             }
         }
-        verdict.result()
+        match check::unexplained_gap(&run) {
+            Some(gap) if self.bisect => Err(Failure::Request(miette!(
+                help = "with `--bisect` such a revision is skipped; to judge it, measure it again",
+                "the run is not whole, so its kernel is not blamed: {}",
+                run.sentence(gap.part, &run.varying_options(), &gap.what)
+            ))),
+            _ => verdict.result(),
+        }
     }
+}
+
+/// What no output may take the place of: the run, the budgets and their baselines.
+fn kept(run: &Run, budgets: &Budgets) -> Kept {
+    let mut kept = Kept::of(run);
+    kept.add(budgets.file.clone(), "is the file of budgets");
+    for named in baselines(budgets) {
+        let path = baseline::place(named, &budgets.file);
+        for part in baseline::files(&path) {
+            kept.add(part, "is part of a baseline");
+        }
+    }
+    kept
+}
+
+/// The baselines that the budgets name.
+fn baselines(budgets: &Budgets) -> impl Iterator<Item = &str> {
+    budgets.budgets.iter().filter_map(|budget| match &budget.limit {
+        Some(Limit::Baseline { run, .. }) => Some(run.as_str()),
+        _ => None,
+    })
 }
 
 /// Makes the run every baseline that the budgets name, or none where one of them is refused.
 fn accept(run: &Run, budgets: &Budgets, noisy: bool) -> Result<(), Failure> {
     let mut places: Vec<Place> = Vec::new();
-    for budget in &budgets.budgets {
-        if let Some(Limit::Baseline { run: named, .. }) = &budget.limit {
-            let place = Place::find(named, &budgets.file)?;
-            // `NAME` and `./NAME` are one.
-            let absolute = |place: &Place| path::absolute(place.path()).ok();
-            if places.iter().all(|known| absolute(known) != absolute(&place)) {
-                places.push(place);
-            }
+    for named in baselines(budgets) {
+        let place = Place::find(named, &budgets.file)?;
+        if let Some(other) = places.iter().find(|known| known.is_entangled_with(&place)) {
+            return Err(Failure::Request(miette!(
+                help = "nothing was changed; name folders beside each other",
+                "of the baselines {} and {} one lies in the other",
+                other.path().display(),
+                place.path().display()
+            )));
+        }
+        if places.iter().all(|known| known.path() != place.path()) {
+            places.push(place);
         }
     }
     if places.is_empty() {
@@ -124,8 +164,11 @@ fn accept(run: &Run, budgets: &Budgets, noisy: bool) -> Result<(), Failure> {
     let manifest = baseline::acceptable(run, &places, noisy)?;
     for place in places {
         let path = place.path().to_owned();
-        baseline::accept(run, manifest, place)?;
+        let left = baseline::accept(run, manifest, place)?;
         note(&format!("{} is now this run", path.display()));
+        if let Some(left) = left {
+            note(&format!("warning: {left}"));
+        }
     }
     Ok(())
 }

@@ -2,13 +2,15 @@
 
 use crate::noisy::noisy_run;
 use crate::runs::changed;
-use crate::simulated::{STRATEGIES, folder, frames, run_folder, write_manifest};
+use crate::simulated::{STRATEGIES, encoded, folder, frames, run_folder, write_manifest};
 use bringup::CpuIndex;
-use bringup::frame::{ApEnd, Body};
+use bringup::frame::{self, ApEnd, Body, Frame};
 use bringup::stamp::Stamp;
+use host_analyzer::check::baseline::{self, Place};
 use host_analyzer::check::budgets::{Budgets, parse};
 use host_analyzer::check::{self, Outcome, Verdict, check};
 use host_analyzer::failure::Failure;
+use host_analyzer::manifest::{Ended, Manifest};
 use host_analyzer::run::Run;
 use serde_json::Value;
 use std::fs;
@@ -420,7 +422,9 @@ fn accepting_a_run_makes_it_the_baseline_whole_and_without_its_folders() {
     write_manifest(&reference, &old);
     small(&folder.join("run"), "serial", "cost-callin=900us");
     let mut told = opened(&folder.join("run")).manifest.unwrap();
-    told.boots[0].command.push("/home/someone/kernel".to_owned());
+    let words =
+        ["/home/someone/kernel", "--results=/home/someone/r", "if=x,file=/home/someone/f,y=1"];
+    told.boots[0].command.extend(words.map(str::to_owned));
     write_manifest(&folder.join("run"), &told);
     written(&folder, BUDGETS);
     let check = |more: &[&str]| {
@@ -431,6 +435,8 @@ fn accepting_a_run_makes_it_the_baseline_whole_and_without_its_folders() {
     assert_eq!(check(&[]).status.code(), Some(0));
     let accepted = fs::read_to_string(reference.join("run.json")).unwrap();
     assert!(!accepted.contains("/home/someone") && accepted.contains("\"kernel\""), "{accepted}");
+    assert!(accepted.contains("\"--results=r\""), "{accepted}");
+    assert!(accepted.contains("\"if=x,file=f,y=1\""), "{accepted}");
     let captures: Vec<_> = fs::read_dir(reference.join("captures")).unwrap().collect();
     assert_eq!(captures.len(), 2);
     assert_eq!(fs::read_dir(folder.join("results/reference")).unwrap().count(), 1);
@@ -532,6 +538,211 @@ fn accepting_takes_nothing_away_that_is_not_a_baseline() {
     let output = analyzer(&place, &check);
     assert_eq!(output.status.code(), Some(0), "{}", text_of(&output.stderr));
     assert_eq!(text_of(&output.stderr).matches("is now this run").count(), 1);
+}
+
+/// Budgets with these baselines.
+fn baselines(named: &[&str]) -> String {
+    let budget = |named: &&str| format!("[[budget]]\nfigure = \"total\"\nbaseline = \"{named}\"\n");
+    named.iter().map(budget).collect()
+}
+
+const ACCEPT: [&str; 5] = ["check", "run", "--budgets", "budgets.toml", "--accept"];
+
+/// `check --accept` of `run`, with these baselines.
+fn accepting(folder: &Path, named: &[&str]) -> (Option<i32>, String) {
+    written(folder, &baselines(named));
+    let output = analyzer(folder, &ACCEPT);
+    (output.status.code(), text_of(&output.stderr))
+}
+
+#[test]
+fn a_run_that_nobody_accepted_is_not_replaced() {
+    let (_keep, folder) = folder();
+    small(&folder.join("run"), "", "");
+    small(&folder.join("kept"), "", "");
+    let baseline = opened(&folder.join("kept")).manifest.unwrap();
+    type Edit = fn(&mut Manifest);
+    let edits: [(&str, Edit); 5] = [
+        ("interrupted", |run| run.ended = Ended::Interrupted),
+        ("failed", |run| run.ended = Ended::Failed),
+        ("of an experiment", |run| run.boots[0].command.push("/target/kernel".to_owned())),
+        ("of the simulator", |run| run.kernel = None),
+        ("of a scenario", |run| {
+            run.command = ["cargo", "xtask", "matrix"].map(str::to_owned).into()
+        }),
+    ];
+    for (name, edit) in edits {
+        let mut run = baseline.clone();
+        edit(&mut run);
+        write_manifest(&folder.join("kept"), &run);
+        written(&folder, &baselines(&["kept"]));
+        let before = tree(&folder);
+        let (code, said) = accepting(&folder, &["kept"]);
+        assert_eq!(code, Some(2), "{name}: {said}");
+        assert!(said.contains("its run.json does not say `\"baseline\": true`"), "{name}: {said}");
+        assert!(tree(&folder) == before, "{name}: something has changed");
+    }
+    // As older ones were.
+    write_manifest(&folder.join("kept"), &baseline);
+    assert_eq!(accepting(&folder, &["kept"]).0, Some(0));
+    // What is accepted is marked, whatever else it says of itself.
+    for name in ["run", "kept"] {
+        let mut manifest = opened(&folder.join(name)).manifest.unwrap();
+        manifest.command = vec!["cargo".to_owned()];
+        write_manifest(&folder.join(name), &manifest);
+    }
+    assert_eq!(accepting(&folder, &["kept"]).0, Some(0));
+    let json = fs::read_to_string(folder.join("kept/run.json")).unwrap();
+    assert!(json.contains("\"baseline\": true"), "{json}");
+}
+
+#[test]
+fn a_damaged_baseline_is_repaired_as_it_is_advised() {
+    let (_keep, folder) = folder();
+    small(&folder.join("run"), "", "");
+    assert_eq!(accepting(&folder, &["kept"]).0, Some(0));
+    let whole = tree(&folder);
+    for damage in ["kept/captures/icount-2-1.bin", "kept/captures/icount-8-1.bin", "kept/captures"]
+    {
+        let (_gone, elsewhere) = crate::simulated::folder();
+        fs::rename(folder.join(damage), elsewhere.join("gone")).unwrap();
+        let output = analyzer(&folder, &ACCEPT[..4]);
+        let said = text_of(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{damage}: {said}");
+        assert!(said.contains("`--accept`") && said.contains("the baseline kept"), "{said}");
+        let (code, said) = accepting(&folder, &["kept"]);
+        assert_eq!(code, Some(0), "{damage}: {said}");
+        assert!(tree(&folder) == whole, "{damage}: {said}");
+    }
+
+    fs::write(folder.join("kept/run.json"), "<<<<<<< ours\n{}\n").unwrap();
+    for arguments in [&ACCEPT[..], &ACCEPT[..4]] {
+        let output = analyzer(&folder, arguments);
+        let said = text_of(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("the baseline kept can't be read") && said.contains("by hand"),
+            "{said}"
+        );
+        assert!(!said.contains("captures are untouched"), "{said}");
+    }
+    let (_gone, elsewhere) = crate::simulated::folder();
+    fs::rename(folder.join("kept"), elsewhere.join("gone")).unwrap();
+    assert_eq!(accepting(&folder, &["kept"]).0, Some(0));
+    assert!(tree(&folder) == whole);
+}
+
+/// What somebody has put there since it was looked at is not the baseline's.
+#[test]
+fn an_old_baseline_that_can_not_be_removed_is_named_and_the_new_one_is_there() {
+    let (_keep, folder) = folder();
+    small(&folder.join("run"), "", "");
+    assert_eq!(accepting(&folder, &["kept"]).0, Some(0));
+    let kept = folder.join("kept");
+    let place = Place::find(kept.to_str().unwrap(), &folder.join("budgets.toml")).unwrap();
+    fs::write(kept.join("captures/mine.txt"), "mine").unwrap();
+    let run = opened(&folder.join("run"));
+    let left = baseline::accept(&run, run.manifest.as_ref().unwrap(), place).unwrap().unwrap();
+    let hidden = format!(".kept.{}.old", std::process::id());
+    assert!(left.contains(&hidden), "{left}");
+    assert_eq!(fs::read(folder.join(hidden).join("captures/mine.txt")).unwrap(), b"mine");
+    assert!(opened(&kept).gaps.is_empty());
+}
+
+#[test]
+fn places_that_lie_in_each_other_are_refused_before_anything_changes() {
+    let (_keep, folder) = folder();
+    small(&folder.join("run"), "", "");
+    for (named, told) in [
+        (&["b/c", "b"][..], "one lies in the other"),
+        (&["b", "b/c"], "one lies in the other"),
+        (&["b", "x/../b/./c/d"], "one lies in the other"),
+        (&["run/sub"], "lies in the other"),
+        (&["x/../run/sub/deep"], "lies in the other"),
+    ] {
+        written(&folder, &baselines(named));
+        let before = tree(&folder);
+        let (code, said) = accepting(&folder, named);
+        assert_eq!(code, Some(2), "{named:?}: {said}");
+        assert!(said.contains(told), "{named:?}: {said}");
+        assert!(tree(&folder) == before, "{named:?}: something has changed");
+    }
+    // Names that begin alike are folders beside each other; two ways to a place lead to one.
+    let (code, said) = accepting(&folder, &["b", "x/../b", "bc"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.matches("is now this run").count(), 2, "{said}");
+    assert!(!folder.join("x").exists());
+}
+
+#[test]
+fn no_output_of_check_takes_the_place_of_what_it_reads() {
+    let (_keep, folder) = folder();
+    small(&folder.join("run"), "", "");
+    assert_eq!(accepting(&folder, &["kept"]).0, Some(0));
+    symlink("run/captures", folder.join("linked")).unwrap();
+    let before = tree(&folder);
+    for (output, told) in [
+        ("run/run.json", "is part of the run"),
+        ("run/captures/icount-2-1.bin", "is part of the run"),
+        ("linked/../run.json", "is part of the run"),
+        ("linked/icount-2-1.bin", "is part of the run"),
+        ("budgets.toml", "is the file of budgets"),
+        ("./kept/run.json", "is part of a baseline"),
+        ("kept/captures/icount-2-1.bin", "is part of a baseline"),
+    ] {
+        let said = |output: Output| {
+            let said = text_of(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains(told) && said.contains("stays as it is"), "{said}");
+            assert!(tree(&folder) == before, "{said}");
+        };
+        said(analyzer(&folder, &[&ACCEPT[..4], &["--junit", output]].concat()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_host-analyzer"));
+        command.current_dir(&folder).args(ACCEPT).arg("--github");
+        said(command.env("GITHUB_STEP_SUMMARY", output).output().unwrap());
+    }
+}
+
+#[test]
+fn a_pipe_is_no_run_and_no_file_of_budgets() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), "repetitions=1", &[2]);
+    written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 4_000\n");
+    assert!(Command::new("mkfifo").arg(folder.join("pipe")).status().unwrap().success());
+    for not_a_file in ["pipe", "/dev/zero"] {
+        for arguments in
+            [[not_a_file, "--budgets", "budgets.toml"], ["run", "--budgets", not_a_file]]
+        {
+            let output = analyzer(&folder, &[&["check"], &arguments[..]].concat());
+            let said = text_of(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains("regular file"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_bisection_skips_a_run_that_is_not_whole_but_for_an_error_of_the_kernel() {
+    let (_keep, folder) = folder();
+    let manifest = run_folder(&folder.join("run"), STRATEGIES, &[2, 4]);
+    written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 100_000\n");
+    let code = |more: &[&str]| analyzer(&folder, &[&ACCEPT[..4], more].concat()).status.code();
+    assert_eq!(code(&["--bisect"]), Some(0));
+    let capture = folder.join("run").join(&manifest.boots[0].capture);
+    let frames = frames(STRATEGIES, 2);
+    let cut = frames[..frames.len() / 2].concat();
+    let error = Body::Error(frame::Error::Panic { cpu: CpuIndex(0), message: "no" });
+    let error = encoded(&Frame { number: (frames.len() / 2) as u32, body: error });
+    for (contents, bisecting) in
+        [(cut.clone(), 125), (b"SeaBIOS".to_vec(), 125), ([cut, error].concat(), 1)]
+    {
+        fs::write(&capture, contents).unwrap();
+        assert_eq!((code(&[]), code(&["--bisect"])), (Some(1), Some(bisecting)));
+    }
+    fs::write(&capture, frames.concat()).unwrap();
+    assert_eq!(code(&["--bisect"]), Some(0));
+    write_manifest(&folder.join("run"), &Manifest { ended: Ended::Interrupted, ..manifest });
+    assert_eq!((code(&[]), code(&["--bisect"])), (Some(1), Some(125)));
 }
 
 #[test]

@@ -70,6 +70,7 @@ pub fn manifest(boots: Vec<Boot>) -> Manifest {
         command: Vec::new(),
         started: "2026-11-23T06:12:00Z".to_owned(),
         ended: Ended::Complete,
+        baseline: false,
         kernel: Some(Kernel {
             sha256: "0123456789abcdef".repeat(4),
             target: "x86_64-unknown-none".to_owned(),

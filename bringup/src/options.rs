@@ -23,22 +23,19 @@ trait Value: Sized + fmt::Display {
     const EXPECTED: &str;
 
     /// Reads what `Display` writes.
-    fn parse(text: &str) -> Result<Self, Wrong>;
-}
+    fn parse(text: &str) -> Option<Self>;
 
-/// What is wrong with a value.
-enum Wrong {
-    /// It is no value of the option at all.
-    NoValue,
-    /// It names this CPU twice.
-    Twice(CpuIndex),
+    /// The first CPU of which it says two things.
+    fn twice(&self) -> Option<CpuIndex> {
+        None
+    }
 }
 
 impl Value for Duration {
     const EXPECTED: &str = Duration::EXPECTED;
 
-    fn parse(text: &str) -> Result<Duration, Wrong> {
-        Duration::parse(text).ok_or(Wrong::NoValue)
+    fn parse(text: &str) -> Option<Duration> {
+        Duration::parse(text)
     }
 }
 
@@ -198,33 +195,41 @@ struct Key {
     name: &'static str,
     expected: &'static str,
     /// Sets it; it stays as it is where the text is no value of it.
-    set: fn(&mut Options, &str) -> Result<(), Wrong>,
+    set: fn(&mut Options, &str) -> Option<()>,
+    /// The first CPU of which its value says two things.
+    twice: fn(&Options) -> Option<CpuIndex>,
     write: fn(&Options, &mut dyn fmt::Write) -> fmt::Result,
 }
 
 /// A key whose value is one field.
 macro_rules! key {
     ($name:literal, $value:ty, $field:ident $([$step:expr])?) => {
-        key!(@ $name, <$value as Value>::parse => <$value as Value>::EXPECTED, $field $([$step])?)
+        key!(
+            @ $name,
+            <$value as Value>::parse => <$value as Value>::EXPECTED,
+            |options| <$value as Value>::twice(&options.$field $([$step])?),
+            $field $([$step])?
+        )
     };
     ($name:literal, $parse:expr => $expected:expr, $field:ident) => {
-        key!(@ $name, |text| $parse(text).ok_or(Wrong::NoValue) => $expected, $field)
+        key!(@ $name, $parse => $expected, |_| None, $field)
     };
-    (@ $name:literal, $parse:expr => $expected:expr, $field:ident $([$step:expr])?) => {
+    (@ $name:literal, $parse:expr => $expected:expr, $twice:expr, $field:ident $([$step:expr])?) => {
         Key {
             name: $name,
             expected: $expected,
             set: |options, text| {
-                options.$field $([$step])? = ($parse)(text)?;
-                Ok(())
+                options.$field $([$step])? = $parse(text)?;
+                Some(())
             },
+            twice: $twice,
             write: |options, f| write!(f, "{}", options.$field $([$step])?),
         }
     };
 }
 
 /// Every option, in the order in which [`Options`] renders them.
-const TABLE: [Key; 24] = [
+static TABLE: [Key; 24] = [
     key!("strategy", Strategy, strategy),
     key!("kick", Kick, kick),
     key!("tsc-sync", TscSync, tsc_sync),
@@ -234,9 +239,10 @@ const TABLE: [Key; 24] = [
         name: "init-delay",
         expected: "whole µs, or a whole number with ns, us, ms or s, up to an hour, as `10ms`",
         set: |options, text| {
-            options.init_delay = micros(text).ok_or(Wrong::NoValue)?;
-            Ok(())
+            options.init_delay = micros(text)?;
+            Some(())
         },
+        twice: |_| None,
         write: |options, f| match options.init_delay {
             Duration::Nanos(ns) if ns.is_multiple_of(1000) => write!(f, "{}", ns / 1000),
             other => write!(f, "{other}"),
@@ -291,6 +297,10 @@ fn repetitions(text: &str) -> Option<u32> {
     text.parse().ok().filter(|count| *count > 0)
 }
 
+fn split(word: &str) -> Result<(&str, &str), OptionError<'_>> {
+    word.split_once('=').ok_or(OptionError::NoValue { word })
+}
+
 impl Options {
     /// Every option's name, in the order in which [`Options`] renders them.
     pub const KEYS: [&'static str; TABLE.len()] = {
@@ -313,20 +323,36 @@ impl Options {
         &self.costs[step as usize]
     }
 
-    /// Takes one word `key=value`.
+    /// Takes one word `key=value` of a user's.
     pub fn set_word<'a>(&mut self, word: &'a str) -> Result<(), OptionError<'a>> {
-        let (key, value) = word.split_once('=').ok_or(OptionError::NoValue { word })?;
+        let (key, value) = split(word)?;
         self.set(key, value)
     }
 
-    /// Sets one option.
+    /// Sets one option to a user's value; where that is refused, nothing changes.
     pub fn set<'a>(&mut self, key: &'a str, value: &'a str) -> Result<(), OptionError<'a>> {
+        let mut options = self.clone();
+        let known = options.read(key, value)?;
+        if let Some(cpu) = (known.twice)(&options) {
+            return Err(OptionError::Twice { key, value, cpu });
+        }
+        *self = options;
+        Ok(())
+    }
+
+    /// Takes one word `key=value` of what was measured already: a value that names a CPU twice is
+    /// kept as it is, since an earlier version took it.
+    pub fn read_word<'a>(&mut self, word: &'a str) -> Result<(), OptionError<'a>> {
+        let (key, value) = split(word)?;
+        self.read(key, value).map(drop)
+    }
+
+    fn read<'a>(&mut self, key: &'a str, value: &'a str) -> Result<&'static Key, OptionError<'a>> {
         let known = TABLE.iter().find(|known| known.name == key);
-        let Key { set, expected, .. } = known.ok_or(OptionError::UnknownKey { key })?;
-        set(self, value).map_err(|wrong| match wrong {
-            Wrong::NoValue => OptionError::BadValue { key, value, expected },
-            Wrong::Twice(cpu) => OptionError::Twice { key, value, cpu },
-        })
+        let known = known.ok_or(OptionError::UnknownKey { key })?;
+        let expected = known.expected;
+        (known.set)(self, value).ok_or(OptionError::BadValue { key, value, expected })?;
+        Ok(known)
     }
 
     /// Writes one option's value; nothing for a name that is none.
@@ -644,6 +670,23 @@ mod tests {
         for word in ["cost-callin=1ms,1-3:5ms,4:6ms", "skew=1:1,2:1", "fault=never:1,never:2"] {
             assert_eq!(Options::default().set_word(word), Ok(()), "{word}");
         }
+    }
+
+    /// A kernel of before the refusal sent them.
+    #[test]
+    fn what_was_measured_is_read_even_if_a_cpu_is_named_twice() {
+        for word in ["cost-callin=1ms,1-3:5ms,2:6ms", "skew=1:200,1:300", "fault=never:1,differ:1"]
+        {
+            let mut read = Options::default();
+            assert_eq!(read.read_word(word), Ok(()));
+            assert!(read.to_string().contains(word));
+            // What a user sets beside it is another option's matter; the value itself is refused.
+            assert_eq!(read.set_word("cost-wake=1us"), Ok(()));
+            let before = read.clone();
+            assert!(matches!(read.set_word(word), Err(OptionError::Twice { .. })));
+            assert_eq!(read, before);
+        }
+        assert!(Options::default().read_word("wait=sleep").is_err());
     }
 
     #[test]

@@ -7,19 +7,31 @@ use core::{iter, mem};
 /// The word that begins a cell.
 pub const CELL: &str = "cell";
 
-/// A command line that was checked whole: every word is good and no cell is refused.
+/// A command line that was checked whole: every word is good and, for a machine that is to run
+/// it, no cell is refused.
 ///
 /// Words before the first `cell` are common; each word `cell` begins a cell that inherits them
 /// and may override them. Without that word the common ones are the only cell.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
     text: &'a str,
-    cpus: usize,
+    /// The CPUs of the machine that is to run it; `None` where one has.
+    cpus: Option<usize>,
 }
 
 impl<'a> Plan<'a> {
     /// Reads the command line for a machine of `cpus` CPUs, the BSP counted.
     pub fn parse(text: &'a str, cpus: usize) -> Result<Plan<'a>, OptionError<'a>> {
+        Plan::checked(text, Some(cpus))
+    }
+
+    /// Reads the command line of what was measured: its words are good, and what they come to is
+    /// judged no more, since an earlier version may have taken what this one refuses.
+    pub fn read(text: &'a str) -> Result<Plan<'a>, OptionError<'a>> {
+        Plan::checked(text, None)
+    }
+
+    fn checked(text: &'a str, cpus: Option<usize>) -> Result<Plan<'a>, OptionError<'a>> {
         let plan = Plan { text, cpus };
         plan.try_cells().try_for_each(|cell| cell.map(drop))?;
         Ok(plan)
@@ -27,24 +39,26 @@ impl<'a> Plan<'a> {
 
     /// The cells in order; there is at least one.
     pub fn cells(&self) -> impl Iterator<Item = Options> + use<'a> {
-        // `parse` has seen every item to be `Ok`.
+        // `checked` has seen every item to be `Ok`.
         self.try_cells().flatten()
     }
 
     /// The cells up to the first that is wrong, each word read once.
     fn try_cells(&self) -> impl Iterator<Item = Result<Options, OptionError<'a>>> + use<'a> {
         let Plan { text, cpus } = *self;
+        let take = if cpus.is_some() { Options::set_word } else { Options::read_word };
         let mut words = text.split_ascii_whitespace();
         let mut common = Options::default();
         // Behind the common words there is a cell, even if no word says so.
-        let mut more = section(&mut words, &mut common).map(|_| true);
+        let mut more = section(&mut words, &mut common, take).map(|_| true);
         iter::from_fn(move || match mem::replace(&mut more, Ok(false)) {
             Err(error) => Some(Err(error)),
             Ok(false) => None,
             Ok(true) => {
                 let mut options = common.clone();
-                let cell = section(&mut words, &mut options).and_then(|follows| {
-                    options.check_on(cpus).map_err(OptionError::Refused)?;
+                let cell = section(&mut words, &mut options, take).and_then(|follows| {
+                    let refused = cpus.and_then(|cpus| options.check_on(cpus).err());
+                    refused.map_or(Ok(()), |refusal| Err(OptionError::Refused(refusal)))?;
                     more = Ok(follows);
                     Ok(options)
                 });
@@ -58,12 +72,13 @@ impl<'a> Plan<'a> {
 fn section<'a>(
     words: &mut SplitAsciiWhitespace<'a>,
     options: &mut Options,
+    take: impl Fn(&mut Options, &'a str) -> Result<(), OptionError<'a>>,
 ) -> Result<bool, OptionError<'a>> {
     for word in words {
         if word == CELL {
             return Ok(true);
         }
-        options.set_word(word)?;
+        take(options, word)?;
     }
     Ok(false)
 }
@@ -120,5 +135,20 @@ mod tests {
         }
         assert!(Plan::parse("cell fault=never:3", 4).is_ok());
         assert!(Plan::parse("cell fault=never:3", 3).is_err());
+    }
+
+    #[test]
+    fn what_was_measured_is_read_whatever_is_refused_today() {
+        for text in [
+            "limit=1ms cost-wake=2ms",
+            "fault=never:1,trap:1 cell skew=1:2,1:3",
+            "cost-callin=1ms,1-3:5ms,2:6ms",
+            "fault=never:9",
+            "kick=broadcast",
+        ] {
+            assert!(Plan::parse(text, 4).is_err(), "{text}");
+            assert_eq!(Plan::read(text).unwrap().cells().count(), 1, "{text}");
+        }
+        assert!(Plan::read("wait=sleep").is_err());
     }
 }

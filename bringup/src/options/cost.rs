@@ -1,6 +1,6 @@
 //! What a step costs.
 
-use super::{MAX_EXCEPTIONS, Value, Wrong, parse_cpu};
+use super::{MAX_EXCEPTIONS, Value, parse_cpu};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};
 use core::fmt;
@@ -65,48 +65,43 @@ impl Value for Cost {
                             FIRST-LAST:DURATION for APs, one each of package:, core: and \
                             sibling:DURATION, and exclusive, as `800us,5:8ms`";
 
-    fn parse(text: &str) -> Result<Cost, Wrong> {
-        let cost = read(text).ok_or(Wrong::NoValue)?;
-        let exceptions = cost.exceptions.iter().enumerate();
+    fn parse(text: &str) -> Option<Cost> {
+        let mut parts = text.split(',');
+        let mut cost = Cost { usual: Duration::parse(parts.next()?)?, ..Cost::FREE };
+        for part in parts {
+            if part == EXCLUSIVE && !cost.exclusive {
+                cost.exclusive = true;
+                continue;
+            }
+            let (whose, duration) = part.split_once(':')?;
+            let duration = Duration::parse(duration)?;
+            if let Some(class) = Class::ALL.into_iter().find(|class| class.name() == whose) {
+                match cost.classes[class as usize].replace(duration) {
+                    None => continue,
+                    Some(_) => return None,
+                }
+            }
+            let (first, last) = whose.split_once('-').unwrap_or((whose, whose));
+            let (first, last) = (parse_cpu(first)?, parse_cpu(last)?);
+            if first > last || first == CpuIndex::BSP {
+                return None;
+            }
+            cost.exceptions.push((first, last, duration)).ok()?;
+        }
+        Some(cost)
+    }
+
+    fn twice(&self) -> Option<CpuIndex> {
+        let exceptions = self.exceptions.iter().enumerate();
         let twice = exceptions.flat_map(|(index, (first, last, _))| {
-            let before = cost.exceptions[..index].iter();
+            let before = self.exceptions[..index].iter();
             before.filter_map(move |(other, end, _)| {
                 // Two ranges that overlap do so from the later of their beginnings on.
                 Some(*first.max(other)).filter(|cpu| cpu <= last && cpu <= end)
             })
         });
-        match twice.min() {
-            Some(cpu) => Err(Wrong::Twice(cpu)),
-            None => Ok(cost),
-        }
+        twice.min()
     }
-}
-
-/// Reads a cost whose exceptions may overlap.
-fn read(text: &str) -> Option<Cost> {
-    let mut parts = text.split(',');
-    let mut cost = Cost { usual: Duration::parse(parts.next()?)?, ..Cost::FREE };
-    for part in parts {
-        if part == EXCLUSIVE && !cost.exclusive {
-            cost.exclusive = true;
-            continue;
-        }
-        let (whose, duration) = part.split_once(':')?;
-        let duration = Duration::parse(duration)?;
-        if let Some(class) = Class::ALL.into_iter().find(|class| class.name() == whose) {
-            match cost.classes[class as usize].replace(duration) {
-                None => continue,
-                Some(_) => return None,
-            }
-        }
-        let (first, last) = whose.split_once('-').unwrap_or((whose, whose));
-        let (first, last) = (parse_cpu(first)?, parse_cpu(last)?);
-        if first > last || first == CpuIndex::BSP {
-            return None;
-        }
-        cost.exceptions.push((first, last, duration)).ok()?;
-    }
-    Some(cost)
 }
 
 impl fmt::Display for Cost {

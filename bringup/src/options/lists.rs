@@ -1,6 +1,6 @@
 //! Options that are a list of pairs: faults and skews.
 
-use super::{Fault, MAX_EXCEPTIONS, Value, Wrong, parse_cpu};
+use super::{Fault, MAX_EXCEPTIONS, Value, parse_cpu};
 use crate::CpuIndex;
 use core::fmt;
 
@@ -26,9 +26,13 @@ impl Value for Faults {
     const EXPECTED: &str = "none, or up to four of never:CPU, stray:CPU, trap:CPU, panic:CPU or \
                             differ:CPU, as `never:3,trap:5`";
 
-    fn parse(text: &str) -> Result<Faults, Wrong> {
-        let pair = |fault: &str, cpu: &str| Some((Fault::parse(fault).ok()?, parse_cpu(cpu)?));
-        parse_list(text, pair, |(_, cpu)| *cpu).map(Faults)
+    fn parse(text: &str) -> Option<Faults> {
+        let pair = |fault: &str, cpu: &str| Some((Fault::parse(fault)?, parse_cpu(cpu)?));
+        parse_list(text, pair).map(Faults)
+    }
+
+    fn twice(&self) -> Option<CpuIndex> {
+        first_repeated(self.0.iter().map(|(_, cpu)| *cpu))
     }
 }
 
@@ -54,10 +58,14 @@ impl Value for Skews {
     const EXPECTED: &str = "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to \
                             2147483647, as `3:200,5:-200`";
 
-    fn parse(text: &str) -> Result<Skews, Wrong> {
+    fn parse(text: &str) -> Option<Skews> {
         let ap = |cpu: &str| parse_cpu(cpu).filter(|cpu| *cpu != CpuIndex::BSP);
         let pair = |cpu: &str, cycles: &str| Some((ap(cpu)?, cycles.parse().ok()?));
-        parse_list(text, pair, |(cpu, _)| *cpu).map(Skews)
+        parse_list(text, pair).map(Skews)
+    }
+
+    fn twice(&self) -> Option<CpuIndex> {
+        first_repeated(self.0.iter().map(|(cpu, _)| *cpu))
     }
 }
 
@@ -67,26 +75,29 @@ impl fmt::Display for Skews {
     }
 }
 
-/// A list of pairs as a word: `none`, or `A:B,A:B`, up to [`MAX_EXCEPTIONS`] of them, each `of`
-/// another CPU.
+/// A list of pairs as a word: `none`, or `A:B,A:B`, up to [`MAX_EXCEPTIONS`] of them.
 fn parse_list<T>(
     text: &str,
     pair: impl Fn(&str, &str) -> Option<T>,
-    of: impl Fn(&T) -> CpuIndex,
-) -> Result<heapless::Vec<T, MAX_EXCEPTIONS>, Wrong> {
+) -> Option<heapless::Vec<T, MAX_EXCEPTIONS>> {
     let mut list = heapless::Vec::new();
     if text != "none" {
         for part in text.split(',') {
-            let (one, other) = part.split_once(':').ok_or(Wrong::NoValue)?;
-            let item = pair(one, other).ok_or(Wrong::NoValue)?;
-            let cpu = of(&item);
-            if list.iter().any(|known| of(known) == cpu) {
-                return Err(Wrong::Twice(cpu));
-            }
-            list.push(item).map_err(|_| Wrong::NoValue)?;
+            let (one, other) = part.split_once(':')?;
+            list.push(pair(one, other)?).ok()?;
         }
     }
-    Ok(list)
+    Some(list)
+}
+
+/// The first CPU that an earlier one is equal to.
+fn first_repeated(mut cpus: impl Iterator<Item = CpuIndex> + Clone) -> Option<CpuIndex> {
+    let all = cpus.clone();
+    let mut at = 0;
+    cpus.find(|cpu| {
+        at += 1;
+        all.clone().take(at - 1).any(|before| before == *cpu)
+    })
 }
 
 /// Writes what [`parse_list`] reads.

@@ -1,6 +1,6 @@
 //! Options that are one of a few words.
 
-use super::{Value, Wrong};
+use super::Value;
 use core::fmt;
 
 /// Declares an enum whose values are words.
@@ -24,9 +24,8 @@ macro_rules! words {
         impl Value for $name {
             const EXPECTED: &str = concat!("one of" $(, " ", $word)+);
 
-            fn parse(text: &str) -> Result<$name, Wrong> {
-                let known = Self::ALL.iter().copied().find(|value| value.name() == text);
-                known.ok_or(Wrong::NoValue)
+            fn parse(text: &str) -> Option<$name> {
+                Self::ALL.iter().copied().find(|value| value.name() == text)
             }
         }
 

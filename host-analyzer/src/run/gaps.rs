@@ -90,7 +90,7 @@ fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
     let Some(line) = boot.command_line.as_ref().filter(|_| boot.unreadable.is_none()) else {
         return;
     };
-    match Plan::parse(line, usize::from(boot.smp)) {
+    match Plan::read(line) {
         Ok(plan) => of_plan(run, boot, &plan, found),
         Err(error) => found(format!(
             "the command line in run.json can't be used, so nobody knows whether this is all that \

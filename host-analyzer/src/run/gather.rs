@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
     fn open_cell(&mut self, begin: &CellBegin<'_>) -> Result<(), Report> {
         let mut options = Options::default();
         for word in begin.options.split_ascii_whitespace() {
-            options.set_word(word).map_err(|error| {
+            options.read_word(word).map_err(|error| {
                 miette!(
                     help = "read it with the analyzer of the version that the kernel was built \
                             from, or measure again",
@@ -208,10 +208,9 @@ impl<'a> Reader<'a> {
     /// What the command line says of a cell, where there is one.
     fn planned(&mut self, index: u16) -> Result<Option<Options>, Report> {
         let Some(told) = self.told else { return Ok(None) };
-        let smp = usize::from(self.smp()?);
         let planned = self.planned.get_or_insert_with(|| {
             // A command line that this version can't read is no help; the trials are then not used.
-            let plan = Plan::parse(&told.command_line, smp).ok();
+            let plan = Plan::read(&told.command_line).ok();
             let indices = usize::from(u16::MAX) + 1;
             plan.iter().flat_map(|plan| plan.cells().take(indices)).collect()
         });

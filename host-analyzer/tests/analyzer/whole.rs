@@ -1,7 +1,7 @@
 //! A run that lacks something passes no budget, becomes no baseline, and says what it lacks.
 
 use crate::runs::changed;
-use crate::simulated::{capture, folder, frames, run_folder, write_manifest};
+use crate::simulated::{capture, encoded, folder, frames, run_folder, write_manifest};
 use bringup::CpuIndex;
 use bringup::frame::{Body, Frame};
 use bringup::wire;
@@ -175,6 +175,34 @@ fn an_edited_command_line_does_not_fit_the_capture() {
         let warned = lacks(&folder);
         assert!(warned.contains(told), "{warned}");
     }
+}
+
+/// A kernel of before the refusal took it, and measured it well.
+#[test]
+fn what_a_kernel_refuses_today_is_whole_where_it_was_measured() {
+    let (_keep, folder) = folder();
+    fs::write(folder.join("budgets.toml"), BUDGETS).unwrap();
+    let line = "cost-wake=9us repetitions=2 limit=1ms cost-callin=2ms,1-2:3us,2:4us cell \
+                strategy=serial cell strategy=full-parallel";
+    let mut manifest = run_folder(&folder, LINE, &[3]);
+    line.clone_into(&mut manifest.boots[0].command_line);
+    write_manifest(&folder, &manifest);
+    let mut bytes = Vec::new();
+    for frame in frames(LINE, 3) {
+        let mut scratch = [0; wire::MAX_FRAME];
+        let Frame { number, mut body } = wire::decode(&frame, &mut scratch).unwrap();
+        let options;
+        if let Body::CellBegin(begin) = &mut body {
+            options = begin
+                .options
+                .replace("limit=10s", "limit=1ms")
+                .replace("cost-callin=0", "cost-callin=2ms,1-2:3us,2:4us");
+            begin.options = &options;
+        }
+        bytes.extend(encoded(&Frame { number, body }));
+    }
+    fs::write(folder.join(CUT), bytes).unwrap();
+    assert!(passes(&folder));
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Summary {
     pub lost: u64,
     /// Frames whose number had come already, or an earlier one after a later; not handed out.
     pub repeated: u64,
+    /// Frames behind the goodbye, repeated ones too: nothing that the boot measured.
+    pub behind_end: u64,
     /// Pieces between frames that are neither a frame nor text.
     pub broken: u64,
     /// Frames that arrived intact but are of a kind that this version does not know; part of
@@ -76,7 +78,8 @@ impl Summary {
 
     /// True where everything that the boot sent arrived.
     pub fn is_whole(&self) -> bool {
-        !self.cut() && self.lost == 0 && self.broken == 0 && self.repeated == 0 && !self.restarted
+        let damaged = self.lost + self.broken + self.repeated + self.behind_end > 0;
+        !self.cut() && !damaged && !self.restarted
     }
 }
 
@@ -330,6 +333,7 @@ impl Arrivals {
         if summary.restarted {
             return false;
         }
+        summary.behind_end += u64::from(summary.ended);
         if number < self.next {
             if self.suspicious && !hello {
                 summary.restarted = true;

@@ -35,6 +35,9 @@ pub struct Manifest {
     /// The engines that the scenario defines, those that were started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<Engine>,
+    /// How many boots it set out to make; absent in runs of before this was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_boots: Option<usize>,
     /// Every boot, in the order in which they ran: all of a complete run, and those that had ended
     /// when another one did.
     pub boots: Vec<Boot>,

@@ -30,8 +30,9 @@ use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use gather::Gatherer;
 use miette::{Report, miette};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
+use std::hash::Hash;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
@@ -61,6 +62,8 @@ pub struct Run {
     pub cells: Vec<Cell>,
     /// What it lacks: a run without a gap is whole.
     pub gaps: Vec<Gap>,
+    /// Captures in its folder that `run.json` does not list, by name.
+    pub unlisted: Vec<String>,
     /// What makes a result doubtful, one sentence each; the gaps are among them.
     pub warnings: Vec<String>,
     /// The first cell of each kind, whatever its repetitions are: they are 1 here.
@@ -80,6 +83,8 @@ pub struct Boot {
     pub command_line: Option<String>,
     /// CPUs, the BSP counted, as the kernel found them.
     pub smp: u16,
+    /// A hash of the figures of its trials: equal for equal figures.
+    pub figures: u64,
     /// CPUs that the engine was asked for; `None` for a bare capture.
     pub asked_smp: Option<u16>,
     /// Who sent on what machine; `None` where that frame was lost.
@@ -130,6 +135,15 @@ impl Machine {
     }
 }
 
+impl Boot {
+    /// What two boots must share for their figures to be comparable: engine, CPU count, command line, and
+    /// of each cell where its numbers went and how many trials are whole.
+    pub(crate) fn asked(&self) -> impl Hash + Eq + use<'_> {
+        let cells = self.cells.iter().map(|cell| (cell.index, cell.cell, cell.whole));
+        (&self.engine, self.smp, &self.command_line, cells.collect::<Vec<_>>())
+    }
+}
+
 /// A cell of a boot's command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootCell {
@@ -138,8 +152,12 @@ pub struct BootCell {
     /// Where its numbers went: an index of [`Run::cells`]. `None` where the frame with its
     /// options was lost and no manifest tells them.
     pub cell: Option<usize>,
+    /// True where the frame with its options was lost, and these are the manifest's.
+    pub assumed: bool,
     /// Trials of it that arrived whole, a cold one counted.
     pub whole: u32,
+    /// Those of them whose number, or whether they are cold, does not fit the cell or the trial before.
+    pub misnumbered: u32,
 }
 
 /// Everything measured for one engine, CPU count and set of options.
@@ -155,7 +173,7 @@ pub struct Cell {
     pub profile_khz: Option<u64>,
     /// Every option.
     pub options: Options,
-    /// Whether equal kernels and options give equal captures; `None` for a bare capture.
+    /// Whether equal kernels and options give equal captures, in all of its boots; `None` for a bare capture.
     pub exact: Option<bool>,
     /// Frequency of the guest's TSC in kHz, of every boot that told it.
     pub frequencies: Vec<u64>,
@@ -173,8 +191,12 @@ pub struct Cell {
     pub losses: Losses,
     /// Online APs whose stamps make no phases: how often, and the first of each.
     pub disorders: BTreeMap<CpuIndex, (u64, Disorder)>,
-    /// Online APs that entered the trampoline more than once, and how often that was so.
+    /// APs that entered the trampoline more than once, and how often that was so.
     pub double_starts: BTreeMap<CpuIndex, u64>,
+    /// Online APs that never entered it, and how often that was so.
+    pub unstarted: BTreeMap<CpuIndex, u64>,
+    /// Trials whose end can't be that of their timelines: how many, and what the first has.
+    pub contradictions: Option<(u64, String)>,
     /// Overruns of the trials without cold ones, in the order of [`OVERRUNS`].
     pub overruns: [Overrun; OVERRUNS.len()],
 }
@@ -220,7 +242,7 @@ pub struct Overrun {
 }
 
 /// What is kept of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trial {
     /// Which boot: an index of [`Run::boots`].
     pub boot: u32,
@@ -297,13 +319,14 @@ impl Run {
             let its = profiles.find(|profile| cell.profile.as_ref() == Some(&profile.name));
             cell.profile_khz = its.map(|profile| profile.tsc_khz);
         }
+        let unlisted = manifest.iter().flat_map(|manifest| unlisted(path, manifest)).collect();
         let mut kinds = HashMap::new();
         for (index, cell) in cells.iter().enumerate() {
             kinds.entry(cell.kind(cell.options.clone())).or_insert(index);
         }
         let path = path.to_owned();
         let (gaps, warnings) = (Vec::new(), Vec::new());
-        let mut run = Run { path, manifest, boots, cells, gaps, warnings, kinds };
+        let mut run = Run { path, manifest, boots, cells, gaps, unlisted, warnings, kinds };
         run.gaps = gaps::of(&run);
         run.warnings = crate::warnings::of(&run);
         Ok(run)
@@ -652,6 +675,7 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
     let captures = manifest.boots.iter().map(|boot| &boot.capture);
+    let mut listed = HashSet::new();
     for capture in captures {
         let name = printable(capture);
         if !lies_inside(folder, capture) {
@@ -660,8 +684,31 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, Failure> {
         if irregular(&folder.join(capture)) {
             return Err(unusable(format!("the capture `{name}` is no regular file")));
         }
+        // By whatever way it is reached; of what is not there, as it is named.
+        let file = folder.join(capture);
+        if !listed.insert(fs::canonicalize(&file).unwrap_or(file)) {
+            return Err(unusable(format!(
+                "it lists the capture `{name}` twice, and expected is one for each boot"
+            )));
+        }
     }
     Ok(manifest)
+}
+
+/// The names of the captures beside those that a manifest lists.
+fn unlisted(folder: &Path, manifest: &Manifest) -> Vec<String> {
+    let listed: HashSet<&Path> =
+        manifest.boots.iter().map(|boot| Path::new(&boot.capture)).collect();
+    // A run without the folder lacks captures, which is reported of each.
+    let there = fs::read_dir(folder.join("captures")).into_iter().flatten().flatten();
+    let captures = there.map(|entry| Path::new("captures").join(entry.file_name()));
+    let mut unlisted: Vec<String> = captures
+        .filter(|capture| capture.extension().is_some_and(|extension| extension == "bin"))
+        .filter(|capture| !listed.contains(capture.as_path()))
+        .map(|capture| capture.display().to_string())
+        .collect();
+    unlisted.sort_unstable();
+    unlisted
 }
 
 /// Whether a path of a manifest's stays in the folder, links followed. A run folder may come from

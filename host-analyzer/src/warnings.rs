@@ -7,6 +7,7 @@ use crate::statistics::{BOOTS_FOR_INTERVAL, Sample, Spread, rank_test};
 use crate::terminal::printable;
 use crate::unit::{Unit, readable};
 use bringup::frame::OVERRUNS;
+use std::collections::HashMap;
 use std::fmt::Display;
 
 /// Fewer trials than this of a noisy engine make no median to rely on.
@@ -33,15 +34,15 @@ const NAMED: usize = 8;
 pub fn of(run: &Run) -> Vec<String> {
     let mut warnings = Vec::new();
     let varying = run.varying_options();
-    // They are in the order of the parts.
-    let mut gaps = run.gaps.iter().peekable();
+    let mut gaps: HashMap<Part, Vec<&str>> = HashMap::new();
+    for gap in &run.gaps {
+        gaps.entry(gap.part).or_default().push(&gap.what);
+    }
     let mut of_part = |part: Part, warnings: &mut Vec<String>| {
         let mut warn = |what: String| warnings.push(run.sentence(part, &varying, &what));
-        while let Some(gap) = gaps.next_if(|gap| gap.part == part) {
-            warn(gap.what.clone());
-        }
+        gaps.remove(&part).into_iter().flatten().for_each(|gap| warn(gap.to_owned()));
         match part {
-            Part::Run => {}
+            Part::Run => of_folder(run, &mut warn),
             Part::Boot(index) => of_boot(&run.boots[index], &mut warn),
             Part::Cell(index) => of_cell(&run.cells[index], &mut warn),
         }
@@ -51,6 +52,28 @@ pub fn of(run: &Run) -> Vec<String> {
     of_engines(run, &mut |what| warnings.push(printable(&what)));
     (0..run.cells.len()).for_each(|index| of_part(Part::Cell(index), &mut warnings));
     warnings
+}
+
+fn of_folder(run: &Run, warn: &mut dyn FnMut(String)) {
+    if !run.unlisted.is_empty() {
+        warn(format!("captures that its run.json does not list: {}", list(run.unlisted.iter())));
+    }
+    let mut first_of = HashMap::new();
+    for (index, boot) in run.boots.iter().enumerate() {
+        if boot.exact != Some(false)
+            || boot.smp < 2
+            || boot.cells.iter().all(|cell| cell.whole == 0)
+        {
+            continue;
+        }
+        let first = *first_of.entry((boot.asked(), boot.figures)).or_insert(index);
+        if first != index {
+            let [first, this] = [first, index].map(|boot| run.name(Part::Boot(boot), &[]));
+            warn(format!(
+                "{this} has the figures of {first} to the cycle: on a noisy engine one is likely a copy"
+            ));
+        }
+    }
 }
 
 /// Damage that need not have cost a trial, and what else there is to know of a boot.
@@ -75,9 +98,6 @@ fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
     if summary.stamps_dropped > 0 {
         let count = counted(u64::from(summary.stamps_dropped), "stamp");
         warn(format!("the kernel dropped {count}, those of APs that started twice"));
-    }
-    if boot.machine.is_none() && boot.unreadable.is_none() {
-        warn("the frame that tells the clock's frequency is lost".to_owned());
     }
 }
 

@@ -186,6 +186,7 @@ impl<'s> Unfinished<'s> {
                 engines.push(own.clone());
             }
         }
+        let due = scenario.groups.iter().map(|group| boots_of(scenario, group)).sum();
         let manifest = Manifest {
             schema: SCHEMA,
             scenario: scenario.name.clone(),
@@ -199,9 +200,9 @@ impl<'s> Unfinished<'s> {
             host: host(),
             profiles: scenario.profiles.iter().map(Profile::described).collect(),
             engines,
+            planned_boots: Some(due),
             boots: Vec::new(),
         };
-        let due = scenario.groups.iter().map(|group| boots_of(scenario, group)).sum();
         let named = folder.path().to_owned();
         Ok(Unfinished {
             scenario,

@@ -2,10 +2,10 @@
 
 use super::{Boot, BootCell, Cell, Run};
 use crate::manifest::Ended;
-use crate::warnings::counted;
+use crate::warnings::{counted, times};
 use bringup::options::Options;
 use bringup::plan::Plan;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Something that a run lacks, or has otherwise than it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Gap {
 }
 
 /// A part of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// All of it.
     Run,
@@ -45,8 +45,23 @@ pub(super) fn of(run: &Run) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let mut found = |part: Part, what: String| gaps.push(Gap { part, what });
     of_run(run, &mut |what| found(Part::Run, what));
+    let mut exact = HashMap::new();
     for (index, boot) in run.boots.iter().enumerate() {
         of_boot(run, boot, &mut |what| found(Part::Boot(index), what));
+        if boot.exact != Some(true) {
+            continue;
+        }
+        let first = *exact.entry(boot.asked()).or_insert(index);
+        if run.boots[first].figures != boot.figures {
+            let other = run.name(Part::Boot(first), &[]);
+            let engine = &boot.engine;
+            found(
+                Part::Boot(index),
+                format!(
+                    "other figures than {other} of the same command line, and {engine} is exact"
+                ),
+            );
+        }
     }
     for (index, cell) in run.cells.iter().enumerate() {
         of_cell(cell, &mut |what| found(Part::Cell(index), what));
@@ -57,7 +72,13 @@ pub(super) fn of(run: &Run) -> Vec<Gap> {
 fn of_run(run: &Run, found: &mut dyn FnMut(String)) {
     let Some(manifest) = &run.manifest else { return };
     match manifest.ended {
-        Ended::Complete => {}
+        Ended::Complete => {
+            let listed = manifest.boots.len();
+            if let Some(planned) = manifest.planned_boots.filter(|planned| *planned != listed) {
+                let planned = counted(planned as u64, "boot");
+                found(format!("it set out to make {planned}, and its run.json lists {listed}"));
+            }
+        }
         Ended::Interrupted => found("it was interrupted, so boots are missing".to_owned()),
         Ended::Failed => found("it failed before its end, so boots may be missing".to_owned()),
     }
@@ -75,6 +96,13 @@ fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
     } else if summary.cut() {
         found("the capture is cut: the boot's last frame is missing".to_owned());
     }
+    if summary.behind_end > 0 {
+        let count = counted(summary.behind_end, "frame");
+        found(format!("{count} behind the goodbye, which is a boot's last"));
+    }
+    if boot.machine.is_none() && boot.unreadable.is_none() {
+        found("the frame that describes the machine and its clock is lost".to_owned());
+    }
     if summary.restarted {
         found("the machine restarted by itself; what it sent then is not used".to_owned());
     }
@@ -85,6 +113,25 @@ fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
     for cell in boot.cells.iter().filter(|cell| cell.cell.is_none()) {
         let count = counted(u64::from(cell.whole), "trial");
         found(format!("cell {}: its options are lost, {count} not used", cell.index));
+    }
+    for cell in &boot.cells {
+        let index = cell.index;
+        if cell.assumed {
+            found(format!("cell {index}: its options are lost, and taken from run.json"));
+        }
+        if cell.misnumbered > 0 {
+            found(format!(
+                "cell {index}: {} numbered, or called cold, otherwise than a kernel does: expected \
+                 are 1, 2, … up to its repetitions, and before them the boot's only cold one, 0",
+                counted(cell.misnumbered.into(), "trial")
+            ));
+        }
+    }
+    if let Some(pair) = boot.cells.windows(2).find(|pair| pair[1].index <= pair[0].index) {
+        let [before, cell] = [pair[0].index, pair[1].index];
+        found(format!(
+            "cell {cell} comes after cell {before}, and a boot runs each once, in order"
+        ));
     }
     // Of what can't be read no cell is expected.
     let Some(line) = boot.command_line.as_ref().filter(|_| boot.unreadable.is_none()) else {
@@ -155,5 +202,23 @@ fn differences(had: &Options, asked: &Options) -> String {
 fn of_cell(cell: &Cell, found: &mut dyn FnMut(String)) {
     if cell.incomplete > 0 {
         found(format!("{} incomplete and not used", counted(cell.incomplete, "trial")));
+    }
+    if let Some((trials, what)) = &cell.contradictions {
+        let trials = counted(*trials, "trial");
+        found(format!("{trials} whose end does not fit the rest: the first has {what}"));
+    }
+    let without_phases: u64 = cell.disorders.values().map(|(times, _)| times).sum();
+    if without_phases > 0 {
+        let often = times(without_phases);
+        found(format!("an AP was online without phases {often}, and the means leave it out"));
+    }
+    let double: u64 = cell.double_starts.values().sum();
+    if double > 0 {
+        let often = times(double);
+        found(format!("an AP started more than once in a trial {often}, and its stamps are mixed"));
+    }
+    let unstarted: u64 = cell.unstarted.values().sum();
+    if unstarted > 0 {
+        found(format!("an AP was online without having started {}", times(unstarted)));
     }
 }

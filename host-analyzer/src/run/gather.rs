@@ -8,11 +8,14 @@ use crate::failure::Failure;
 use crate::manifest;
 use crate::terminal::printable;
 use crate::timeline::phases;
+use bringup::Cycles;
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
 use bringup::options::{Options, StampSet};
 use bringup::plan::Plan;
+use bringup::stamp::{Clock, Stamp};
 use miette::{Report, miette};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +101,9 @@ struct Reader<'a> {
     logs: Vec<String>,
     seen: Vec<BootCell>,
     follower: Follower,
+    /// The number of the last whole trial of the cell that the boot is in.
+    last_trial: Option<u32>,
+    figures: DefaultHasher,
     /// Lost APs since the last whole trial, each with its cell.
     lost: Vec<(usize, LostAp)>,
 }
@@ -115,6 +121,8 @@ impl<'a> Reader<'a> {
             logs: Vec::new(),
             seen: Vec::new(),
             follower: Follower::default(),
+            last_trial: None,
+            figures: DefaultHasher::new(),
             lost: Vec::new(),
         }
     }
@@ -149,9 +157,17 @@ impl<'a> Reader<'a> {
         {
             self.lost.clear();
             seen.whole += 1;
+            let follows = self.last_trial.is_none_or(|last| last < begin.trial);
+            let cold = seen.index == 0 && begin.trial == 0;
+            let mut fits = follows && begin.cold == cold && (cold || begin.trial > 0);
+            self.last_trial = Some(begin.trial);
             if let Some(cell) = seen.cell {
-                self.cells.all[cell].add((self.boot, begin, &end), self.follower.timelines());
+                let cell = &mut self.cells.all[cell];
+                fits &= begin.trial <= cell.options.repetitions;
+                let trial = cell.add((self.boot, begin, &end), self.follower.timelines());
+                (Trial { boot: 0, ..trial }, begin.cold).hash(&mut self.figures);
             }
+            seen.misnumbered += u32::from(!fits);
         }
         Ok(())
     }
@@ -187,7 +203,7 @@ impl<'a> Reader<'a> {
             })?;
         }
         let cell = self.cell_for(begin.cell, options)?;
-        self.seen.push(BootCell { index: begin.cell, cell: Some(cell), whole: 0 });
+        self.enter(BootCell { cell: Some(cell), ..BootCell::new(begin.cell) });
         Ok(())
     }
 
@@ -201,8 +217,13 @@ impl<'a> Reader<'a> {
             Some(options) => Some(self.cell_for(index, options)?),
             None => None,
         };
-        self.seen.push(BootCell { index, cell, whole: 0 });
+        self.enter(BootCell { cell, assumed: cell.is_some(), ..BootCell::new(index) });
         Ok(())
+    }
+
+    fn enter(&mut self, cell: BootCell) {
+        self.last_trial = None;
+        self.seen.push(cell);
     }
 
     /// What the command line says of a cell, where there is one.
@@ -223,6 +244,7 @@ impl<'a> Reader<'a> {
         let profiles = self.told.map_or(&[][..], |told| &told.profiles);
         let profile = profiles.get(usize::from(index)).cloned().flatten();
         let engine = self.engine();
+        let told_exact = self.told.map(|told| told.exact);
         let Cells { all, places } = &mut *self.cells;
         let kind = (engine.clone(), smp, profile.clone(), options.to_string());
         let index = *places.entry(kind).or_insert_with(|| {
@@ -232,7 +254,7 @@ impl<'a> Reader<'a> {
                 profile,
                 profile_khz: None,
                 options,
-                exact: self.told.map(|told| told.exact),
+                exact: told_exact,
                 frequencies: Vec::new(),
                 trials: Default::default(),
                 cold: Default::default(),
@@ -242,12 +264,16 @@ impl<'a> Reader<'a> {
                 losses: Default::default(),
                 disorders: Default::default(),
                 double_starts: Default::default(),
+                unstarted: Default::default(),
+                contradictions: None,
                 overruns: Default::default(),
             });
             all.len() - 1
         });
+        let cell = &mut all[index];
+        cell.exact = cell.exact.zip(told_exact).map(|(all, this)| all && this);
         if let Some(machine) = &self.machine {
-            all[index].frequencies.push(machine.tsc_khz);
+            cell.frequencies.push(machine.tsc_khz);
         }
         Ok(index)
     }
@@ -259,6 +285,9 @@ impl<'a> Reader<'a> {
             let cell = &mut self.cells.all[cell];
             if timeline.starts > 1 {
                 *cell.double_starts.entry(timeline.cpu).or_default() += 1;
+            }
+            if timeline.starts == 0 && timeline.end == ApEnd::Online {
+                *cell.unstarted.entry(timeline.cpu).or_default() += 1;
             }
         }
     }
@@ -290,6 +319,7 @@ impl<'a> Reader<'a> {
             exact: self.told.map(|told| told.exact),
             command_line: self.told.map(|told| told.command_line.clone()),
             smp: self.smp.unwrap_or_default(),
+            figures: self.figures.finish(),
             asked_smp: self.told.map(|told| told.smp),
             machine: self.machine,
             logs: self.logs,
@@ -300,9 +330,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl BootCell {
+    /// One of which nothing has come yet.
+    const fn new(index: u16) -> BootCell {
+        BootCell { index, cell: None, assumed: false, whole: 0, misnumbered: 0 }
+    }
+}
+
 impl Cell {
-    /// Adds a whole trial, its timelines on the BSP's clock.
-    fn add(&mut self, (boot, begin, end): (u32, TrialBegin, &TrialEnd), timelines: &[ApTimeline]) {
+    /// Adds a whole trial, its timelines on the BSP's clock; answers what is kept of it.
+    fn add(
+        &mut self,
+        (boot, begin, end): (u32, TrialBegin, &TrialEnd),
+        timelines: &[ApTimeline],
+    ) -> Trial {
+        if let Some(what) = contradiction(end, timelines) {
+            self.contradictions.get_or_insert((0, what)).0 += 1;
+        }
         let (mut sums, mut part_sums) = ([0u128; 6], [0u128; 3]);
         let (mut online, mut overruns) = (0, 0);
         for timeline in timelines {
@@ -357,8 +401,40 @@ impl Cell {
             lost: end.lost,
             overruns,
         };
-        if begin.cold { self.cold.push(trial) } else { self.trials.push(trial) }
+        if begin.cold {
+            self.cold.push(trial)
+        } else {
+            self.trials.push(trial)
+        }
+        trial
     }
+}
+
+/// What a trial's end says otherwise than its timelines, or than itself.
+///
+/// Only the BSP's stamps are held against it: an AP's clock may be another one.
+fn contradiction(end: &TrialEnd, timelines: &[ApTimeline]) -> Option<String> {
+    let TrialEnd { total: Cycles(total), kick_loop: Cycles(kick_loop), lost } = *end;
+    let not_online = timelines.iter().filter(|timeline| timeline.end != ApEnd::Online).count();
+    if usize::from(lost) != not_online {
+        return Some(format!("lost {lost} by its end, and {not_online} by its timelines"));
+    }
+    if kick_loop > total {
+        return Some(format!("a kick loop of {kick_loop} cycles in a total of {total}"));
+    }
+    let of_bsp = Stamp::ALL.into_iter().filter(|stamp| stamp.clock() == Clock::Bsp);
+    for stamp in of_bsp {
+        let stamps = timelines.iter().filter_map(|timeline| timeline.stamps.get(stamp));
+        let Some(last) = stamps.max() else { continue };
+        let name = stamp.name();
+        if i128::from(last) > i128::from(total) {
+            return Some(format!("`{name}` at {last}, after its total of {total}"));
+        }
+        if stamp == Stamp::KickEnd && i128::from(last) != i128::from(kick_loop) {
+            return Some(format!("its last `{name}` at {last}, and a kick loop of {kick_loop}"));
+        }
+    }
+    None
 }
 
 fn machine(hello: &Hello<'_>) -> Machine {

@@ -186,6 +186,7 @@ fn an_ap_that_only_the_cold_trial_loses_breaks_a_budget_too() {
         Body::ApTimeline(timeline) if cold && timeline.cpu == CpuIndex(2) => {
             timeline.end = ApEnd::Lost(Some(Stamp::Alive));
         }
+        Body::TrialEnd(end) => end.lost = u16::from(cold),
         _ => {}
     });
     let capture = folder.join("capture.bin");
@@ -245,10 +246,12 @@ fn accepting_is_advised_only_where_it_would_be_done_and_would_help() {
 #[test]
 fn a_limit_in_microseconds_needs_a_clock_whose_frequency_is_known() {
     let (_keep, folder) = folder();
-    let mut frames = frames("repetitions=1", 2);
-    // Without its Hello, nobody knows the clock.
-    frames.remove(0);
-    fs::write(folder.join("bare.bin"), frames.concat()).unwrap();
+    let bytes = changed("repetitions=1", 2, |body| {
+        if let Body::Hello(hello) = body {
+            hello.tsc_khz = 0;
+        }
+    });
+    fs::write(folder.join("bare.bin"), bytes).unwrap();
     let file = written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 1\n");
     let result = check(&opened(&folder.join("bare.bin")), &Budgets::read(&file).unwrap());
     let Err(Failure::Request(report)) = result else { panic!("{result:?}") };
@@ -419,6 +422,7 @@ fn accepting_a_run_makes_it_the_baseline_whole_and_without_its_folders() {
     third.capture = "captures/old.bin".to_owned();
     fs::copy(reference.join(&old.boots[0].capture), reference.join(&third.capture)).unwrap();
     old.boots.push(third);
+    old.planned_boots = Some(old.boots.len());
     write_manifest(&reference, &old);
     small(&folder.join("run"), "serial", "cost-callin=900us");
     let mut told = opened(&folder.join("run")).manifest.unwrap();

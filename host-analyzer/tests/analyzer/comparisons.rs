@@ -143,6 +143,8 @@ fn two_engines_of_one_run_can_be_taken_for_the_same() {
     let mut told = run_folder(&folder, STRATEGIES, &[4]);
     let mut other = told.boots[0].clone();
     other.engine = "patched".to_owned();
+    other.capture = "captures/patched-4-1.bin".to_owned();
+    fs::write(folder.join(&other.capture), capture(STRATEGIES, 4)).unwrap();
     told.boots.push(other);
     write_manifest(&folder, &told);
     let run = opened(&folder);

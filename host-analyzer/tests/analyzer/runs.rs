@@ -76,7 +76,8 @@ fn a_run_has_a_cell_for_each_engine_cpu_count_and_set_of_options() {
 fn equal_cells_of_several_boots_are_one() {
     let (_keep, folder) = folder();
     let mut told = run_folder(&folder, STRATEGIES, &[4]);
-    told.boots.push(told.boots[0].clone());
+    told.boots.push(boot("captures/icount-4-2.bin", STRATEGIES, 4));
+    fs::write(folder.join("captures/icount-4-2.bin"), capture(STRATEGIES, 4)).unwrap();
     write_manifest(&folder, &told);
     let run = opened(&folder);
     assert_eq!(run.cells.len(), 3);

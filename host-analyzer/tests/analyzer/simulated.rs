@@ -77,6 +77,7 @@ pub fn manifest(boots: Vec<Boot>) -> Manifest {
             rustc: "rustc 1.95.0".to_owned(),
             git_revision: Some("4cd5cd5-dirty".to_owned()),
         }),
+        planned_boots: Some(boots.len()),
         host: Host {
             cpu: "some <CPU> & more".to_owned(),
             cpus: 2,

@@ -1,9 +1,12 @@
 //! A run that lacks something passes no budget, becomes no baseline, and says what it lacks.
 
 use crate::runs::changed;
-use crate::simulated::{capture, encoded, folder, frames, run_folder, write_manifest};
+use crate::simulated::{
+    boot, capture, encoded, folder, frames, manifest, run_folder, write_manifest,
+};
 use bringup::CpuIndex;
-use bringup::frame::{Body, Frame};
+use bringup::frame::{ApEnd, ApTimeline, Body, Frame, Log, TrialBegin, TrialEnd};
+use bringup::stamp::Stamp;
 use bringup::wire;
 use host_analyzer::check::baseline::acceptable;
 use host_analyzer::check::budgets::Budgets;
@@ -82,15 +85,14 @@ fn a_capture_cut_at_any_byte_passes_only_where_its_last_zero_alone_is_missing() 
 }
 
 #[test]
-fn a_frame_lost_anywhere_passes_only_where_no_trial_needs_it_and_is_never_accepted() {
+fn a_frame_lost_anywhere_passes_only_where_it_describes_a_cpu_and_is_never_accepted() {
     let (_keep, folder, _) = whole_run();
     let frames = frames(LINE, 3);
     for lost in 0..frames.len() {
         let mut left = frames.clone();
         let mut scratch = [0; wire::MAX_FRAME];
         let Frame { body, .. } = wire::decode(&left[lost], &mut scratch).unwrap();
-        // The command line tells a cell's options too.
-        let needless = matches!(body, Body::Hello(_) | Body::Cpu(_) | Body::CellBegin(_));
+        let needless = matches!(body, Body::Cpu(_));
         left.remove(lost);
         fs::write(folder.join(CUT), left.concat()).unwrap();
         assert_eq!(passes(&folder), needless, "frame {lost}");
@@ -139,6 +141,271 @@ fn a_capture_of_another_boot_is_told_by_its_options_and_its_cpus() {
     let warned = lacks(&folder);
     let told = "1 cell that the command line in run.json does not ask for: the first is cell 2";
     assert!(warned.contains(told), "{warned}");
+}
+
+/// The boot of [`whole_run`] that is damaged, each trial and all else of it through `change`, which
+/// answers how often it is sent.
+fn sent(mut change: impl FnMut(&mut Body<'_>) -> usize) -> Vec<u8> {
+    let (mut bytes, mut number) = (Vec::new(), 0);
+    let mut trial: Vec<Vec<u8>> = Vec::new();
+    let mut again = 1;
+    for frame in frames(LINE, 3) {
+        let mut scratch = [0; wire::MAX_FRAME];
+        let Frame { mut body, .. } = wire::decode(&frame, &mut scratch).unwrap();
+        let times = change(&mut body);
+        if let Body::TrialBegin(_) = body {
+            again = times;
+        }
+        let ends = !matches!(body, Body::TrialBegin(_) | Body::ApTimeline(_));
+        trial.push(encoded(&Frame { number: 0, body }));
+        if ends {
+            for frame in (0..again).flat_map(|_| &trial) {
+                let mut scratch = [0; wire::MAX_FRAME];
+                let Frame { mut body, .. } = wire::decode(frame, &mut scratch).unwrap();
+                if let Body::Goodbye(goodbye) = &mut body {
+                    goodbye.frames = number;
+                }
+                bytes.extend(encoded(&Frame { number, body }));
+                number += 1;
+            }
+            (again, trial) = (1, Vec::new());
+        }
+    }
+    bytes
+}
+
+#[test]
+fn trials_that_come_twice_or_are_numbered_otherwise_are_not_whole() {
+    let (_keep, folder, _) = whole_run();
+    fs::write(folder.join(CUT), sent(|_| 1)).unwrap();
+    assert!(passes(&folder));
+    type Change = fn(&mut TrialBegin) -> usize;
+    let changes: [(Change, &str); 7] = [
+        (|_| 2, "cell 0: 3 trials numbered"),
+        (|begin| 1 + usize::from(begin.cold), "cell 0: 1 trial numbered"),
+        (
+            |begin| {
+                begin.trial = 1;
+                1
+            },
+            "cell 1: 1 trial numbered",
+        ),
+        (
+            |begin| {
+                begin.trial *= 99;
+                1
+            },
+            "cell 1: 2 trials numbered",
+        ),
+        (
+            |begin| {
+                begin.cold = true;
+                1
+            },
+            "cell 1: 2 trials numbered",
+        ),
+        (
+            |begin| {
+                begin.cold = false;
+                1
+            },
+            "cell 0: 1 trial numbered",
+        ),
+        (
+            |begin| {
+                begin.trial = 3 - begin.trial;
+                1
+            },
+            "cell 1: 1 trial numbered",
+        ),
+    ];
+    for (change, told) in changes {
+        let bytes = sent(|body| match body {
+            Body::TrialBegin(begin) => change(begin),
+            _ => 1,
+        });
+        fs::write(folder.join(CUT), bytes).unwrap();
+        let warned = lacks(&folder);
+        assert!(warned.contains(told), "{told}: {warned}");
+    }
+}
+
+#[test]
+fn a_cell_that_comes_twice_is_not_whole() {
+    let (_keep, folder, _) = whole_run();
+    let bytes = sent(|body| {
+        if let Body::CellBegin(begin) = body {
+            begin.cell = 0;
+        }
+        1
+    });
+    fs::write(folder.join(CUT), bytes).unwrap();
+    assert!(lacks(&folder).contains("cell 0 comes after cell 0"));
+}
+
+#[test]
+fn a_trial_whose_end_contradicts_its_timelines_is_not_whole() {
+    let (_keep, folder, _) = whole_run();
+    type Change = fn(&mut TrialEnd);
+    let changes: [(Change, &str); 5] = [
+        (|end| end.lost = 1, "the first has lost 1 by its end, and 0 by its timelines"),
+        (|end| end.kick_loop.0 = end.total.0 + 1, "the first has a kick loop of"),
+        (|end| end.kick_loop.0 += 1, "the first has its last `kick_end` at"),
+        (|end| (end.total.0, end.kick_loop.0) = (0, 0), "after its total of 0"),
+        (|end| end.total.0 -= 1, "the first has `seen_online` at"),
+    ];
+    for (change, told) in changes {
+        let bytes = changed(LINE, 3, |body| {
+            if let Body::TrialEnd(end) = body {
+                change(end);
+            }
+        });
+        fs::write(folder.join(CUT), bytes).unwrap();
+        let warned = lacks(&folder);
+        assert!(warned.contains(told), "{told}: {warned}");
+    }
+    let bytes = changed(LINE, 3, |body| {
+        if let Body::ApTimeline(timeline) = body {
+            timeline.end = ApEnd::WrongAnswer;
+        }
+    });
+    fs::write(folder.join(CUT), bytes).unwrap();
+    assert!(lacks(&folder).contains("lost 0 by its end, and 2 by its timelines"));
+}
+
+#[test]
+fn an_ap_whose_times_are_left_out_or_mixed_makes_a_run_not_whole() {
+    let (_keep, folder, _) = whole_run();
+    type Change = fn(&mut ApTimeline);
+    let changes: [(Change, &str); 3] = [
+        (|ap| ap.stamps.set(Stamp::Alive, -7), "an AP was online without phases 6 times"),
+        (|ap| ap.starts = 2, "an AP started more than once in a trial 6 times"),
+        (|ap| ap.starts = 0, "an AP was online without having started 6 times"),
+    ];
+    for (change, told) in changes {
+        let bytes = changed(LINE, 3, |body| {
+            if let Body::ApTimeline(timeline) = body {
+                change(timeline);
+            }
+        });
+        fs::write(folder.join(CUT), bytes).unwrap();
+        let warned = lacks(&folder);
+        assert!(warned.contains(told), "{told}: {warned}");
+    }
+}
+
+/// A run of two boots of 3 CPUs; the second is made by `bytes`.
+fn of_two_boots(bytes: &[u8], exact: [bool; 2]) -> (tempfile::TempDir, PathBuf, Manifest) {
+    let (keep, folder, _) = whole_run();
+    let names = [CUT, "captures/icount-2-1.bin"];
+    let mut boots = names.map(|name| boot(name, LINE, 3));
+    (boots[0].exact, boots[1].exact) = (exact[0], exact[1]);
+    fs::write(folder.join(names[1]), bytes).unwrap();
+    let manifest = manifest(boots.to_vec());
+    write_manifest(&folder, &manifest);
+    (keep, folder, manifest)
+}
+
+#[test]
+fn boots_of_an_exact_engine_that_differ_are_not_whole() {
+    let (_keep, folder, _) = of_two_boots(&capture(LINE, 3), [true, true]);
+    assert!(passes(&folder));
+    let slower = changed(LINE, 3, |body| {
+        if let Body::TrialEnd(end) = body {
+            end.total.0 += 1;
+        }
+    });
+    let (_keep, folder, _) = of_two_boots(&slower, [true, true]);
+    let warned = lacks(&folder);
+    let told =
+        "icount-2-1.bin: other figures than captures/icount-3-1.bin of the same command line";
+    assert!(warned.contains(told), "{warned}");
+    // A noisy one may.
+    let (_keep, folder, _) = of_two_boots(&slower, [false, false]);
+    assert!(passes(&folder));
+}
+
+#[test]
+fn a_cell_is_exact_only_where_all_of_its_boots_are() {
+    for (exact, whole) in [([true, true], true), ([true, false], false), ([false, true], false)] {
+        let (_keep, folder, _) = of_two_boots(&capture(LINE, 3), exact);
+        assert_eq!(Run::open(&folder).unwrap().cells[0].exact, Some(whole), "{exact:?}");
+    }
+}
+
+#[test]
+fn equal_boots_of_a_noisy_engine_warn() {
+    let (_keep, folder, _) = of_two_boots(&capture(LINE, 3), [false, false]);
+    assert!(passes(&folder));
+    let warned = Run::open(&folder).unwrap().warnings.join("\n");
+    let told = "captures/icount-2-1.bin has the figures of captures/icount-3-1.bin to the cycle";
+    assert!(warned.contains(told), "{warned}");
+}
+
+#[test]
+fn a_run_that_lists_a_capture_twice_is_unusable() {
+    let (_keep, folder, mut manifest) = whole_run();
+    std::os::unix::fs::symlink("icount-3-1.bin", folder.join("captures/soft.bin")).unwrap();
+    manifest.planned_boots = Some(3);
+    for name in [CUT, "captures//icount-3-1.bin", "captures/soft.bin"] {
+        let mut twice = manifest.clone();
+        twice.boots.push(boot(name, LINE, 3));
+        write_manifest(&folder, &twice);
+        let Err(Failure::Request(report)) = Run::open(&folder) else { panic!("{name}") };
+        let told = format!("lists the capture `{name}` twice");
+        assert!(report.to_string().contains(&told), "{report}");
+    }
+}
+
+#[test]
+fn boots_that_vanished_from_the_list_are_missed() {
+    let (_keep, folder, manifest) = whole_run();
+    let mut fewer = manifest.clone();
+    fewer.boots.remove(1);
+    write_manifest(&folder, &fewer);
+    let warned = lacks(&folder);
+    assert!(warned.contains("it set out to make 2 boots, and its run.json lists 1"), "{warned}");
+    assert!(warned.contains("captures that its run.json does not list: captures/icount-2-1.bin"));
+    // Older ones do not say how many they were to be.
+    fewer.planned_boots = None;
+    write_manifest(&folder, &fewer);
+    assert!(passes(&folder));
+    assert!(Run::open(&folder).unwrap().warnings[0].contains("does not list"));
+}
+
+#[test]
+fn frames_behind_the_goodbye_are_not_whole_and_bytes_there_are() {
+    let (_keep, folder, _) = whole_run();
+    let frames = frames(LINE, 3);
+    let goodbye = frames.len() as u32;
+    let log = Body::Log(Log { cpu: CpuIndex(0), text: "more" });
+    for (number, lost) in [(goodbye, false), (goodbye - 2, false), (goodbye + 7, true)] {
+        let mut bytes = frames.concat();
+        bytes.extend(encoded(&Frame { number, body: log.clone() }));
+        fs::write(folder.join(CUT), bytes).unwrap();
+        let warned = lacks(&folder);
+        assert!(warned.contains("1 frame behind the goodbye"), "{warned}");
+        assert_eq!(warned.contains("7 of "), lost, "{warned}");
+    }
+    let mut bytes = frames.concat();
+    bytes.extend([7, 200, 3, 0]);
+    fs::write(folder.join(CUT), bytes).unwrap();
+    assert!(passes(&folder));
+    assert!(Run::open(&folder).unwrap().warnings[0].contains("1 piece between frames"));
+}
+
+#[test]
+fn a_machine_or_options_that_only_run_json_tells_are_missed() {
+    let (_keep, folder, _) = whole_run();
+    let frames = frames(LINE, 3);
+    let told_by = |lost: usize| {
+        let mut left = frames.clone();
+        left.remove(lost);
+        fs::write(folder.join(CUT), left.concat()).unwrap();
+        lacks(&folder)
+    };
+    assert!(told_by(0).contains("the frame that describes the machine and its clock is lost"));
+    assert!(told_by(4).contains("cell 0: its options are lost, and taken from run.json"));
 }
 
 /// As many timelines as there are APs are not yet one of each.

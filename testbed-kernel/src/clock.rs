@@ -281,8 +281,13 @@ pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
             // Without a look at `slice`, which takes more or fewer instructions: the wait would end later or earlier.
             Spend::Halt if left <= 2 * LANDING => count_out(left as u32),
             Spend::Halt => {
-                set_alarm(left - LANDING, slice(now));
-                halt();
+                let slice = slice(now);
+                // To find one takes more or fewer instructions, so the clock is read again behind it.
+                let left = if slice.is_some() { moment.saturating_sub(tsc()) } else { left };
+                if left > LANDING {
+                    set_alarm(left - LANDING, slice);
+                    halt();
+                }
             }
             Spend::Spin => {
                 let slice = slice(now);

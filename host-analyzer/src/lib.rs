@@ -1,41 +1,22 @@
 //! Captures → runs → tables, figures and reports.
 //!
-//! [`capture`] decodes bytes to frames, [`run`] gathers them to cells, [`show`] and [`report`]
-//! present those, [`export`] hands every trial to other programs; [`compare`] tells what changed, [`check`]
-//! whether that is allowed, [`simulated`] what the costs do not explain; [`claims`] judges a single
-//! trial, [`command`] is the command line.
+//! The rooms stand in the order in which the data flows; no file of one uses a later one:
+//!
+//! | room | |
+//! |---|---|
+//! | [`ground`] | failures, files, documents and words that every room stands on |
+//! | [`source`] | what bytes are: captures to frames |
+//! | [`run`] | frames to runs: boots, cells, trials, APs and their measures |
+//! | [`judge`] | what a run shows: statistics, comparisons, budgets, published figures |
+//! | [`present`] | how it is shown: tables, reports, figures, exports |
+//! | [`command`] | the command line |
 
-pub mod capture;
-pub mod check;
-pub mod claims;
 pub mod command;
-pub mod compare;
-pub mod critical;
-pub mod decode;
-pub mod document;
-pub mod export;
-pub mod failure;
-pub mod file;
-mod html;
-mod kept;
-pub mod manifest;
-pub mod manual;
-mod markdown;
-pub mod measure;
-pub mod pairing;
-pub mod published;
-pub mod report;
+pub mod ground;
+pub mod judge;
+pub mod present;
 pub mod run;
-pub mod show;
-pub mod simulated;
-pub mod statistics;
-mod terminal;
-pub mod timeline;
-pub mod unit;
-mod warnings;
-
-pub use terminal::printable;
-pub use warnings::counted;
+pub mod source;
 
 // So that cargo builds this anew in another tree; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("ROLLCALL_ROOT");

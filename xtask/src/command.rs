@@ -1,18 +1,19 @@
 //! The command line of `cargo xtask`: reads it, and hands each command to its module.
 
-use crate::engine::{self, Engine};
-use crate::experiment::{self, Extent};
-use crate::progress::{Lines, tell};
-use crate::run::execute;
-use crate::scenario::{LONGEST_BOOT, Scenario, named_in};
+use crate::runner::engine::{self, Engine};
+use crate::runner::experiment::{self, Extent};
+use crate::runner::interrupt;
+use crate::runner::progress::{Lines, tell};
+use crate::runner::run::execute;
+use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
-use crate::{find_root, interrupt, kernel, root, setup, stages};
+use crate::{find_root, kernel, root, setup, stages};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use host_analyzer::counted;
-use host_analyzer::failure::Failure;
-use host_analyzer::manual::{self, Shell};
+use host_analyzer::command::manual::{self, Shell};
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::text::counted;
+use host_analyzer::present::show::{self, Unit};
 use host_analyzer::run::Run;
-use host_analyzer::show::{self, Unit};
 use miette::{MietteHandlerOpts, miette};
 use std::env;
 use std::io::{self, Write};

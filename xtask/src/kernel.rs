@@ -1,11 +1,11 @@
 //! Builds the kernel, and says which one it is.
 
-use crate::host::git_revision;
-use crate::process::{self, Output, finish};
-use crate::progress::tell;
-use host_analyzer::failure::Failure;
-use host_analyzer::file::unwritable;
-use host_analyzer::manifest;
+use crate::runner::host::git_revision;
+use crate::runner::process::{self, Output, finish};
+use crate::runner::progress::tell;
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::file::unwritable;
+use host_analyzer::ground::manifest;
 use indicatif::ProgressBar;
 use miette::miette;
 use sha2::{Digest, Sha256};

@@ -4,22 +4,10 @@
 //! It measures nothing and judges nothing: the kernel and the simulator do the one, the analyzer
 //! the other.
 
-pub mod boot;
 pub mod command;
-pub mod engine;
-pub mod experiment;
-pub mod host;
-pub mod interrupt;
 pub mod kernel;
-pub mod probe;
-pub mod process;
-pub mod profile;
-pub mod progress;
-pub mod run;
-pub mod run_folder;
-pub mod scenario;
+pub mod runner;
 pub mod setup;
-pub mod spinning;
 pub mod stages;
 
 use std::env;
@@ -58,7 +46,7 @@ mod tests {
     use std::fs;
 
     /// The only source that deletes folders with all that is in them.
-    const DELETES: &str = "host-analyzer/src/file.rs";
+    const DELETES: &str = "host-analyzer/src/ground/file.rs";
 
     /// Every Rust source below a folder.
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,6 +1,6 @@
 //! The command line `cargo xtask`.
 
-use host_analyzer::failure::{caught, finish};
+use host_analyzer::ground::failure::{caught, finish};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

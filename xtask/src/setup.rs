@@ -2,11 +2,11 @@
 //!
 //! This file alone names system packages.
 
-use crate::engine::QEMU;
-use crate::interrupt;
 use crate::kernel::{Toolchain, cargo_program};
-use crate::process::{self, Output, finish};
-use host_analyzer::failure::Failure;
+use crate::runner::engine::QEMU;
+use crate::runner::interrupt;
+use crate::runner::process::{self, Output, finish};
+use host_analyzer::ground::failure::Failure;
 use indicatif::ProgressBar;
 use miette::miette;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,10 +1,10 @@
 //! `cargo xtask test`: every check of the project, in order, until one fails.
 
 use crate::kernel::{Toolchain, cargo_program, target_folder};
-use crate::process::{Output, finish};
 use crate::root;
+use crate::runner::process::{Output, finish};
 use crate::setup::{self, Needs};
-use host_analyzer::failure::Failure;
+use host_analyzer::ground::failure::Failure;
 use miette::miette;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -2,13 +2,13 @@
 
 use bringup::options::{Options, Strategy};
 use bringup::sim::trial;
-use host_analyzer::published::{self, Fit, verdict::Verdict};
+use host_analyzer::judge::published::{self, Fit, verdict::Verdict};
 use host_analyzer::run::Run;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use xtask::profile::{Profile, Profiles};
 use xtask::root;
+use xtask::runner::profile::{Profile, Profiles};
 
 const NAMES: [&str; 4] = ["haswell-28", "stage-lines", "skylake-96", "server-128"];
 

@@ -1,13 +1,13 @@
 //! `check`: a run against its budgets, for pipelines.
 
 use super::{json_text, note, print};
-use crate::check::baseline::{self, Place};
-use crate::check::budgets::{Budgets, Limit};
-use crate::check::{self, check};
-use crate::failure::Failure;
-use crate::file::{WholeFile, unwritable};
-use crate::kept::Kept;
+use crate::ground::failure::Failure;
+use crate::ground::file::{WholeFile, unwritable};
+use crate::judge::check::baseline::{self, Place};
+use crate::judge::check::budgets::{Budgets, Limit};
+use crate::judge::check::{self, check};
 use crate::run::Run;
+use crate::run::kept::Kept;
 use clap::ValueEnum;
 use miette::miette;
 use std::fs::OpenOptions;

@@ -1,8 +1,8 @@
 //! `compare`: what changed from one run to another.
 
 use super::{json_text, print};
-use crate::compare::{self, Settings, compare};
-use crate::failure::Failure;
+use crate::ground::failure::Failure;
+use crate::judge::compare::{self, Settings, compare};
 use crate::run::Run;
 use clap::ValueEnum;
 use std::path::PathBuf;

@@ -1,11 +1,11 @@
 //! `decode`: a capture's frames as JSON lines.
 
 use super::{note, written};
-use crate::capture::{self, Summary};
-use crate::decode;
-use crate::failure::Failure;
-use crate::terminal::{json_printable, printable};
-use crate::warnings::counted;
+use crate::ground::failure::Failure;
+use crate::ground::text::counted;
+use crate::ground::text::{json_printable, printable};
+use crate::present::decode;
+use crate::source::capture::{self, Summary};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;

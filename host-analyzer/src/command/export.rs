@@ -1,11 +1,11 @@
 //! `export`: every trial of a run for other programs.
 
 use super::{note, written};
-use crate::export::{self, Format, Shown, Stop};
-use crate::failure::Failure;
-use crate::file::{WholeFile, unwritable};
-use crate::kept::Kept;
+use crate::ground::failure::Failure;
+use crate::ground::file::{WholeFile, unwritable};
+use crate::present::export::{self, Format, Shown, Stop};
 use crate::run::Run;
+use crate::run::kept::Kept;
 use miette::miette;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! `completions` and `man`: what makes the program at home in a shell.
 
 use super::{Arguments, print};
-use crate::failure::Failure;
-use crate::manual::{self, Shell};
+use crate::command::manual::{self, Shell};
+use crate::ground::failure::Failure;
 use clap::CommandFactory;
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
 //! `published`: a run against published figures.
 
 use super::{Format, json_text, print};
-use crate::failure::Failure;
-use crate::published::{self, verdict::Verdict};
+use crate::ground::failure::Failure;
+use crate::judge::published::{self, verdict::Verdict};
+use crate::present::show;
 use crate::run::Run;
-use crate::show;
 use std::path::PathBuf;
 
 /// Compares a run with published figures; exits with 1 where one is not met.

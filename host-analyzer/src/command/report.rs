@@ -1,8 +1,8 @@
 //! `report`: a run as a page and figures.
 
 use super::print;
-use crate::failure::Failure;
-use crate::report;
+use crate::ground::failure::Failure;
+use crate::present::report;
 use crate::run::Run;
 use miette::miette;
 use std::path::PathBuf;

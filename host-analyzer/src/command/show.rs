@@ -1,9 +1,9 @@
 //! `show`: a run as a table, as JSON, or as the e-mail's lines.
 
 use super::{Format, json_text, note, print};
-use crate::failure::Failure;
+use crate::ground::failure::Failure;
+use crate::present::show::{self, Unit};
 use crate::run::Run;
-use crate::show::{self, Unit};
 use std::path::PathBuf;
 
 /// Shows a run as a table: a row for each cell, medians over its trials.

@@ -1,9 +1,10 @@
 //! `simulated`: a run against the simulator.
 
 use super::{Format, json_text, print};
-use crate::failure::Failure;
+use crate::ground::failure::Failure;
+use crate::judge::simulated;
+use crate::present::show;
 use crate::run::Run;
-use crate::{show, simulated};
 use std::path::PathBuf;
 
 /// Compares a run with the simulator: what do the costs not explain?

@@ -1,10 +1,10 @@
 //! `tsc-sync`: what the sync has found out about the clocks.
 
 use super::{Format, json_text, print};
-use crate::failure::Failure;
+use crate::ground::failure::Failure;
+use crate::ground::unit::Unit;
+use crate::present::show;
 use crate::run::Run;
-use crate::show;
-use crate::unit::Unit;
 use std::path::PathBuf;
 
 /// Tells what the TSC sync has found out: how many clocks were certified, how closely, how fast.

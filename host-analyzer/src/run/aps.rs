@@ -1,6 +1,6 @@
 //! What each AP's phases add up to over the trials of a cell: memory for the APs, not the trials.
 
-use crate::measure::Measure;
+use crate::run::measure::Measure;
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamps;
 use bringup::{CpuIndex, Cycles};

@@ -1,6 +1,6 @@
 //! Follows a boot's frames from trial to trial, and tells which trials arrived whole.
 
-use crate::timeline::on_bsp_clock;
+use crate::run::timeline::on_bsp_clock;
 use bringup::frame::{ApTimeline, Body, Frame, TrialBegin, TrialEnd};
 
 /// What has come of the trial that is open.

@@ -1,8 +1,8 @@
 //! What a run set out to measure and does not hold: the one place that decides whether it is whole.
 
 use super::{Boot, BootCell, Cell, Run};
-use crate::manifest::Ended;
-use crate::warnings::{counted, times};
+use crate::ground::manifest::Ended;
+use crate::ground::text::{counted, times};
 use bringup::options::Options;
 use bringup::plan::Plan;
 use std::collections::{BTreeMap, HashMap};

@@ -3,11 +3,11 @@
 use super::aps::parts;
 use super::follow::Follower;
 use super::{Boot, BootCell, Cell, Kind, LostAp, Machine, Overrun, Trial, UNKNOWN_ENGINE};
-use crate::capture::{self, Summary};
-use crate::failure::Failure;
-use crate::manifest;
-use crate::terminal::printable;
-use crate::timeline::phases;
+use crate::ground::failure::Failure;
+use crate::ground::manifest;
+use crate::ground::text::printable;
+use crate::run::timeline::phases;
+use crate::source::capture::{self, Summary};
 use bringup::Cycles;
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Frame, Hello, TrialBegin, TrialEnd};
 use bringup::options::{Options, StampSet};

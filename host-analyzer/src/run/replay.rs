@@ -4,8 +4,8 @@
 
 use super::follow::Follower;
 use super::{Boot, Cell, FullTrial, Run, Trial};
-use crate::capture;
-use crate::failure::Failure;
+use crate::ground::failure::Failure;
+use crate::source::capture;
 use bringup::frame::{ApTimeline, TrialBegin, TrialEnd};
 use std::collections::HashMap;
 use std::ops::ControlFlow;

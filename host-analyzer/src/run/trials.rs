@@ -2,8 +2,8 @@
 
 use super::Trial;
 use super::reservoir::Reservoir;
-use crate::measure::Measure;
-use crate::statistics::Spread;
+use crate::judge::statistics::Spread;
+use crate::run::measure::Measure;
 use std::ops::Deref;
 
 /// The trials of a cell. As a slice these are the trials kept; the count and the extremes are

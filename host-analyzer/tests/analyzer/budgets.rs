@@ -6,11 +6,11 @@ use crate::simulated::{STRATEGIES, encoded, folder, frames, run_folder, write_ma
 use bringup::CpuIndex;
 use bringup::frame::{self, ApEnd, Body, Frame};
 use bringup::stamp::Stamp;
-use host_analyzer::check::baseline::{self, Place};
-use host_analyzer::check::budgets::{Budgets, parse};
-use host_analyzer::check::{self, Outcome, Verdict, check};
-use host_analyzer::failure::Failure;
-use host_analyzer::manifest::{Ended, Manifest};
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::manifest::{Ended, Manifest};
+use host_analyzer::judge::check::baseline::{self, Place};
+use host_analyzer::judge::check::budgets::{Budgets, parse};
+use host_analyzer::judge::check::{self, Outcome, Verdict, check};
 use host_analyzer::run::Run;
 use serde_json::Value;
 use std::fs;
@@ -147,7 +147,7 @@ fn a_budget_in_microseconds_is_of_the_profiles_clock() {
     let (_keep, folder) = folder();
     let words = "cost-wake=1000000 tsc-sync=trusted tsc-trust=yes clock-khz=2000000";
     let mut told = run_folder(&folder.join("run"), words, &[2]);
-    let profile = host_analyzer::manifest::Profile {
+    let profile = host_analyzer::ground::manifest::Profile {
         name: "fast".to_owned(),
         tsc_khz: 2_000_000,
         text: String::new(),

@@ -4,7 +4,7 @@ use crate::simulated::{capture, encoded, frames};
 use bringup::CpuIndex;
 use bringup::frame::{Body, Error, Frame, Goodbye, Hello, Log};
 use bringup::wire::{CRC, MAX_FRAME};
-use host_analyzer::capture::{Decoder, Incompatible, Summary};
+use host_analyzer::source::capture::{Decoder, Incompatible, Summary};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -62,7 +62,7 @@ fn much_text_is_counted_but_not_kept() {
     let (numbers, summary) = decode(&bytes);
     assert_eq!(numbers.len(), frames(BOOT, 3).len());
     assert_eq!(summary.console_bytes, 20_000 * line.len() as u64);
-    assert_eq!(summary.console.len(), host_analyzer::capture::CONSOLE_KEPT);
+    assert_eq!(summary.console.len(), host_analyzer::source::capture::CONSOLE_KEPT);
     assert_eq!(summary.broken, 0);
 }
 

@@ -5,7 +5,7 @@ use crate::simulated::{STRATEGIES, encoded, folder};
 use bringup::frame::{ApTimeline, Body};
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
-use host_analyzer::export::{self, Format, Shown};
+use host_analyzer::present::export::{self, Format, Shown};
 use host_analyzer::run::Run;
 use protobuf::MessageDyn;
 use protobuf::descriptor::field_descriptor_proto::{Label, Type};

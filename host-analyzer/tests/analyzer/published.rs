@@ -1,7 +1,7 @@
 //! Published figures against runs: what is covered, what is met, what is told beyond.
 
 use crate::simulated::{boot, capture, folder, manifest, write_manifest};
-use host_analyzer::manifest::Profile;
+use host_analyzer::ground::manifest::Profile;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

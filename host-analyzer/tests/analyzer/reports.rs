@@ -6,8 +6,8 @@ use crate::simulated::{
 };
 use bringup::frame::{ApEnd, Body};
 use bringup::stamp::{Stamp, Stamps};
-use host_analyzer::failure::Failure;
-use host_analyzer::report;
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::present::report;
 use host_analyzer::run::Run;
 use serde_json::{Value, json};
 use std::fs;

@@ -10,10 +10,11 @@ use bringup::offset::{OffsetInterval, Verdict};
 use bringup::options::Strategy;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
-use host_analyzer::failure::Failure;
-use host_analyzer::manifest::{Load, Manifest};
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::manifest::{Load, Manifest};
+use host_analyzer::judge::claims;
+use host_analyzer::present::show;
 use host_analyzer::run::{Cell, Run, UNKNOWN_ENGINE};
-use host_analyzer::{claims, show};
 use std::fs;
 use std::path::Path;
 

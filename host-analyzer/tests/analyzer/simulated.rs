@@ -2,7 +2,7 @@
 
 use bringup::frame::Frame;
 use bringup::wire::{MAX_FRAME, encode};
-use host_analyzer::manifest::{Boot, Ended, Host, Kernel, Manifest, SCHEMA};
+use host_analyzer::ground::manifest::{Boot, Ended, Host, Kernel, Manifest, SCHEMA};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -12,7 +12,7 @@ use bringup::frame::ApEnd;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use browser::Browser;
-use host_analyzer::report;
+use host_analyzer::present::report;
 use host_analyzer::run::Run;
 use serde_json::{Value, json};
 use simulated::{STRATEGIES, boot, capture, folder, manifest, run_folder, write_manifest};

@@ -4,9 +4,9 @@ use super::{command, ends_with, entries, program, scenario, xtask};
 use bringup::frame::Body;
 use bringup::options::Options;
 use bringup::wire;
-use host_analyzer::manifest::Manifest;
+use host_analyzer::ground::manifest::Manifest;
+use host_analyzer::judge::{check, compare};
 use host_analyzer::run::Run;
-use host_analyzer::{check, compare};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
@@ -163,8 +163,8 @@ fn a_command_that_fails_is_told_with_its_status_and_its_own_words() {
 /// Why the scenario's engines are not ready, without building a kernel.
 fn engine_failure(folder: &TempDir) -> String {
     let path = folder.path().join("small.toml");
-    let scenario = xtask::scenario::Scenario::read(&path, folder.path()).unwrap();
-    xtask::probe::engines(&scenario, None).unwrap_err().report().to_string()
+    let scenario = xtask::runner::scenario::Scenario::read(&path, folder.path()).unwrap();
+    xtask::runner::probe::engines(&scenario, None).unwrap_err().report().to_string()
 }
 
 #[test]

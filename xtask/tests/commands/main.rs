@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use xtask::root;
-use xtask::scenario::named_in;
+use xtask::runner::scenario::named_in;
 
 /// Runs `xtask`; `arguments` are split at blanks, `@` stands for the folder.
 fn xtask(folder: &Path, arguments: &str) -> Output {
@@ -77,7 +77,8 @@ fn a_matrix_leaves_captures_a_manifest_a_report_and_a_table() {
     );
     assert!(latest.join("report.html").is_file());
     let manifest = fs::read_to_string(latest.join("run.json")).unwrap();
-    let manifest: host_analyzer::manifest::Manifest = serde_json::from_str(&manifest).unwrap();
+    let manifest: host_analyzer::ground::manifest::Manifest =
+        serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest.scenario_text, SMALL);
     assert_eq!(manifest.boots.len(), 4);
     assert!(manifest.boots.iter().all(|boot| boot.exact && boot.engine == "sim"));

@@ -3,14 +3,14 @@
 use crate::engines::{failed, ran, scenario, text};
 use crate::harness::LIMIT;
 use bringup::class::Class;
+use host_analyzer::judge::simulated::{self, Row};
+use host_analyzer::present::show;
 use host_analyzer::run::Run;
-use host_analyzer::show;
-use host_analyzer::simulated::{self, Row};
 use std::sync::Arc;
-use xtask::engine::Qemu;
-use xtask::profile::Profiles;
 use xtask::root;
-use xtask::scenario::Scenario;
+use xtask::runner::engine::Qemu;
+use xtask::runner::profile::Profiles;
+use xtask::runner::scenario::Scenario;
 
 /// A scenario of the repository at other CPU counts.
 fn at(cpus: &str, name: &str) -> Run {

@@ -1,17 +1,17 @@
 //! The small scenario in QEMU against the project's budgets for it.
 
 use crate::harness::kernel;
-use host_analyzer::check::budgets::Budgets;
-use host_analyzer::check::{self, Outcome, Verdict, check};
+use host_analyzer::judge::check::budgets::Budgets;
+use host_analyzer::judge::check::{self, Outcome, Verdict, check};
 use host_analyzer::run::Run;
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 use tempfile::TempDir;
-use xtask::progress::Lines;
 use xtask::root;
-use xtask::run::execute;
-use xtask::scenario::Scenario;
+use xtask::runner::progress::Lines;
+use xtask::runner::run::execute;
+use xtask::runner::scenario::Scenario;
 
 /// Runs the small scenario, each word of its command lines changed as told.
 fn measured(results: &Path, change: impl Fn(&str) -> String) -> Run {

@@ -1,19 +1,19 @@
 //! Engines of a scenario's own, and `kvm`, with the real kernel.
 
 use crate::harness::kernel;
-use host_analyzer::failure::Failure;
+use host_analyzer::ground::failure::Failure;
 use host_analyzer::run::Run;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use xtask::engine::Engine as _;
-use xtask::engine::Qemu;
-use xtask::probe;
-use xtask::profile::Profiles;
-use xtask::progress::Lines;
 use xtask::root;
-use xtask::run::execute;
-use xtask::scenario::Scenario;
+use xtask::runner::engine::Engine as _;
+use xtask::runner::engine::Qemu;
+use xtask::runner::probe;
+use xtask::runner::profile::Profiles;
+use xtask::runner::progress::Lines;
+use xtask::runner::run::execute;
+use xtask::runner::scenario::Scenario;
 
 pub fn failed(failure: Failure) -> String {
     format!("{:?}", failure.report())
@@ -65,7 +65,7 @@ fn an_engine_that_does_not_pin_says_so() {
         .replace("repetitions = 35", "repetitions = 3");
     let folder = tempfile::tempdir().unwrap();
     let run = ran(&scenario(&text), folder.path());
-    let pinned = |boot: &host_analyzer::manifest::Boot| (boot.engine.clone(), boot.pinned);
+    let pinned = |boot: &host_analyzer::ground::manifest::Boot| (boot.engine.clone(), boot.pinned);
     let boots: Vec<_> = run.manifest.unwrap().boots.iter().map(pinned).collect();
     // On a host with one core there is nothing to pin to.
     let cores = std::thread::available_parallelism().unwrap().get();

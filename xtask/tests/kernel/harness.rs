@@ -3,16 +3,16 @@
 use bringup::CpuIndex;
 use bringup::frame::{ApTimeline, Body, TrialBegin, TrialEnd};
 use bringup::options::Options;
-use host_analyzer::failure::Failure;
-use host_analyzer::timeline::on_bsp_clock;
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::run::timeline::on_bsp_clock;
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
-use xtask::boot::{self, Order};
-use xtask::engine::{Engine, Qemu};
 use xtask::kernel::{self, Kernel};
 use xtask::root;
+use xtask::runner::boot::{self, Order};
+use xtask::runner::engine::{Engine, Qemu};
 
 /// No test's boot takes longer than this.
 pub const LIMIT: Duration = Duration::from_secs(300);

@@ -6,11 +6,11 @@ use bringup::frame::{ApEnd, ApTimeline};
 use bringup::options::Strategy;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
-use host_analyzer::claims::{self, Violation};
-use host_analyzer::failure::Failure;
-use host_analyzer::published::{self, verdict::Verdict};
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::judge::claims::{self, Violation};
+use host_analyzer::judge::published::{self, verdict::Verdict};
+use host_analyzer::present::show;
 use host_analyzer::run::Run;
-use host_analyzer::show;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use xtask::boot::{Order, boot as boot_order};
-use xtask::engine::{Engine, Qemu};
-use xtask::progress::Lines;
 use xtask::root;
-use xtask::run::execute;
-use xtask::scenario::Scenario;
+use xtask::runner::boot::{Order, boot as boot_order};
+use xtask::runner::engine::{Engine, Qemu};
+use xtask::runner::progress::Lines;
+use xtask::runner::run::execute;
+use xtask::runner::scenario::Scenario;
 
 /// Three cells, one a strategy.
 const STRATEGIES: &str =

@@ -6,14 +6,14 @@
 use crate::harness::{COSTS, boot_kernel};
 use crate::tsc_sync;
 use bringup::frame::ApTimeline;
-use host_analyzer::claims::{self, Violation};
-use host_analyzer::failure::Failure;
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::judge::claims::{self, Violation};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use xtask::engine::Qemu;
 use xtask::kernel::{self, Kernel};
 use xtask::root;
+use xtask::runner::engine::Qemu;
 
 /// The mutants share their build folder, so that only what differs is built anew.
 static BUILDING: Mutex<()> = Mutex::new(());

@@ -6,7 +6,7 @@ use bringup::offset::Verdict;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use std::io::{self, Write};
-use xtask::engine::Qemu;
+use xtask::runner::engine::Qemu;
 
 /// 64 CPUs, a window of 1 ms at 1 GHz, and costs that have all APs call in before it opens.
 pub const MANY: &str = "strategy=full-parallel tsc-sync=one-to-many tsc-window=1ms tsc-resolution=100 \

@@ -1,0 +1,126 @@
+//! How many boots it would take to tell.
+
+use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Interval, RankSums};
+use fastrand::Rng;
+use std::collections::BTreeMap;
+
+/// How often the boots that are asked for must be enough.
+const POWER: f64 = 0.95;
+
+/// Simulated comparisons for each count of boots.
+const ROUNDS: usize = 200;
+
+/// Who would need more boots than this would rather measure differently.
+const MOST: usize = 200;
+
+/// Boots beyond the fewest that could tell at all: one on each side may be an outlier.
+const SPARE: usize = 2;
+
+/// Two boots are the fewest that say how far boots differ, and three that say so at all well.
+const FEW: usize = 3;
+
+/// Equal data give equal answers.
+const SEED: u64 = 29;
+
+/// Finds counts of boots for one level of the test.
+pub struct Power {
+    level: f64,
+    sums: BTreeMap<usize, RankSums>,
+}
+
+/// What is known of a figure.
+pub struct Known<'a> {
+    /// The medians of the base's boots.
+    pub base: &'a [f64],
+    /// The medians of the new run's boots.
+    pub new: &'a [f64],
+    /// New less base.
+    pub difference: f64,
+    /// Where that lies.
+    pub interval: Option<Interval>,
+    /// A difference below this does not matter.
+    pub margin: f64,
+}
+
+impl Power {
+    /// For a test that finds something where its p-value is at most this.
+    pub fn at(level: f64) -> Power {
+        Power { level, sums: BTreeMap::new() }
+    }
+
+    /// How many boots each run would need, with a chance of 95 %, to tell: by the difference as it
+    /// was seen, or by an interval so narrow that no difference matters, whichever takes fewer.
+    /// `None` if more than 200.
+    pub fn boots(&mut self, known: &Known<'_>) -> Option<usize> {
+        let fewest = self.fewest().max(BOOTS_FOR_INTERVAL);
+        let boots = known.base.len().min(known.new.len());
+        if boots < FEW {
+            return Some(fewest + SPARE);
+        }
+        let found = self.finds(known, fewest);
+        let same = to_narrow(known, boots);
+        found.into_iter().chain(same).min().filter(|boots| *boots <= MOST)
+    }
+
+    /// Fewer boots than this can't be found different however far apart they are.
+    fn fewest(&mut self) -> usize {
+        let level = self.level;
+        // The lowest ranks all on one side: 2, 4, … 2n add up to n (n + 1).
+        let enough = (1..MOST).find(|boots| self.sums(*boots).p(boots * (boots + 1)) <= level);
+        enough.unwrap_or(MOST)
+    }
+
+    fn sums(&mut self, boots: usize) -> &RankSums {
+        self.sums.entry(boots).or_insert_with(|| RankSums::of_distinct(boots))
+    }
+
+    /// Boots with which the test finds the difference, as far as these boots scatter.
+    fn finds(&mut self, known: &Known<'_>, fewest: usize) -> Option<usize> {
+        let scatter: Vec<f64> = scatter(known.base).chain(scatter(known.new)).collect();
+        let difference = known.difference.abs();
+        let counts =
+            std::iter::successors(Some(fewest + SPARE), |boots| Some(boots + boots.div_ceil(8)));
+        let mut counts = counts.take_while(|boots| *boots <= MOST);
+        counts.find(|boots| self.power(&scatter, difference, *boots) >= POWER)
+    }
+
+    /// How often the test finds the difference in simulated comparisons.
+    fn power(&mut self, scatter: &[f64], difference: f64, boots: usize) -> f64 {
+        let (level, sums) = (self.level, self.sums(boots));
+        let mut random = Rng::with_seed(SEED);
+        let mut draw = |shift: f64| {
+            (0..boots).map(|_| scatter[random.usize(..scatter.len())] + shift).collect::<Vec<f64>>()
+        };
+        let found = (0..ROUNDS).filter(|_| {
+            let (mut base, new) = (draw(0.0), draw(difference));
+            base.sort_unstable_by(f64::total_cmp);
+            // Twice the sum of the ranks: for each value those below it, half of those like it.
+            let below = |value: &f64| {
+                base.partition_point(|base| base < value)
+                    + base.partition_point(|base| base <= value)
+            };
+            let twice = boots * (boots + 1) + new.iter().map(below).sum::<usize>();
+            sums.p(twice) <= level
+        });
+        found.count() as f64 / ROUNDS as f64
+    }
+}
+
+/// How far boots lie from their median, a little more than seen: a few boots seem closer than they
+/// are.
+fn scatter(boots: &[f64]) -> impl Iterator<Item = f64> {
+    let mut sorted = boots.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    let more = (boots.len() as f64 / (boots.len() as f64 - 1.0)).sqrt();
+    boots.iter().map(move |boot| (boot - median) * more)
+}
+
+/// Boots with which the interval would lie within the margin: its width goes with the root of
+/// their number.
+fn to_narrow(known: &Known<'_>, boots: usize) -> Option<usize> {
+    let room = known.margin - known.difference.abs();
+    let Interval { low, high } = known.interval.filter(|_| room > 0.0)?;
+    let more = ((high - low) / 2.0 / room).powi(2);
+    Some((boots as f64 * more).ceil().min(MOST as f64 + 1.0) as usize)
+}

@@ -1,0 +1,11 @@
+//! What a run shows: statistics, comparisons, budgets, published figures.
+
+pub mod check;
+pub mod claims;
+pub mod compare;
+pub mod critical;
+pub mod pairing;
+pub mod published;
+pub mod simulated;
+pub mod statistics;
+pub mod warnings;

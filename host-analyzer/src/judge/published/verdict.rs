@@ -1,0 +1,201 @@
+//! A run against the published figures: what it covers, how close it comes, and what the same
+//! profiles say beyond them.
+
+use super::{Figure, Machine, Published};
+use crate::ground::failure::Failure;
+use crate::ground::text::counted;
+use crate::ground::text::printable;
+use crate::run::{Cell, Run};
+use bringup::options::{Kick, Options, Step, Strategy, TscSync};
+use miette::miette;
+
+/// What a run says of published figures.
+#[derive(Debug)]
+pub struct Verdict<'a> {
+    /// Every figure that a cell of the run covers, by machine, then in the order of its figures.
+    pub rows: Vec<Row<'a>>,
+    /// Cells of the same profiles and CPU counts that no figure covers.
+    pub beyond: Vec<Beyond<'a>>,
+}
+
+/// A published figure and the cell that measures the same.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// Where it was published.
+    pub machine: &'a Machine,
+    /// What was published.
+    pub figure: &'a Figure,
+    /// The cell.
+    pub cell: &'a Cell,
+    /// The published value in cycles of the profile; `None` where it is told in ms and the
+    /// frequency is unknown.
+    pub published: Option<f64>,
+    /// The median over the trials, in cycles; `None` where there is no whole trial.
+    pub measured: Option<u64>,
+}
+
+/// What a profile says of a cell that nobody has published.
+#[derive(Debug)]
+pub struct Beyond<'a> {
+    /// The cell.
+    pub cell: &'a Cell,
+    /// The median of its totals, in cycles of the profile.
+    pub total: Option<u64>,
+    /// The costs that it takes the APs to spend at the same time, each with its cycles.
+    pub parallel: Vec<(&'static str, u64)>,
+}
+
+impl Row<'_> {
+    /// Measured over published.
+    pub fn ratio(&self) -> Option<f64> {
+        Some(self.measured? as f64 / self.published.filter(|published| *published > 0.0)?)
+    }
+
+    /// True where the measured value is within the tolerance.
+    pub fn is_met(&self) -> bool {
+        let (Some(measured), Some(published)) = (self.measured, self.published) else {
+            return false;
+        };
+        let percent = published * self.machine.tolerance_percent as f64 / 100.0;
+        let tolerance = percent.max(self.machine.tolerance_cycles as f64);
+        (measured as f64 - published).abs() <= tolerance
+    }
+
+    /// The tolerance in words: `1 % or 50 cycles`.
+    pub fn tolerance(&self) -> String {
+        match (self.machine.tolerance_percent, self.machine.tolerance_cycles) {
+            (percent, 0) => format!("{percent} %"),
+            (0, cycles) => format!("{cycles} cycles"),
+            (percent, cycles) => format!("{percent} % or {cycles} cycles"),
+        }
+    }
+}
+
+impl<'a> Verdict<'a> {
+    /// Compares a run with figures.
+    ///
+    /// Fails with [`Failure::Request`] where no cell covers one.
+    pub fn of(run: &'a Run, machines: &'a [Machine]) -> Result<Verdict<'a>, Failure> {
+        let mut rows = Vec::new();
+        let (mut beyond, mut known) = (Vec::new(), Vec::new());
+        for machine in machines {
+            let cells = run.cells.iter().filter(|cell| {
+                cell.profile.as_ref() == Some(&machine.profile)
+                    && cell.smp == machine.aps.saturating_add(1)
+            });
+            let cells: Vec<&Cell> = cells.collect();
+            for figure in &machine.figures {
+                for cell in cells.iter().filter(|cell| covers(&cell.options, &figure.options)) {
+                    let published = match figure.value {
+                        Published::Cycles(cycles) => Some(cycles),
+                        Published::Ms(ms) => cell.tsc_khz().map(|khz| ms as f64 * khz as f64),
+                    };
+                    let measured = cell.spread(figure.measure).map(|spread| spread.median);
+                    rows.push(Row { machine, figure, cell, published, measured });
+                }
+            }
+            known.extend(cells);
+        }
+        for cell in known {
+            if !rows.iter().any(|row| std::ptr::eq(row.cell, cell)) {
+                let total = cell.total().map(|total| total.median);
+                let parallel = parallel(&cell.options, cell.tsc_khz().unwrap_or(1));
+                beyond.push(Beyond { cell, total, parallel });
+            }
+        }
+        if rows.is_empty() {
+            Err(none_covered(run, machines))
+        } else {
+            Ok(Verdict { rows, beyond })
+        }
+    }
+
+    /// `Ok` if every figure is met, else the [`Failure::Verdict`] that a command ends with.
+    pub fn result(&self) -> Result<(), Failure> {
+        let off = self.rows.iter().filter(|row| !row.is_met()).count();
+        if off == 0 {
+            return Ok(());
+        }
+        Err(Failure::Verdict(miette!(
+            help = "the table says which, and by how much",
+            "{off} of {} published figures {} not met",
+            self.rows.len(),
+            if off == 1 { "is" } else { "are" }
+        )))
+    }
+}
+
+/// True where a cell measures what a figure was measured with. Costs come from the profile, and
+/// how a CPU waits for their end, or how often a trial is repeated, is no part of a figure.
+fn covers(cell: &Options, figure: &Options) -> bool {
+    let value = |options: &Options, key: &str| {
+        let mut value = String::new();
+        // Writing to a String can't fail.
+        let _ = options.write_value(key, &mut value);
+        value
+    };
+    let free = [
+        "wait",
+        "spend",
+        "tsc-window",
+        "clock-khz",
+        "tsc-resolution",
+        "tsc-limit",
+        "tsc-trust",
+        "tsc-poll",
+        "limit",
+        "guard",
+        "repetitions",
+    ];
+    Options::KEYS
+        .iter()
+        .filter(|key| !free.contains(key) && !key.starts_with("cost-"))
+        .all(|key| value(cell, key) == value(figure, key))
+}
+
+/// The costs that a cell's options let the APs spend at the same time, in cycles.
+fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
+    let steps: &[Step] = match options.strategy {
+        Strategy::Serial => &[],
+        Strategy::ParallelSipi => &[Step::Wake, Step::Trampoline],
+        Strategy::FullParallel => &[Step::Wake, Step::Trampoline, Step::Callin, Step::Online],
+    };
+    let mut parallel = Vec::new();
+    if options.kick == Kick::Broadcast {
+        parallel.push(Step::Kick);
+    }
+    parallel.extend(steps);
+    let mut parallel: Vec<(&'static str, u64)> = parallel
+        .into_iter()
+        .filter(|step| !options.cost(*step).is_exclusive())
+        .filter_map(|step| Some((step.name(), options.cost(step).usual()?.cycles(khz).0)))
+        .collect();
+    // Where APs are synchronised one by one, a window for all of them is a window for each.
+    if (options.strategy, options.tsc_sync) == (Strategy::FullParallel, TscSync::OneToMany) {
+        parallel.push(("tsc-window", options.tsc_window.cycles(khz).0));
+    }
+    parallel
+}
+
+fn none_covered(run: &Run, machines: &[Machine]) -> Failure {
+    let mut has: Vec<String> = Vec::new();
+    for cell in &run.cells {
+        let profile = cell.profile.as_deref().map_or("no profile".to_owned(), |profile| {
+            format!("the profile `{}`", printable(profile))
+        });
+        let told = format!("{profile} with {}", counted(cell.smp.into(), "CPU"));
+        if !has.contains(&told) {
+            has.push(told);
+        }
+    }
+    let figures = machines.iter().filter(|machine| !machine.figures.is_empty());
+    let figures = figures
+        .map(|machine| format!("{} ({} CPUs)", machine.profile, machine.aps.saturating_add(1)));
+    Failure::Request(miette!(
+        help = "measure one: `cargo xtask matrix scenarios/haswell-28.toml`",
+        "{} covers no published figure: its cells have {}; there are figures of {}",
+        run.path.display(),
+        has.join(", "),
+        figures.collect::<Vec<_>>().join(", ")
+    ))
+}

@@ -1,0 +1,164 @@
+//! A run against the simulator: the same strategies on arithmetic clocks, where every step takes its
+//! cost and nothing else takes time. What the two differ by is what the costs do not explain: the
+//! kernel's own work, and the engine's.
+
+mod fit;
+
+use crate::ground::failure::Failure;
+use crate::run::timeline::phases;
+use crate::run::{Cell, Run};
+use bringup::Cycles;
+use bringup::class::Class;
+use bringup::frame::{ApEnd, ApTimeline};
+use bringup::phase::Phase;
+use bringup::sim;
+use miette::miette;
+
+/// How far a measured total may be from the simulated one, as a part of it.
+pub const TOTAL_TOLERANCE: f64 = 0.01;
+
+/// How far a total may be from the one that the simulator says with costs fitted at another CPU count.
+pub const FITTED_TOLERANCE: f64 = 0.1;
+
+/// How far the mean of a phase may be from the simulated one, as a part of it.
+pub const PHASE_TOLERANCE: f64 = 0.02;
+
+/// By how many cycles a phase may be off to which the simulator gives less than that: the kernel's own work
+/// where no deadline swallows it, a wake-up and a look at a gate.
+pub const OWN_WORK: u64 = 500;
+
+/// A cell, and what the simulator says of it.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// The cell.
+    pub cell: &'a Cell,
+    /// The total.
+    pub total: Figure,
+    /// The phases in the order of [`Phase::ALL`], each the mean over the APs; `None` where the stamps
+    /// make none.
+    pub phases: Option<[Figure; 6]>,
+}
+
+impl Row<'_> {
+    /// True where the total is what fitted costs say.
+    pub fn fits(&self) -> bool {
+        self.total.is_within(FITTED_TOLERANCE, 0)
+    }
+
+    /// True where the total and every phase agree.
+    pub fn agrees(&self) -> bool {
+        self.total.is_within(TOTAL_TOLERANCE, 0)
+            && self.phases.iter().flatten().all(|phase| phase.is_within(PHASE_TOLERANCE, OWN_WORK))
+    }
+
+    /// The phase that is furthest off for its tolerance.
+    pub fn worst(&self) -> Option<(Phase, Figure)> {
+        let share = |figure: &Figure| {
+            figure.off().unsigned_abs() as f64 / figure.tolerance(PHASE_TOLERANCE, OWN_WORK)
+        };
+        let phases = Phase::ALL.into_iter().zip(self.phases?);
+        phases.max_by(|(_, one), (_, other)| share(one).total_cmp(&share(other)))
+    }
+}
+
+/// A figure, measured and simulated, in cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// The median over the trials.
+    pub measured: u64,
+    /// What the simulator says.
+    pub simulated: u64,
+}
+
+impl Figure {
+    /// Measured less simulated.
+    pub fn off(&self) -> i64 {
+        self.measured.cast_signed().wrapping_sub(self.simulated.cast_signed())
+    }
+
+    fn tolerance(&self, part: f64, cycles: u64) -> f64 {
+        if self.simulated < cycles { cycles as f64 } else { self.simulated as f64 * part }
+    }
+
+    fn is_within(&self, part: f64, cycles: u64) -> bool {
+        self.off().unsigned_abs() as f64 <= self.tolerance(part, cycles)
+    }
+}
+
+/// Simulates every cell of a run that has a whole trial.
+///
+/// Fails with [`Failure::Request`] where there is none, or where the frames that tell the machine
+/// are lost.
+pub fn rows(run: &Run) -> Result<Vec<Row<'_>>, Failure> {
+    let rows: Vec<Row<'_>> = run.cells.iter().filter_map(|cell| row(run, cell)).collect();
+    if rows.is_empty() {
+        return Err(Failure::Request(miette!(
+            help = "`cargo analyze show` tells what the run holds",
+            "no cell of {} can be simulated: each lacks a whole trial, or its machine's CPUs, or would \
+             take longer than the simulator's clock can count",
+            run.path.display()
+        )));
+    }
+    Ok(rows)
+}
+
+fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<Row<'a>> {
+    let (end, aps) = sim::trial_on(&cell.options, &classes(run, cell)?, cell.own_khz()?).ok()?;
+    let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
+    let phases = means(&aps).and_then(|means| {
+        let mut figures = [total; 6];
+        for ((figure, phase), simulated) in figures.iter_mut().zip(Phase::ALL).zip(means) {
+            *figure = Figure { measured: cell.phase(phase)?.median, simulated };
+        }
+        Some(figures)
+    });
+    Some(Row { cell, total, phases })
+}
+
+/// Simulates every cell with costs that were fitted to the cell with the same engine, profile and
+/// options at `smp` CPUs; only totals are told.
+///
+/// Fails with [`Failure::Request`] where no cell has such another.
+pub fn fitted(run: &Run, smp: u16) -> Result<Vec<Row<'_>>, Failure> {
+    let rows = run.cells.iter().filter_map(|cell| fitted_row(run, cell, smp));
+    let rows: Vec<Row<'_>> = rows.collect();
+    if rows.is_empty() {
+        return Err(Failure::Request(miette!(
+            help = "measure the same options at that CPU count and another",
+            "{} has no cell at {smp} CPUs and another with the same options at another CPU count",
+            run.path.display()
+        )));
+    }
+    Ok(rows)
+}
+
+fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<Row<'a>> {
+    let mut like = run.cells.iter().filter(|other| {
+        (&other.engine, &other.profile, &other.options)
+            == (&cell.engine, &cell.profile, &cell.options)
+    });
+    let base = like.find(|other| other.smp == smp && cell.smp != smp)?;
+    let options = fit::fitted(base, &classes(run, base)?)?;
+    let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.own_khz()?).ok()?;
+    let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
+    Some(Row { cell, total, phases: None })
+}
+
+/// The classes of a cell's CPUs, as a boot of it has told them.
+fn classes(run: &Run, cell: &Cell) -> Option<Vec<Class>> {
+    let first = cell.trials.iter().next()?;
+    let machine = run.boots.get(first.boot as usize)?.machine.as_ref()?;
+    Some(machine.classes()).filter(|classes| classes.len() == usize::from(cell.smp))
+}
+
+/// The mean of each phase over the online APs, rounded; `None` without any.
+fn means(aps: &[ApTimeline]) -> Option<[u64; 6]> {
+    let online: Vec<[Cycles; 6]> = aps
+        .iter()
+        .filter(|ap| ap.end == ApEnd::Online)
+        .filter_map(|ap| phases(&ap.stamps).ok())
+        .collect();
+    let count = Some(online.len() as u64).filter(|count| *count > 0)?;
+    let sum = |at: usize| online.iter().map(|phases| phases[at].0).sum::<u64>();
+    Some([0, 1, 2, 3, 4, 5].map(|at| (sum(at) + count / 2) / count))
+}

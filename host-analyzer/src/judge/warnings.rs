@@ -1,0 +1,243 @@
+//! What makes a run's results doubtful, one sentence each.
+
+use crate::ground::manifest::Load;
+use crate::ground::text::{counted, list, printable, repeated, times};
+use crate::ground::unit::{Unit, readable};
+use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Sample, Spread, rank_test};
+use crate::run::measure::Measure;
+use crate::run::{Boot, Cell, Losses, Part, Run};
+use bringup::frame::OVERRUNS;
+use std::collections::HashMap;
+
+/// Fewer trials than this of a noisy engine make no median to rely on.
+const FEW_TRIALS: u64 = 5;
+
+/// The TSC window of a noisy engine ends a few cycles late nearly always: the BSP sees its end only
+/// when it reads its clock. Below this share of the window that moves its numbers by less than two
+/// boots differ.
+const LATE_WINDOW: f64 = 0.01;
+
+/// Boots move in the course of a run when the medians of the second half differ from the first
+/// half's by more than this share …
+const DRIFT: f64 = 0.05;
+/// … and by chance would do so less often than this; fewer than 14 boots can't.
+const DRIFT_CHANCE: f64 = 0.001;
+
+/// How far the frequencies that boots found may differ, in parts of the median.
+const FREQUENCY_TOLERANCE: f64 = 0.01;
+
+/// Every warning: first those of the captures, then those of the cells; of each first what it lacks.
+pub fn of(run: &Run) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let varying = run.varying_options();
+    let mut gaps: HashMap<Part, Vec<&str>> = HashMap::new();
+    for gap in &run.gaps {
+        gaps.entry(gap.part).or_default().push(&gap.what);
+    }
+    let mut of_part = |part: Part, warnings: &mut Vec<String>| {
+        let mut warn = |what: String| warnings.push(run.sentence(part, &varying, &what));
+        gaps.remove(&part).into_iter().flatten().for_each(|gap| warn(gap.to_owned()));
+        match part {
+            Part::Run => of_folder(run, &mut warn),
+            Part::Boot(index) => of_boot(&run.boots[index], &mut warn),
+            Part::Cell(index) => of_cell(&run.cells[index], &mut warn),
+        }
+    };
+    of_part(Part::Run, &mut warnings);
+    (0..run.boots.len()).for_each(|index| of_part(Part::Boot(index), &mut warnings));
+    of_engines(run, &mut |what| warnings.push(printable(&what)));
+    (0..run.cells.len()).for_each(|index| of_part(Part::Cell(index), &mut warnings));
+    warnings
+}
+
+fn of_folder(run: &Run, warn: &mut dyn FnMut(String)) {
+    if !run.unlisted.is_empty() {
+        warn(format!("captures that its run.json does not list: {}", list(run.unlisted.iter())));
+    }
+    let mut first_of = HashMap::new();
+    for (index, boot) in run.boots.iter().enumerate() {
+        if boot.exact != Some(false)
+            || boot.smp < 2
+            || boot.cells.iter().all(|cell| cell.whole == 0)
+        {
+            continue;
+        }
+        let first = *first_of.entry((boot.asked(), boot.figures)).or_insert(index);
+        if first != index {
+            let [first, this] = [first, index].map(|boot| run.name(Part::Boot(boot), &[]));
+            warn(format!(
+                "{this} has the figures of {first} to the cycle: on a noisy engine one is likely a copy"
+            ));
+        }
+    }
+}
+
+/// Damage that need not have cost a trial, and what else there is to know of a boot.
+fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
+    let summary = &boot.summary;
+    if summary.lost > 0 {
+        let of = summary.lost + summary.recovered;
+        warn(format!("{} of {} lost", summary.lost, counted(of, "frame")));
+    }
+    if summary.broken > 0 {
+        warn(format!("{} between frames can't be read", counted(summary.broken, "piece")));
+    }
+    if summary.repeated > 0 {
+        warn(format!("{} came again and counted once", counted(summary.repeated, "frame")));
+    }
+    if summary.unknown > 0 {
+        warn(format!(
+            "{} of a kind that this version does not know",
+            counted(summary.unknown, "frame")
+        ));
+    }
+    if summary.stamps_dropped > 0 {
+        let count = counted(u64::from(summary.stamps_dropped), "stamp");
+        warn(format!("the kernel dropped {count}, those of APs that started twice"));
+    }
+}
+
+fn of_engines(run: &Run, warn: &mut dyn FnMut(String)) {
+    let mut told: Vec<&str> = Vec::new();
+    for boot in run.boots.iter().filter(|boot| boot.exact == Some(false)) {
+        let engine = boot.engine.as_str();
+        if told.contains(&engine) {
+            continue;
+        }
+        told.push(engine);
+        let boots = || run.boots.iter().filter(|boot| boot.engine == engine);
+        let Some(host) = run.manifest.as_ref().map(|manifest| &manifest.host) else { continue };
+        let most = boots().map(|boot| usize::from(boot.smp)).max().unwrap_or_default();
+        if most > host.cpus {
+            warn(format!(
+                "{engine}: {most} CPUs on a host of {} wait for the host, not only for each other",
+                host.cpus
+            ));
+        }
+        // At the end the engine's own threads are part of the load.
+        if let Some(Load { begin, end }) = host.load
+            && (begin > host.cpus as f64 || end > (host.cpus + most) as f64)
+        {
+            warn(format!(
+                "{engine}: the host was busy with other work: its load average was {begin} before \
+                 the first boot and {end} after the last, on {}",
+                counted(host.cpus as u64, "core")
+            ));
+        }
+        if boots().any(|boot| boot.machine.as_ref().is_some_and(|machine| !machine.tsc_invariant)) {
+            warn(format!(
+                "{engine}: CPUID does not promise a TSC of one rate, so cycles need not be time"
+            ));
+        }
+    }
+}
+
+fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
+    let Losses { counted: lost, cold, incomplete } = &cell.losses;
+    for (which, lost) in
+        [("", lost), ("in cold trials: ", cold), ("in incomplete trials: ", incomplete)]
+    {
+        if !lost.is_empty() {
+            let aps = lost.iter().map(|(ap, times)| format!("{}{}", ap.text(), repeated(*times)));
+            warn(format!("{which}lost {}", list(aps)));
+        }
+    }
+    if !cell.disorders.is_empty() {
+        let aps = cell
+            .disorders
+            .iter()
+            .map(|(cpu, (times, disorder))| format!("{cpu} {disorder}{}", repeated(*times)));
+        warn(format!("online, but with stamps that make no phases: {}", list(aps)));
+    }
+    if !cell.double_starts.is_empty() {
+        let aps =
+            cell.double_starts.iter().map(|(cpu, times)| format!("{cpu}{}", repeated(*times)));
+        warn(format!("started more than once: {}", list(aps)));
+    }
+    if cell.trials.is_empty() {
+        warn("no trial arrived whole".to_owned());
+    }
+    let kept = cell.trials.len() as u64;
+    if kept < cell.trials.count() {
+        warn(format!(
+            "{} are more than are kept: medians and intervals are of {kept} drawn from all",
+            counted(cell.trials.count(), "trial")
+        ));
+    }
+    let uncertain = cell.clocks.uncertain();
+    if uncertain > 0 {
+        let of = counted(cell.clocks.compared(), "comparison");
+        warn(format!(
+            "the TSC sync could not tell how far the clock is off in {uncertain} of {of}: where \
+             AP and BSP stamps meet, the numbers may be off by as much"
+        ));
+    }
+    let noisy = cell.exact == Some(false) && cell.smp > 1;
+    let khz = cell.tsc_khz();
+    for (step, overrun) in
+        OVERRUNS.iter().zip(cell.overruns).filter(|(_, overrun)| overrun.count > 0)
+    {
+        let window = cell.options.tsc_window.cycles(khz.unwrap_or_default()).0;
+        if noisy && *step == "tsc-window" && (overrun.worst as f64) < window as f64 * LATE_WINDOW {
+            continue;
+        }
+        let online = cell.aps.online().max(overrun.count);
+        let often = match overrun.count {
+            1 => times(1),
+            count if noisy => format!("in {count} of {online} bring-ups"),
+            count => times(count),
+        };
+        warn(format!(
+            "`{step}` took longer than its cost {often}, at most by {} ({}): its numbers hold the engine's own time",
+            readable(Unit::Auto, overrun.worst, khz),
+            overrun.cpu,
+        ));
+    }
+    let (least, most) = (cell.frequencies.iter().min(), cell.frequencies.iter().max());
+    if let (Some(least), Some(most)) = (least, most)
+        && (most - least) as f64 > *least as f64 * FREQUENCY_TOLERANCE
+    {
+        warn(format!("its boots found clocks from {least} to {most} kHz"));
+    }
+    if noisy {
+        of_noise(cell, warn);
+    }
+}
+
+/// What makes the numbers of a noisy engine say little.
+fn of_noise(cell: &Cell, warn: &mut dyn FnMut(String)) {
+    let trials = cell.trials.count();
+    if (1..FEW_TRIALS).contains(&trials) {
+        warn(format!("{}: a noisy engine needs {FEW_TRIALS} or more", counted(trials, "trial")));
+    }
+    let boots = cell.sample(Measure::Total).boots();
+    if (1..BOOTS_FOR_INTERVAL).contains(&boots) {
+        warn(format!(
+            "{}: how far boots differ is not known, and there is no interval; a noisy engine needs {BOOTS_FOR_INTERVAL} or more",
+            counted(boots as u64, "boot")
+        ));
+    }
+    if let Some(drift) = drift(cell) {
+        warn(format!(
+            "the second half of its boots took {:+.0} % against the first: the host or the \
+             engine changed meanwhile",
+            drift * 100.0
+        ));
+    }
+}
+
+/// By what share the totals of the second half of the boots differ from the first half's, where they
+/// do so clearly. The middle one of an odd count is in neither.
+fn drift(cell: &Cell) -> Option<f64> {
+    let mut totals: Vec<(u32, u64)> =
+        cell.trials.iter().map(|trial| (trial.boot, trial.total)).collect();
+    totals.sort_unstable();
+    let boots = Sample::of(totals).boot_medians();
+    let half = boots.len() / 2;
+    let (first, last) = (&boots[..half], &boots[boots.len() - half..]);
+    let median = |boots: &[f64]| {
+        Some(Spread::of(boots.iter().map(|median| median.round() as u64))?.median as f64)
+    };
+    let drift = median(last)? / median(first)?.max(1.0) - 1.0;
+    (drift.abs() > DRIFT && rank_test(first, last) < DRIFT_CHANCE).then_some(drift)
+}

@@ -1,0 +1,8 @@
+//! How it is shown: tables on the terminal, Markdown, HTML and JSON; the report, figures, exports.
+
+pub mod decode;
+pub mod export;
+pub(crate) mod html;
+pub(crate) mod markdown;
+pub mod report;
+pub mod show;

@@ -1,0 +1,62 @@
+//! `report`: a run as one HTML page and its figures.
+
+mod data;
+mod figure;
+mod headline;
+mod page;
+mod pictures;
+mod tables;
+
+use crate::ground::failure::Failure;
+use crate::ground::file::{make_folder, write_whole};
+use crate::run::Run;
+use crate::run::kept::Kept;
+use askama::Template;
+use data::Data;
+use std::path::Path;
+
+/// Writes `report.html`, `figures/*.svg` and `figures/*.png` into a folder: the page opens offline,
+/// with everything that it needs inside; the figures are for use elsewhere. Makes the folder where
+/// it is missing.
+///
+/// Fails with [`Failure::Request`] where that is no folder, with [`Failure::Environment`] where a
+/// file can't be written, or a capture no longer be read.
+pub fn write(run: &Run, folder: &Path) -> Result<(), Failure> {
+    write_watched(run, folder, &mut |_| Ok(()))
+}
+
+/// The same; `watch` is called before each picture with the number of those that are drawn.
+///
+/// Fails where `watch` does, with its failure.
+pub fn write_watched(
+    run: &Run,
+    folder: &Path,
+    watch: &mut dyn FnMut(usize) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let figures_folder = folder.join("figures");
+    let page = folder.join("report.html");
+    let kept = Kept::of(run);
+    kept.spared_by(&page)?;
+    make_folder(&figures_folder)?;
+    let shown = run.with_timelines(&data::shown(run))?;
+    let pictures = pictures::of(run, &shown, pictures::MANY_FIGURES, watch)?;
+    for figure in &pictures.figures {
+        let file = figures_folder.join(&figure.file);
+        for (file, contents) in
+            [(file.with_extension("png"), &figure.png[..]), (file, figure.svg.as_bytes())]
+        {
+            kept.spared_by(&file)?;
+            write_whole(&file, contents)?;
+        }
+    }
+    let data = Data::of(run, &shown);
+    let json = data.json().map_err(|error| at_fault(run, &error))?;
+    let html = page::Page::of(run, &pictures, &shown, &data, &json);
+    let html = html.render().map_err(|error| at_fault(run, &error))?;
+    write_whole(&page, html.as_bytes())
+}
+
+fn at_fault(run: &Run, error: &dyn std::error::Error) -> Failure {
+    let path = run.path.display();
+    Failure::internal(&format!("the report of {path} can't be written: {error}"))
+}

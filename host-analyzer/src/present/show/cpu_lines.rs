@@ -1,0 +1,63 @@
+//! The lines of the e-mail, for the median trial of every cell.
+
+use crate::ground::failure::Failure;
+use crate::run::timeline;
+use crate::run::{FullTrial, LostAp, Run};
+use bringup::frame::ApTimeline;
+use bringup::options::Strategy;
+use bringup::phase::Phase;
+
+/// Each cell's median trial in the e-mail's words, in cycles: a line for each AP with its work
+/// phases `sipi`, `callin`, `tsc-sync` and `online`, in brackets their sum, then how long all took.
+///
+/// Where all APs are kicked in one loop, that line is two, as in the e-mail's parallel log: the
+/// kick loop, and what came after it; the total is their sum.
+pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
+    let varying = run.varying_options();
+    let mut text = String::new();
+    for (cell, trial) in run.cells.iter().zip(run.median_trials()?) {
+        let label = cell.label(&varying);
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        match trial {
+            _ if cell.smp == 1 => text += &format!("# {label}: nothing to bring up\n"),
+            None => text += &format!("# {label}: no trial arrived whole\n"),
+            Some(FullTrial { trial, timelines }) => {
+                text += &format!("# {label}: trial {} of boot {}\n", trial.number, trial.boot + 1);
+                timelines.iter().for_each(|timeline| text += &line(timeline));
+                let rest = trial.total.saturating_sub(trial.kick_loop);
+                text += &match cell.options.strategy {
+                    Strategy::Serial => {
+                        format!("Brought CPUs online in {} cycles\n", trial.total)
+                    }
+                    Strategy::ParallelSipi | Strategy::FullParallel => format!(
+                        "Brought {} CPUs to x86/cpu:kick in {} cycles\n\
+                         Brought CPUs online in {rest} cycles\n",
+                        cell.smp, trial.kick_loop
+                    ),
+                };
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// One AP, as `CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)`.
+fn line(ap: &ApTimeline) -> String {
+    let cpu = ap.cpu;
+    if let Some(lost) = LostAp::of(ap) {
+        return format!("CPU#{} lost {}\n", cpu.0, lost.ending());
+    }
+    match timeline::phases(&ap.stamps) {
+        Ok(phases) => {
+            let [sipi, _, callin, _, sync, online] = phases;
+            let sum: u64 = (Phase::ALL.iter().zip(phases))
+                .filter(|(phase, _)| phase.is_work())
+                .map(|(_, cycles)| cycles.0)
+                .sum();
+            format!("CPU#{} up in {sipi}, {callin}, {sync}, {online} ( {sum})\n", cpu.0)
+        }
+        Err(disorder) => format!("CPU#{} up, but it {disorder}\n", cpu.0),
+    }
+}

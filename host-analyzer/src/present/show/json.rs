@@ -1,0 +1,87 @@
+//! The same cells for programs: JSON, in cycles.
+
+use crate::judge::statistics::{Interval, Spread};
+use crate::run::measure::Measure;
+use crate::run::{Cell, Run};
+use bringup::options::Options;
+use bringup::phase::{Phase, SubPhase};
+use serde_json::{Map, Value, json};
+
+/// Version of what [`json()`] returns.
+pub const SCHEMA: u32 = 1;
+
+/// A run as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`.
+///
+/// Every time is in cycles, as `{"median", "min", "max", …}` over the trials; each phase is the
+/// mean over the APs of a trial. `interval` is where the median lies with 95 %, by resampling
+/// boots; `null` on an exact engine and of fewer than six boots. `lost` is of the trials that are
+/// counted, in `cold` of the cold ones. `null` also stands where there is
+/// no trial, or no online AP, to take a number of, and where the clock's frequency is unknown.
+pub fn json(run: &Run) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "cells": run.cells.iter().map(cell).collect::<Vec<_>>(),
+        "warnings": run.warnings,
+    })
+}
+
+fn cell(cell: &Cell) -> Value {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    put("engine", json!(cell.engine));
+    put("smp", json!(cell.smp));
+    put("profile", json!(cell.profile));
+    for key in Options::KEYS {
+        let value = match key {
+            "sipi-count" => json!(cell.options.sipi_count),
+            "repetitions" => json!(cell.options.repetitions),
+            _ => json!(cell.option(key)),
+        };
+        put(&key.replace('-', "_"), value);
+    }
+    put("trials", json!(cell.trials.count()));
+    put("incomplete", json!(cell.incomplete));
+    put("lost", json!(cell.lost()));
+    put("lost_in_incomplete", json!(cell.losses.incomplete.values().sum::<u64>()));
+    put("overruns", json!(cell.overrun_count()));
+    put("tsc_khz", json!(cell.tsc_khz()));
+    put("total", figure(cell, Measure::Total));
+    put("kick_loop", figure(cell, Measure::KickLoop));
+    put("online_loop", figure(cell, Measure::OnlineLoop));
+    let online = cell.phase(Phase::Sipi).is_some();
+    put("phases", json!(online.then(|| figures(cell, &Phase::ALL.map(Measure::Phase)))));
+    put("sub_phases", json!(online.then(|| figures(cell, &SubPhase::ALL.map(Measure::SubPhase)))));
+    if cell.cold.count() > 0 {
+        let median = |measure| cell.cold.spread(measure).map(|spread| spread.median);
+        put(
+            "cold",
+            json!({
+                "total": median(Measure::Total),
+                "kick_loop": median(Measure::KickLoop),
+                "lost": cell.losses.cold.values().sum::<u64>(),
+            }),
+        );
+    }
+    Value::Object(object)
+}
+
+fn figures(cell: &Cell, measures: &[Measure]) -> Map<String, Value> {
+    let named = |measure: &Measure| (measure.name().replace('-', "_"), figure(cell, *measure));
+    measures.iter().map(named).collect()
+}
+
+fn figure(cell: &Cell, measure: Measure) -> Value {
+    let Some(spread) = cell.spread(measure) else { return Value::Null };
+    let Spread { count: _, min, lower_quartile, median, upper_quartile, max, mad, outliers } =
+        spread;
+    json!({
+        "median": median,
+        "min": min,
+        "max": max,
+        "lower_quartile": lower_quartile,
+        "upper_quartile": upper_quartile,
+        "mad": mad,
+        "outliers": outliers,
+        "interval": cell.interval(measure).map(|Interval { low, high }| [low, high]),
+    })
+}

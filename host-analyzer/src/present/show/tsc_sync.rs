@@ -1,0 +1,139 @@
+//! What the TSC sync has found out: a table for people, JSON for programs.
+
+use super::table::{Column, drawn};
+use crate::ground::unit::{Scale, Unit};
+use crate::judge::statistics::Spread;
+use crate::run::{Cell, Run};
+use bringup::offset::Verdict;
+use serde_json::{Map, Value, json};
+
+/// Version of what [`tsc_sync_json()`] returns.
+pub const SCHEMA: u32 = 1;
+
+/// What stands where there is nothing to tell.
+const NONE: &str = "–";
+
+/// A row for each cell whose clocks were compared. Ends with a newline.
+pub fn tsc_sync_table(run: &Run, unit: Unit) -> String {
+    let Found { caption, columns, cells } = found(run, unit);
+    let mut text = match cells.len() {
+        0 => "no clock of an online AP was compared: with tsc-sync=trusted and in `sim` none is\n"
+            .to_owned(),
+        rows => format!("{caption}\n\n{}", drawn(&columns, rows)),
+    };
+    for warning in &run.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    text
+}
+
+/// What the sync has found, in the terminal as in the report.
+pub(crate) struct Found {
+    /// What the numbers are.
+    pub caption: String,
+    /// The columns, the cells' labels first.
+    pub columns: Vec<Column>,
+    /// The cell of each row: an index of [`Run::cells`].
+    pub cells: Vec<usize>,
+}
+
+/// What the sync has found in the cells whose clocks were compared.
+pub(crate) fn found(run: &Run, unit: Unit) -> Found {
+    let (places, cells): (Vec<usize>, Vec<&Cell>) = compared(run).unzip();
+    let times = cells.iter().filter_map(|cell| Some((cell.clocks.longest_time?, cell.tsc_khz())));
+    let scale = Scale::of(unit, times);
+    let column = |header: &str, number, text: &dyn Fn(&Cell) -> String| Column {
+        header: header.to_owned(),
+        texts: cells.iter().map(|cell| text(cell)).collect(),
+        number,
+    };
+    let time = |cell: &Cell, cycles: Option<u64>| {
+        cycles.map_or(NONE.to_owned(), |cycles| scale.text(cycles, cell.tsc_khz()))
+    };
+    let varying = run.varying_options();
+    let mut columns = vec![
+        column("cell", false, &|cell| cell.label(&varying)),
+        column("APs compared", true, &|cell| cell.clocks.compared().to_string()),
+    ];
+    for verdict in Verdict::ALL {
+        if verdict == Verdict::Clean || cells.iter().any(|cell| cell.clocks.count(verdict) > 0) {
+            columns.push(column(verdict.name(), true, &|cell| share(cell, verdict)));
+        }
+    }
+    columns.extend([
+        column("width", true, &|cell| or_none(median(&cell.clocks.widths))),
+        column("widest", true, &|cell| or_none(cell.clocks.widest)),
+        column("readings", true, &|cell| or_none(cell.clocks.fewest_readings)),
+        column("windows", true, &|cell| cell.clocks.most_windows.to_string()),
+        column("whole sync", true, &|cell| time(cell, median(&cell.clocks.times))),
+        column("longest", true, &|cell| time(cell, cell.clocks.longest_time)),
+    ]);
+    if cells.iter().any(|cell| cell.clocks.planted > 0) {
+        columns.push(column("skews found", true, &|cell| match &cell.clocks {
+            clocks if clocks.planted == 0 => NONE.to_owned(),
+            clocks => format!("{} of {}", clocks.found, clocks.planted),
+        }));
+        columns.push(column("off by", true, &|cell| or_none(cell.clocks.worst_miss)));
+    }
+    columns.push(column("others off", true, &|cell| cell.clocks.others_off.to_string()));
+    let caption = format!(
+        "Widths of the clean clocks' intervals are in cycles; the whole sync, for how long some AP was in it, \
+         in {}: the median, then the greatest. Readings are the fewest that a side saw of the other's clock, \
+         windows the most that an AP took. Where skews were planted, off by is what a correction missed its skew \
+         by at most; others off are clocks found to be off where none was.",
+        scale.name(),
+    );
+    Found { caption, columns, cells: places }
+}
+
+/// The same as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`, all in cycles.
+pub fn tsc_sync_json(run: &Run) -> Value {
+    let cells = compared(run).map(|(_, cell)| {
+        let clocks = &cell.clocks;
+        let verdicts: Map<String, Value> = Verdict::ALL
+            .map(|verdict| (verdict.name().to_owned(), clocks.count(verdict).into()))
+            .into_iter()
+            .collect();
+        json!({
+            "engine": cell.engine,
+            "smp": cell.smp,
+            "profile": cell.profile,
+            "options": cell.options.to_string(),
+            "tsc_khz": cell.tsc_khz(),
+            "compared": clocks.compared(),
+            "verdicts": verdicts,
+            "width": { "median": median(&clocks.widths), "max": clocks.widest },
+            "fewest_readings": clocks.fewest_readings,
+            "most_windows": clocks.most_windows,
+            "time": { "median": median(&clocks.times), "max": clocks.longest_time },
+            "planted": clocks.planted,
+            "found": clocks.found,
+            "off_by": clocks.worst_miss,
+            "others_off": clocks.others_off,
+        })
+    });
+    json!({ "schema": SCHEMA, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
+}
+
+fn compared(run: &Run) -> impl Iterator<Item = (usize, &Cell)> {
+    run.cells.iter().enumerate().filter(|(_, cell)| cell.clocks.compared() > 0)
+}
+
+fn median(values: &[u64]) -> Option<u64> {
+    Spread::of(values.iter().copied()).map(|spread| spread.median)
+}
+
+/// A verdict's share of the comparisons: `98.2 %`. What is not all does not read like it, nor what is
+/// not none.
+fn share(cell: &Cell, verdict: Verdict) -> String {
+    let (count, all) = (cell.clocks.count(verdict), cell.clocks.compared());
+    match count {
+        0 => "0 %".to_owned(),
+        _ if count == all => "100 %".to_owned(),
+        _ => format!("{:.1} %", (100.0 * count as f64 / all as f64).clamp(0.1, 99.9)),
+    }
+}
+
+fn or_none(value: Option<impl ToString>) -> String {
+    value.map_or(NONE.to_owned(), |value| value.to_string())
+}

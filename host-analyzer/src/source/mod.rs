@@ -1,0 +1,3 @@
+//! What bytes are: captures to frames.
+
+pub mod capture;

@@ -1,0 +1,141 @@
+//! Engines: what executes the kernel, one file per family.
+
+mod command;
+mod pin;
+mod qemu;
+mod sim;
+mod started;
+
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::manifest;
+use host_analyzer::ground::text::counted;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{self, Path};
+use std::sync::Arc;
+
+pub use command::{Command, PLACEHOLDERS, placeholders};
+pub use qemu::{Emulator, PROGRAM as QEMU, Qemu, topology};
+pub use sim::Sim;
+
+/// The most CPUs of a machine that the kernel can take: 8-bit APIC IDs leave 255.
+const MOST_CPUS: u16 = 255;
+
+/// What executes the kernel.
+pub trait Engine: fmt::Debug + Send + Sync {
+    /// Its name in scenarios, on the command line and in the names of captures.
+    fn name(&self) -> &str;
+    /// True where a cycle is an instruction, so that a CPU that spins keeps the host busy.
+    fn counts_instructions(&self) -> bool {
+        false
+    }
+    /// True where equal kernels and options give equal captures.
+    fn exact(&self) -> bool;
+    /// False where it runs the strategies without a kernel.
+    fn boots_kernel(&self) -> bool;
+    /// True where it starts the [`QEMU`] of the PATH, which `cargo xtask setup` installs.
+    fn needs_qemu(&self) -> bool;
+    /// True where only a boot shows whether the host can run it.
+    fn needs_probe(&self) -> bool {
+        false
+    }
+    /// How many CPUs it can have, the BSP counted.
+    fn cpus(&self) -> RangeInclusive<u16>;
+    /// Fails, with the reason, where it can't have that many CPUs.
+    fn takes(&self, smp: u16) -> Result<(), String> {
+        within(self.name(), self.cpus(), smp)
+    }
+    /// True where it stays when its machine has ended: it is killed when the goodbye has come.
+    fn endless(&self) -> bool {
+        false
+    }
+    /// Options that it needs, as words in front of all others.
+    fn own_words(&self) -> &str;
+    /// The longest command line that reaches the kernel whole, in bytes.
+    fn longest_command_line(&self) -> usize;
+    /// The pinned CPU model.
+    fn cpu_model(&self) -> &str;
+    /// What the scenario says of it; `None` where it is built in.
+    fn definition(&self) -> Option<&manifest::Engine>;
+    /// Its version, in its own words. Fails where it is not installed.
+    fn version(&self) -> Result<String, Failure>;
+    /// Starts one boot. Fails where it can't be started; what goes wrong later is in the
+    /// [`Ending`].
+    fn start(&self, start: &Start<'_>) -> Result<Box<dyn Running>, Failure>;
+}
+
+/// What an engine is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// The kernel's ELF file; engines that boot none get none.
+    pub kernel: Option<&'a Path>,
+    /// CPU count, the BSP counted.
+    pub smp: u16,
+    /// The kernel's command line.
+    pub command_line: &'a str,
+    /// The folder of the run.
+    pub folder: &'a Path,
+    /// Where the bytes of the serial port go, inside the folder.
+    pub capture: &'a str,
+}
+
+/// An engine at work; dropping it ends it.
+pub trait Running {
+    /// The program and its arguments.
+    fn command(&self) -> &[String];
+    /// True where each CPU's thread was put to a core of the host.
+    fn pinned(&self) -> bool {
+        false
+    }
+    /// How it ended; `None` while it runs, and anything once it has been told. Fails where the
+    /// system can't say.
+    fn ended(&mut self) -> Result<Option<Ending>, Failure>;
+    /// Ends it at once. Fails where the system can't.
+    fn kill(&mut self) -> Result<Ending, Failure>;
+}
+
+/// How an engine ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// True for the end that is due when all went well.
+    pub well: bool,
+    /// How, in words.
+    pub how: String,
+    /// What it wrote to its standard error.
+    pub stderr: String,
+}
+
+/// The names of the engines that are built in, the default first.
+pub const BUILT_IN: [&str; 4] = ["icount", "tcg", "kvm", "sim"];
+
+/// The built-in engine of that name.
+pub fn named(name: &str) -> Option<Arc<dyn Engine>> {
+    match Qemu::named(name) {
+        Some(base) => Some(Arc::new(base.engine())),
+        None => (name == sim::NAME).then(|| Arc::new(Sim) as Arc<dyn Engine>),
+    }
+}
+
+/// Fails, with the reason, where the CPU count is not one of those that the engine takes.
+fn within(engine: &str, cpus: RangeInclusive<u16>, smp: u16) -> Result<(), String> {
+    match cpus.contains(&smp) {
+        true => Ok(()),
+        false => {
+            let (least, most) = cpus.into_inner();
+            let cpus = counted(smp.into(), "CPU");
+            Err(format!("{cpus}: the engine {engine} takes {least} to {most}"))
+        }
+    }
+}
+
+/// The program that a definition in a file of `folder` means: a path is relative to the file, a
+/// bare name is looked for on the PATH.
+fn program(folder: &Path, given: &str) -> String {
+    match given.contains('/') {
+        true => {
+            let path = folder.join(given);
+            path::absolute(&path).unwrap_or(path).display().to_string()
+        }
+        false => given.to_owned(),
+    }
+}

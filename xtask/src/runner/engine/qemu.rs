@@ -1,0 +1,429 @@
+//! QEMU's engines: `icount`, `tcg`, `kvm`, and those that a scenario bases on one of them.
+
+use super::pin::pin;
+use super::started::Started;
+use super::{Engine, MOST_CPUS, Running, Start, program, within};
+use crate::runner::process::said;
+use crate::runner::scenario::join;
+use bringup::options::TscSync;
+use bringup::plan::Plan;
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::manifest;
+use host_analyzer::ground::text::counted;
+use miette::miette;
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+/// The program that is looked for on the PATH.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// A model with the topology leaf 0x0B, MTRRs, PAT and XSAVE that QEMU 7.2 emulates whole and
+/// without a warning, once what TCG lacks is taken out. (Older models with XSAVE added, but without
+/// XSAVEOPT, hang there when a CPU sets CR4.OSXSAVE.)
+const EMULATED_CPU: &str = "SandyBridge-v1,x2apic=off,tsc-deadline=off";
+
+/// The host's own, with the features that can't follow a guest to another host: an invariant TSC
+/// is one of them.
+const HOST_CPU: &str = "host,migratable=off";
+
+/// The machine: PCI Express, ACPI, a local APIC for each CPU.
+const MACHINE: &str = "q35";
+
+/// The levels of a CPU topology, as `-smp` names them.
+const LEVELS: [&str; 5] = ["sockets", "dies", "modules", "cores", "threads"];
+
+/// Guest memory, in MiB.
+const MEMORY: &str = "256";
+
+/// QEMU's loader for PVH kernels copies the command line into 4096 bytes, the zero byte behind it
+/// included, and writes beyond them without a word (found with QEMU 7.2: 5000 bytes arrive as
+/// 4154, 60 000 hang).
+const LONGEST_COMMAND_LINE: usize = 4095;
+
+/// The exit device turns the value v into exit status 2v + 1: 0x10 says that all went well …
+const WELL: i32 = 0x10 << 1 | 1;
+/// … and 0x11 that the kernel has sent an error.
+const FAILED: i32 = 0x11 << 1 | 1;
+
+/// How QEMU executes the kernel: a built-in engine each, and the base of a scenario's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Qemu {
+    /// Virtual time: one cycle a nanosecond, idle CPUs cost nothing, every boot the same.
+    Icount,
+    /// Each CPU is a thread of the host.
+    Tcg,
+    /// The host's CPUs execute the kernel themselves.
+    Kvm,
+}
+
+impl Qemu {
+    /// Every base, in the order of the documentation.
+    pub const ALL: [Qemu; 3] = [Qemu::Icount, Qemu::Tcg, Qemu::Kvm];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Qemu::Icount => "icount",
+            Qemu::Tcg => "tcg",
+            Qemu::Kvm => "kvm",
+        }
+    }
+
+    /// The base of that name.
+    pub fn named(name: &str) -> Option<Qemu> {
+        Qemu::ALL.into_iter().find(|base| base.name() == name)
+    }
+
+    /// The engine that is built in.
+    pub fn engine(self) -> Emulator {
+        let name = self.name().to_owned();
+        let definition = manifest::Engine { name, ..Default::default() };
+        Emulator { base: self, definition, own_words: self.own_words().to_owned(), folder: None }
+    }
+
+    fn accelerator(self) -> &'static [&'static str] {
+        match self {
+            Qemu::Icount => &[
+                "-accel",
+                "tcg,thread=single",
+                "-icount",
+                "shift=0,sleep=off",
+                // The host's clock must not reach the guest.
+                "-rtc",
+                "base=2000-01-01,clock=vm",
+            ],
+            Qemu::Tcg => &["-accel", "tcg,thread=multi"],
+            Qemu::Kvm => &["-accel", "kvm"],
+        }
+    }
+
+    fn own_words(self) -> &'static str {
+        match self {
+            // A CPU that takes INIT or SIPI is charged the rest of the time slice, which ends at
+            // the next armed timer: the guard keeps that short.
+            // Its CPUs share one thread, and one clock.
+            Qemu::Icount => "guard=5us tsc-poll=pause tsc-trust=engine",
+            // Every CPU reads the host's TSC, under a lock.
+            Qemu::Tcg => "tsc-trust=engine",
+            // What KVM makes of the host's TSC is for the user to vouch for.
+            Qemu::Kvm => "",
+        }
+    }
+
+    fn cpu_model(self) -> &'static str {
+        match self {
+            Qemu::Icount | Qemu::Tcg => EMULATED_CPU,
+            Qemu::Kvm => HOST_CPU,
+        }
+    }
+}
+
+/// A QEMU with its arguments.
+#[derive(Clone, Debug)]
+pub struct Emulator {
+    base: Qemu,
+    /// What the scenario says of it; nothing but the name where it is built in.
+    definition: manifest::Engine,
+    /// The base's own words, then the definition's.
+    own_words: String,
+    /// The folder of the scenario that defines it, an absolute path.
+    folder: Option<PathBuf>,
+}
+
+impl Emulator {
+    /// The engine of a checked definition in a file of `folder`, an absolute path.
+    pub fn defined(base: Qemu, definition: manifest::Engine, folder: &Path) -> Emulator {
+        let own_words = join(base.own_words(), definition.own_words.as_deref().unwrap_or(""));
+        Emulator { base, definition, own_words, folder: Some(folder.to_owned()) }
+    }
+
+    fn program(&self) -> String {
+        match (&self.definition.qemu, &self.folder) {
+            (Some(given), Some(folder)) => program(folder, given),
+            _ => PROGRAM.to_owned(),
+        }
+    }
+
+    /// The folder that it works in, and how it names the capture there: beside its scenario one
+    /// that is defined there, since its arguments may name files; in the run's folder the others,
+    /// whose arguments then are the same for every run.
+    fn place<'a>(&'a self, start: &Start<'a>) -> (&'a Path, String) {
+        match &self.folder {
+            Some(folder) => (folder, start.folder.join(start.capture).display().to_string()),
+            None => (start.folder, start.capture.to_owned()),
+        }
+    }
+
+    /// The arguments of a boot.
+    fn arguments(&self, start: &Start<'_>) -> Vec<String> {
+        let serial = format!("file:{}", self.place(start).1);
+        let topology = self.definition.topology.iter().map(|topology| format!(",{topology}"));
+        let smp = format!("{}{}", start.smp, topology.collect::<String>());
+        let machine = self.definition.machine.as_deref().unwrap_or(MACHINE);
+        let kernel = start.kernel.map(|path| path.to_string_lossy().into_owned());
+        ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+            .into_iter()
+            // So that a vCPU's thread tells its index.
+            .chain(["-name", "rollcall,debug-threads=on"])
+            .chain(["-machine", machine, "-cpu", self.cpu_model(), "-smp", &smp, "-m", MEMORY])
+            .chain(self.base.accelerator().iter().copied())
+            .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", &serial])
+            .chain(kernel.iter().flat_map(|path| ["-kernel", path]))
+            .chain(["-append", start.command_line])
+            .chain(self.definition.extra_args.iter().map(String::as_str))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn missing(&self, why: &dyn fmt::Display) -> Failure {
+        let program = self.program();
+        Failure::Environment(match self.definition.qemu {
+            Some(_) => miette!(
+                help = "the scenario names it by `qemu`: a path is relative to the scenario's \
+                        file, a bare name is looked for on the PATH",
+                "`{program}` of the engine {} is not there, or does not run: {why}",
+                self.name()
+            ),
+            None => miette!(
+                help = "`cargo xtask setup` installs it; `--engine sim` needs nothing",
+                "`{program}` is not on the PATH, or does not run: {why}"
+            ),
+        })
+    }
+}
+
+impl Engine for Emulator {
+    fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    fn exact(&self) -> bool {
+        self.base == Qemu::Icount
+    }
+
+    fn counts_instructions(&self) -> bool {
+        self.base == Qemu::Icount
+    }
+
+    fn boots_kernel(&self) -> bool {
+        true
+    }
+
+    fn needs_qemu(&self) -> bool {
+        self.program() == PROGRAM
+    }
+
+    fn needs_probe(&self) -> bool {
+        self.base == Qemu::Kvm
+    }
+
+    fn cpus(&self) -> RangeInclusive<u16> {
+        // TCG has no x2APIC before QEMU 9, either.
+        1..=MOST_CPUS
+    }
+
+    fn takes(&self, smp: u16) -> Result<(), String> {
+        within(self.name(), self.cpus(), smp)?;
+        let Some(text) = &self.definition.topology else { return Ok(()) };
+        // It was checked when the scenario was read.
+        let levels = topology(text).unwrap_or_default();
+        let given: u64 = levels.iter().map(|(_, number)| u64::from(*number)).product();
+        let named = |level: &str| levels.iter().any(|(known, _)| *known == level);
+        // QEMU chooses what is left open of these three.
+        let open = !["sockets", "cores", "threads"].into_iter().all(named);
+        match u64::from(smp) {
+            smp if smp == given || (open && smp.is_multiple_of(given)) => Ok(()),
+            _ => Err(format!(
+                "{}: the engine {} has the topology `{text}`, which makes {}{given}",
+                counted(smp.into(), "CPU"),
+                self.name(),
+                if open { "a multiple of " } else { "" },
+            )),
+        }
+    }
+
+    fn own_words(&self) -> &str {
+        &self.own_words
+    }
+
+    fn longest_command_line(&self) -> usize {
+        LONGEST_COMMAND_LINE
+    }
+
+    fn cpu_model(&self) -> &str {
+        self.definition.cpu.as_deref().unwrap_or(self.base.cpu_model())
+    }
+
+    fn definition(&self) -> Option<&manifest::Engine> {
+        self.folder.as_ref().map(|_| &self.definition)
+    }
+
+    fn version(&self) -> Result<String, Failure> {
+        let text = said(&self.program(), &["--version"])
+            .map_err(|failure| self.missing(failure.report()))?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
+    fn start(&self, start: &Start<'_>) -> Result<Box<dyn Running>, Failure> {
+        let program = self.program();
+        let command = [vec![program.clone()], self.arguments(start)].concat();
+        let started = Started::spawn(command, self.place(start).0, Box::new(meaning));
+        let mut started = started.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.missing(&error),
+            _ => Failure::Environment(miette!("can't start `{program}`: {error}")),
+        })?;
+        started.pinned = !self.exact()
+            && self.definition.pin != Some(false)
+            && compares_clocks(start)
+            && pin(started.process(), start.smp);
+        Ok(Box::new(started))
+    }
+}
+
+/// True where a cell of the command line compares clocks.
+fn compares_clocks(start: &Start<'_>) -> bool {
+    Plan::parse(start.command_line, start.smp.into())
+        .is_ok_and(|plan| plan.cells().any(|cell| cell.tsc_sync != TscSync::Trusted))
+}
+
+/// Whether QEMU ended as the kernel ends it, and what its exit status means.
+fn meaning(status: ExitStatus) -> (bool, String) {
+    let how = match (status.code(), status.signal()) {
+        (Some(WELL), _) => format!("exit status {WELL}, as the kernel ends it"),
+        (Some(FAILED), _) => format!("exit status {FAILED}: the kernel reported an error"),
+        (Some(0), _) => "exit status 0: the machine reset itself, as after a triple fault, \
+                         or was shut down"
+            .to_owned(),
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => status.to_string(),
+    };
+    (status.code() == Some(WELL), how)
+}
+
+/// The levels of a CPU topology, as in `sockets=2,cores=7,threads=2`, each with its number.
+///
+/// Fails, with what was expected, where the text is none.
+pub fn topology(text: &str) -> Result<Vec<(&'static str, u32)>, String> {
+    let mut levels: Vec<(&'static str, u32)> = Vec::new();
+    for part in text.split(',') {
+        let (name, number) = part.split_once('=').unwrap_or((part, ""));
+        let level = LEVELS.into_iter().find(|level| *level == name);
+        let number =
+            number.parse().ok().filter(|number| (1..=u32::from(MOST_CPUS)).contains(number));
+        match (level, number) {
+            (Some(level), _) if levels.iter().any(|(known, _)| *known == level) => {
+                return Err(format!("`{level}` is there twice"));
+            }
+            (Some(level), Some(number)) => levels.push((level, number)),
+            _ => {
+                return Err(format!(
+                    "`{part}` is no level of a topology: expected {} with a number, as in \
+                     \"sockets=2,cores=7,threads=2\"",
+                    LEVELS.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(levels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(engine: &Emulator) -> String {
+        let start = Start {
+            kernel: Some(Path::new("/k,1")),
+            smp: 28,
+            command_line: "strategy=serial cell",
+            folder: Path::new("/run"),
+            capture: "captures/icount-28-1.bin",
+        };
+        engine.arguments(&start).join(" ")
+    }
+
+    fn own(base: Qemu) -> Emulator {
+        let definition = manifest::Engine {
+            name: "mine".to_owned(),
+            base: Some(base.name().to_owned()),
+            qemu: Some("./qemu".to_owned()),
+            machine: Some("pc".to_owned()),
+            cpu: Some("max".to_owned()),
+            topology: Some("sockets=2,threads=2".to_owned()),
+            extra_args: ["-device", "edu"].map(str::to_owned).into(),
+            own_words: Some("wait=spin".to_owned()),
+            ..Default::default()
+        };
+        Emulator::defined(base, definition, Path::new("/scenarios"))
+    }
+
+    #[test]
+    fn icount_is_virtual_time_without_the_hosts_clock() {
+        let text = arguments(&Qemu::Icount.engine());
+        for part in [
+            "-accel tcg,thread=single -icount shift=0,sleep=off -rtc base=2000-01-01,clock=vm",
+            "-smp 28 -m 256",
+            "-no-reboot",
+            "-serial file:captures/icount-28-1.bin",
+            "-kernel /k,1 -append strategy=serial cell",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn tcg_runs_a_thread_per_cpu() {
+        let text = arguments(&Qemu::Tcg.engine());
+        assert!(text.contains("-accel tcg,thread=multi") && !text.contains("icount "), "{text}");
+    }
+
+    #[test]
+    fn the_cpu_model_is_pinned_where_it_is_emulated() {
+        assert!(arguments(&Qemu::Tcg.engine()).contains("-cpu SandyBridge-v1,"));
+        assert!(arguments(&Qemu::Kvm.engine()).contains("-cpu host,"));
+    }
+
+    #[test]
+    fn an_engine_of_the_scenarios_own_differs_by_what_it_says_alone() {
+        let engine = own(Qemu::Icount);
+        let text = arguments(&engine);
+        for part in [
+            "-machine pc -cpu max -smp 28,sockets=2,threads=2 -m 256",
+            "-icount shift=0,sleep=off",
+            "-serial file:/run/captures/icount-28-1.bin",
+            "-append strategy=serial cell -device edu",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert_eq!(engine.program(), "/scenarios/qemu");
+        assert_eq!((engine.name(), engine.exact()), ("mine", true));
+        assert_eq!(engine.own_words(), format!("{} wait=spin", Qemu::Icount.own_words()));
+        assert!(!own(Qemu::Tcg).exact() && own(Qemu::Kvm).needs_probe());
+        assert!(!engine.needs_qemu() && Qemu::Tcg.engine().needs_qemu());
+    }
+
+    #[test]
+    fn a_topology_takes_the_cpu_counts_that_it_can_make() {
+        let mut engine = own(Qemu::Tcg);
+        assert!(engine.takes(28).is_ok() && engine.takes(4).is_ok());
+        let why = engine.takes(6).unwrap_err();
+        assert!(why.ends_with("`sockets=2,threads=2`, which makes a multiple of 4"), "{why}");
+        engine.definition.topology = Some("sockets=2,cores=7,threads=2".to_owned());
+        assert!(engine.takes(28).is_ok());
+        assert!(engine.takes(56).unwrap_err().ends_with("makes 28"));
+        assert!(engine.takes(256).unwrap_err().ends_with("takes 1 to 255"));
+    }
+
+    #[test]
+    fn what_is_no_topology_is_told() {
+        assert_eq!(topology("cores=2,threads=1").unwrap(), [("cores", 2), ("threads", 1)]);
+        for text in ["", "cores", "cores=0", "cores=x", "core=2", "cores=2,", "cores=2,cores=2"] {
+            assert!(topology(text).is_err(), "{text}");
+        }
+    }
+}

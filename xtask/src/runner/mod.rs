@@ -1,0 +1,15 @@
+//! Scenarios to runs: engines, cells, boots and run folders.
+
+pub mod boot;
+pub mod engine;
+pub mod experiment;
+pub mod host;
+pub mod interrupt;
+pub mod probe;
+pub mod process;
+pub mod profile;
+pub mod progress;
+pub mod run;
+pub mod run_folder;
+pub mod scenario;
+pub mod spinning;

@@ -1,0 +1,181 @@
+//! A single boot, from the words of a command line.
+
+use super::{CommandLine, Group, KEYS, Scenario, engines_own, join, suggestion_for};
+use crate::runner::engine::Engine;
+use bringup::options::OptionError;
+use bringup::plan::{CELL, Plan};
+use host_analyzer::ground::failure::Failure;
+use miette::{Report, miette};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl Scenario {
+    /// A single boot of a command line that its engine can carry.
+    ///
+    /// `words` are the kernel's, without the engine's own. Fails with [`Failure::Request`] if the
+    /// kernel would refuse them, or if one is the engine's to say.
+    pub fn single(
+        engine: Arc<dyn Engine>,
+        smp: u16,
+        words: &str,
+        boot_limit: Duration,
+    ) -> Result<Scenario, Failure> {
+        engine.takes(smp).map_err(|why| Failure::Request(miette!("{why}")))?;
+        for word in words.split_ascii_whitespace() {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            if let Some((why, help)) = engines_own(key, value) {
+                return Err(Failure::Request(miette!(help = help, "`{word}`: {why}")));
+            }
+        }
+        let command_line = join(engine.own_words(), words);
+        Plan::parse(&command_line, usize::from(smp))
+            .map_err(|error| Failure::Request(wrong(&error)))?;
+        let longest = engine.longest_command_line();
+        if command_line.len() > longest {
+            return Err(Failure::Request(miette!(
+                help = "share the cells out to several boots; a scenario does that by itself",
+                "the command line has {} bytes, {} passes on at most {longest}",
+                command_line.len(),
+                engine.name()
+            )));
+        }
+        Ok(Scenario {
+            name: "run".to_owned(),
+            text: String::new(),
+            command: Vec::new(),
+            boots: 1,
+            boot_limit,
+            groups: vec![Group {
+                engine,
+                smp,
+                command_lines: vec![CommandLine { words: command_line, profiles: Vec::new() }],
+            }],
+            skipped: Vec::new(),
+            unused: unused(words),
+            profiles: Vec::new(),
+        })
+    }
+}
+
+/// What is wrong with a command line, and what to do where the mistake does not say.
+fn wrong(error: &OptionError<'_>) -> Report {
+    let help = match error {
+        OptionError::UnknownKey { key: "engine" | "engines" } => "`--engine` names what runs",
+        OptionError::UnknownKey { key: "cpus" } => "`--smp` is the CPU count",
+        OptionError::UnknownKey { key: "boot-limit" } => "`--limit-seconds` is the boot's limit",
+        OptionError::UnknownKey { key } if KEYS.contains(key) => {
+            "it is a key of scenarios, which are files: `cargo xtask matrix FILE` runs one"
+        }
+        OptionError::UnknownKey { .. } | OptionError::NoValue { .. } => {
+            "options are words key=value; each word `cell` begins a cell that inherits those before \
+             the first and may override them"
+        }
+        _ => return miette!("{error}"),
+    };
+    miette!(help = help, "{error}{}", suggestion_for(error))
+}
+
+/// Tells each word that no cell uses, and why.
+fn unused(words: &str) -> Vec<String> {
+    let words: Vec<&str> = words.split_ascii_whitespace().collect();
+    let sections: Vec<&[&str]> = words.split(|word| *word == CELL).collect();
+    // The last word of a key is the one that counts.
+    let counting: Vec<HashMap<&str, &str>> = sections
+        .iter()
+        .map(|words| words.iter().map(|word| (key(word), *word)).collect())
+        .collect();
+    let mut told = Vec::new();
+    for (number, (words, counting_here)) in sections.iter().zip(&counting).enumerate() {
+        for word in *words {
+            let (key, counts) = (key(word), counting_here[key(word)]);
+            let cells = if number == 0 { &counting[1..] } else { &[] };
+            if counts != *word {
+                told.push(format!("`{word}` is never used: `{counts}` behind it takes its place"));
+            } else if !cells.is_empty() && cells.iter().all(|cell| cell.contains_key(key)) {
+                told.push(format!(
+                    "`{word}` is never used: every cell sets `{key}`, and the words before the \
+                     first `cell` are no cell of their own"
+                ));
+            }
+        }
+    }
+    told
+}
+
+/// The option that a word sets.
+fn key(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(key, _)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::engine::named;
+
+    fn single(engine: &str, words: &str) -> Result<Scenario, String> {
+        Scenario::single(named(engine).unwrap(), 8, words, Duration::from_secs(1)).map_err(
+            |failure| {
+                let report = failure.report();
+                let help = report.help().map(|help| help.to_string()).unwrap_or_default();
+                format!("{report} ({help})")
+            },
+        )
+    }
+
+    #[test]
+    fn what_an_engine_sets_is_refused_as_in_a_scenario() {
+        for (engine, words, told) in [
+            ("icount", "guard=0", "`guard=0`: the engine sets it by itself (take it out"),
+            ("sim", "cell wait=spin guard=3600s", "`guard=3600s`: the engine sets it by itself"),
+            ("kvm", "tsc-trust=engine", "`tsc-trust=engine`: an engine alone says it"),
+        ] {
+            let error = single(engine, words).expect_err(words);
+            assert!(error.contains(told), "{words}: {error}");
+        }
+        assert!(single("kvm", "tsc-sync=trusted tsc-trust=yes tsc-poll=pause").is_ok());
+    }
+
+    #[test]
+    fn a_key_of_scenarios_is_told_as_such() {
+        for (words, told) in [
+            ("profile=haswell-28", "there is no option `profile`: expected one of"),
+            (
+                "profile=haswell-28",
+                "a key of scenarios, which are files: `cargo xtask matrix FILE`",
+            ),
+            ("boots=3", "it is a key of scenarios"),
+            ("cpus=3", "`--smp` is the CPU count"),
+            ("engine=tcg", "`--engine` names what runs"),
+            ("boot-limit=3s", "`--limit-seconds` is the boot's limit"),
+            ("profil=1", "there is no option `profil`: expected one of"),
+            ("fault=trap:9", "`fault=trap:9`: there is no CPU 9 on a machine of 8 CPUs (0 to 7)"),
+        ] {
+            let error = single("sim", words).expect_err(words);
+            assert!(error.contains(told), "{words}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_no_cell_uses_is_told() {
+        let cells = "cell strategy=parallel-sipi cell strategy=full-parallel wait=halt";
+        let unused = |words: &str| single("sim", words).unwrap().unused;
+        assert_eq!(
+            unused(&format!("strategy=serial wait=spin {cells}")),
+            ["`strategy=serial` is never used: every cell sets `strategy`, and the words before \
+                 the first `cell` are no cell of their own"]
+        );
+        assert_eq!(
+            unused("wait=spin cell repetitions=2 repetitions=3"),
+            ["`repetitions=2` is never used: `repetitions=3` behind it takes its place"]
+        );
+        assert_eq!(
+            unused("strategy=serial strategy=full-parallel"),
+            ["`strategy=serial` is never used: `strategy=full-parallel` behind it takes its place"]
+        );
+        for words in ["", "strategy=serial", "wait=spin cell wait=halt cell", "wait=halt wait=halt"]
+        {
+            assert!(unused(words).is_empty(), "{words}");
+        }
+    }
+}

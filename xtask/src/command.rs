@@ -88,8 +88,12 @@ enum Command {
     },
     /// Run every check of the project, in order, until one fails
     Test {
-        /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, page, loom, kernel
+        /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, page, loom, kernel; of `--long`
+        /// properties, kernel-long, bench
         stages: Vec<String>,
+        /// Run also the stages that are worth more time, and keep the summary of all
+        #[arg(long, conflicts_with = "stages")]
+        long: bool,
     },
     /// Print a script that completes this program's words in a shell
     ///
@@ -195,7 +199,7 @@ pub fn main() -> Result<(), Failure> {
             let engine = engine.as_str();
             experiment(Extent { engine, pairs, boots }, &folder, results.as_deref())
         }
-        Command::Test { stages } => stages::test(&stages, false),
+        Command::Test { stages, long } => stages::test(&stages, long, false),
         Command::Completions { shell, name } => {
             let script = manual::completions(&mut Arguments::command(), shell, &name)?;
             print(&String::from_utf8_lossy(&script).trim_end())

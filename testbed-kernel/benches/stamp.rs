@@ -5,8 +5,8 @@
 use bringup::CpuIndex;
 use core::arch::x86_64::_rdtsc;
 use std::hint::black_box;
-use testbed_kernel::clock::tsc;
 use testbed_kernel::slot::shared;
+use testbed_kernel::tsc::tsc;
 
 const ROUNDS: usize = 2_000;
 const STAMPS: u64 = 1_000;

@@ -4,10 +4,11 @@
 
 use crate::apic::{self, To};
 use crate::callin;
-use crate::clock::{self, spend, tsc};
+use crate::clock::{self, spend};
 use crate::queue;
 use crate::slot::{Down, Orders, Shared, Up, admit, shared, sync_epoch};
-use crate::{cpu, exit};
+use crate::tsc::{serialise_lfence, tsc};
+use crate::{cpu, exit, traps};
 use bringup::CpuIndex;
 use bringup::offset::Exchange;
 use bringup::options::{StampSet, Step, TscSync, Wait};
@@ -18,10 +19,13 @@ use core::sync::atomic::Ordering;
 /// Called by `trampoline.s` on the AP's own stack, with the TSC that it read first.
 pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
     let cpu = CpuIndex(cpu);
-    // SAFETY: the trampoline has found the index by this CPU's APIC ID.
-    unsafe { cpu::set_up(cpu) };
+    // SAFETY: the trampoline has found the index by this CPU's APIC ID, and the BSP has filled the IDT.
+    unsafe {
+        cpu::set_up(cpu);
+        traps::load();
+    }
     // Before its first stamp but `entry`, which no LFENCE fences.
-    clock::serialise_lfence();
+    serialise_lfence();
     apic::set_up();
     let Shared { up, down } = shared(cpu);
     if let Some((orders, sipi)) = admit(down) {

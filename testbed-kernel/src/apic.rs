@@ -1,6 +1,6 @@
 //! The local APIC in xAPIC mode (Intel SDM volume 3, chapter "APIC"): registers by their names.
 
-use crate::stream::fail_for_machine;
+use crate::failure::fail_for_machine;
 use bringup::ApicId;
 use core::fmt;
 use core::sync::atomic::{Ordering, fence};

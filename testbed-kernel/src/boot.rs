@@ -1,6 +1,7 @@
 //! What the PVH loader hands over.
 
-use crate::stream::{fail_for_machine, log};
+use crate::failure::fail_for_machine;
+use crate::stream::log;
 use bringup::CpuIndex;
 use core::ffi::{CStr, c_char};
 use core::fmt;

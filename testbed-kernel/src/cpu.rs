@@ -1,7 +1,6 @@
 //! What each CPU has of its own: stack, GDT, TSS with IST stacks; and the table of APIC IDs.
 
 use crate::topology::IdLeaf;
-use crate::traps;
 use bringup::{ApicId, CpuIndex};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
@@ -158,7 +157,7 @@ pub fn index() -> CpuIndex {
     CpuIndex(place.unwrap_or(0) as u16)
 }
 
-/// Gives this CPU its own GDT and TSS, and the common IDT.
+/// Gives this CPU its own GDT and TSS.
 ///
 /// An AP does this anew in each trial: its task's descriptor is still marked busy from the last.
 ///
@@ -178,8 +177,7 @@ pub unsafe fn set_up(cpu: CpuIndex) {
     // SAFETY: the TSS is static.
     let task = unsafe { Descriptor::tss_segment_unchecked(&raw const segments.tss) };
     let task = segments.gdt.append(task);
-    // SAFETY: the GDT is static, holds flat segments like those in use, and the TSS is not busy;
-    // the IDT was filled before the first CPU came here.
+    // SAFETY: the GDT is static, holds flat segments like those in use, and the TSS is not busy.
     unsafe {
         segments.gdt.load_unsafe();
         CS::set_reg(CODE_SELECTOR);
@@ -187,7 +185,6 @@ pub unsafe fn set_up(cpu: CpuIndex) {
         DS::set_reg(data);
         ES::set_reg(data);
         load_tss(task);
-        traps::load();
     }
 }
 

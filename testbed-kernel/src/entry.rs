@@ -4,7 +4,7 @@ use core::arch::global_asm;
 use core::ops::Range;
 use core::panic::PanicInfo;
 use testbed_kernel::topology::IdLeaf;
-use testbed_kernel::{ap, apic, cpu, trampoline, traps};
+use testbed_kernel::{ap, apic, cpu, failure, trampoline, traps};
 
 // Cargo does not know of the linker script by itself; so it links anew when the script changes.
 const _: &str = include_str!("../kernel.ld");
@@ -23,7 +23,7 @@ global_asm!(
     apic_eoi = const apic::EOI_ADDRESS,
     bsp_main = sym bsp_main,
     ap_main = sym ap::main,
-    trap = sym traps::trap,
+    trapped = sym failure::trapped,
     options(att_syntax),
 );
 
@@ -68,7 +68,7 @@ pub fn trampoline_code() -> &'static [u8] {
 
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
-    traps::panicked(info)
+    failure::panicked(info)
 }
 
 /// What the precompiled `core` of the host target calls by name and leaves to a C library.

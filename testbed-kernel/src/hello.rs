@@ -2,10 +2,12 @@
 
 use crate::boot::Boot;
 use crate::clock::Clock;
+use crate::failure::fail_for_options;
 use crate::machine::Machine;
-use crate::stream::{self, Line, send};
+use crate::serial::Line;
+use crate::stream::send;
 use crate::topology::Topology;
-use bringup::frame::{ApicMode, Body, Cpu, Error, Hello, MAGIC, PROTOCOL};
+use bringup::frame::{ApicMode, Body, Cpu, Hello, MAGIC, PROTOCOL};
 use bringup::options::{Refusal, TscSync, TscTrust};
 use bringup::plan::Plan;
 use bringup::{ApicId, CpuIndex};
@@ -45,16 +47,13 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
     }
     machine.census.report();
     boot.report();
-    let refuse = |why: &dyn core::fmt::Display| -> ! {
-        stream::fail(Error::Options { message: Line::of(format_args!("{why}")).text() })
-    };
     let plan = Plan::parse(boot.command_line, machine.census.cpus.len())
-        .unwrap_or_else(|error| refuse(&error));
+        .unwrap_or_else(|error| fail_for_options(&error));
     let trusts_cpuid = plan
         .cells()
         .any(|cell| cell.tsc_sync == TscSync::Trusted && cell.tsc_trust == TscTrust::Yes);
     if trusts_cpuid && !tsc_invariant {
-        refuse(&Refusal::Senseless {
+        fail_for_options(&Refusal::Senseless {
             what: "tsc-sync=trusted with tsc-trust=yes",
             why: "CPUID leaf 0x8000_0007 does not call this machine's TSC invariant",
         });

@@ -1,7 +1,8 @@
 //! The machine by its ACPI tables: which CPUs there are, and where the PM timer is.
 
 use crate::cpu::{self, MAX_CPUS};
-use crate::stream::{fail_for_machine, log};
+use crate::failure::fail_for_machine;
+use crate::stream::log;
 use crate::topology::Topology;
 use acpi::address::AddressSpace;
 use acpi::fadt::Fadt;

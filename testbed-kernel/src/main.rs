@@ -9,11 +9,11 @@ mod entry;
 fn main_on_bsp(start_info: u32) -> ! {
     use testbed_kernel::*;
 
-    stream::open(); //                              the serial port
+    serial::open(); //                              the serial port
     // SAFETY: no AP runs yet, and this is CPU 0.
     unsafe {
-        traps::install(entry::trap_entries()); //   IDT
         cpu::set_up(bringup::CpuIndex::BSP); //     GDT, TSS with IST stacks
+        traps::install(entry::trap_entries()); //   IDT
     }
     let boot = boot::read(start_info); //           command line, RSDP, memory map
     boot.require(entry::image()); //                there is memory for the rest

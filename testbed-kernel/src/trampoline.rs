@@ -1,7 +1,7 @@
 //! The page below 1 MiB on which APs begin.
 
 use crate::boot::Boot;
-use crate::stream::fail_for_machine;
+use crate::failure::fail_for_machine;
 
 /// Its physical address: what the SIPI's vector and `trampoline.s` say.
 pub const PAGE: u64 = 0x8000;

@@ -1,13 +1,9 @@
-//! Exceptions, interrupts and panics: what ends a HLT, and what ends the boot.
+//! The IDT that all CPUs share: interrupts end a HLT, exceptions end the boot.
 
 use crate::cpu::{self, Ist};
-use crate::stream::{self, Line};
 use crate::{apic, pic};
-use bringup::frame::Error;
 use core::cell::UnsafeCell;
-use core::panic::PanicInfo;
 use x86_64::VirtAddr;
-use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
 
 /// Vectors that the CPU keeps for itself.
@@ -23,14 +19,6 @@ pub struct Entries {
     pub spurious: u64,
 }
 
-/// What `traps.s` and the CPU have pushed, lowest address first.
-#[repr(C)]
-pub struct Trap {
-    vector: u64,
-    error_code: u64,
-    rip: u64,
-}
-
 struct Table(UnsafeCell<InterruptDescriptorTable>);
 
 // SAFETY: written once, by the BSP before any AP runs.
@@ -38,14 +26,16 @@ unsafe impl Sync for Table {}
 
 static IDT: Table = Table(UnsafeCell::new(InterruptDescriptorTable::new()));
 
-/// Fills the IDT that all CPUs share.
+/// Fills the IDT and loads it on this CPU.
 ///
 /// # Safety
 ///
-/// No other CPU runs, and this one has not loaded the table yet.
+/// This CPU has its own GDT and TSS ([`cpu::set_up`]) and has not loaded the table yet; no other CPU runs.
 pub unsafe fn install(entries: Entries) {
-    // SAFETY: the caller says that nobody else looks.
+    // SAFETY: no other CPU runs, so nothing else refers to the table.
     fill(unsafe { &mut *IDT.0.get() }, &entries);
+    // SAFETY: the table is filled, and the caller has set this CPU up.
+    unsafe { load() };
 }
 
 fn fill(idt: &mut InterruptDescriptorTable, entries: &Entries) {
@@ -85,34 +75,14 @@ fn enter<F>(entry: &mut Entry<F>, address: u64, stack: Ist) {
     }
 }
 
-/// Points this CPU's IDTR to the common table.
+/// Loads the IDT on this CPU.
 ///
 /// # Safety
 ///
-/// [`install`] is over.
+/// This CPU has its own GDT and TSS ([`cpu::set_up`]), and [`install`] has returned or calls this.
 pub unsafe fn load() {
     // SAFETY: the table is static, and from `install` on nobody writes it.
     unsafe { (*IDT.0.get()).load_unsafe() };
-}
-
-/// Called by `traps.s`, once: an exception ends the boot.
-pub extern "C" fn trap(trap: &Trap) -> ! {
-    stream::fail(Error::Exception {
-        cpu: cpu::index(),
-        vector: trap.vector as u8,
-        error_code: trap.error_code,
-        rip: trap.rip,
-        cr2: Cr2::read_raw(),
-    })
-}
-
-/// A panic ends the boot.
-pub fn panicked(info: &PanicInfo<'_>) -> ! {
-    let message = match info.location() {
-        Some(place) => Line::of(format_args!("{}, at {place}", info.message())),
-        None => Line::of(format_args!("{}", info.message())),
-    };
-    stream::fail(Error::Panic { cpu: cpu::index(), message: message.text() })
 }
 
 #[cfg(test)]

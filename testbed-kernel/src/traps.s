@@ -3,7 +3,7 @@
 # On entry: the CPU has switched to an IST stack and pushed SS, RSP, RFLAGS, CS, RIP and, for some
 # vectors, an error code.
 # Exceptions never return: they add a 0 where no error code is, push the vector, and call
-# trap(&Trap). Interrupts only end a HLT: they acknowledge and return, with every register kept.
+# trapped(&Trap). Interrupts only end a HLT: they acknowledge and return, with every register kept.
 
 .section .text.traps, "ax"
 .code64
@@ -29,7 +29,7 @@ exception:
     movq %rsp, %rdi
     andq $-16, %rsp
     cld
-    call {trap}
+    call {trapped}
     ud2
 
 .global interrupt_wake

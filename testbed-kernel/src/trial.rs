@@ -8,14 +8,16 @@ mod tsc_sync;
 
 use crate::apic::{self, To};
 use crate::callin;
-use crate::clock::{self, Clock, tsc};
+use crate::clock::{self, Clock};
 use crate::cpu;
+use crate::failure::{fail, fail_for_options};
 use crate::machine::{Cpus, Machine};
 use crate::queue;
 use crate::slot::{Orders, Slot, Slots, post_orders, withdraw_orders};
-use crate::stream::{self, Line, send};
+use crate::stream::{self, send};
+use crate::tsc::tsc;
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Error, OVERRUNS, TrialBegin, TrialEnd};
-use bringup::kick::{PartKicked, check as kick_check};
+use bringup::kick::check as kick_check;
 use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, StampSet, Step, TscSync, Wait};
 use bringup::plan::Plan;
 use bringup::stamp::{Clock as Whose, Stamp, Stamps};
@@ -36,7 +38,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
     for (cell, options) in (0..).zip(plan.cells()) {
         let mut text = heapless::String::<MAX_OPTIONS>::new();
         if write!(text, "{options}").is_err() {
-            stream::fail(Error::Options { message: "the options of a cell are too long" });
+            fail_for_options(&"the options of a cell are too long");
         }
         send(Body::CellBegin(CellBegin { cell, options: &text }));
         callin::set_up(CpuIndex::BSP, callin::fault_bits(&options.faults, CpuIndex::BSP));
@@ -46,7 +48,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
             let end = trial.run();
             trial.park();
             if let Some((cpu, message)) = cpu::overflowed_stack() {
-                stream::fail(Error::Panic { cpu, message });
+                fail(Error::Panic { cpu, message });
             }
             send(Body::TrialBegin(TrialBegin {
                 cell,
@@ -65,12 +67,6 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
             trial.report_delivery_errors();
         }
     }
-}
-
-/// Ends the boot for a strategy and a kick that don't go together.
-#[cold]
-fn refuse(refused: &PartKicked) -> ! {
-    stream::fail(Error::Options { message: Line::of(format_args!("{refused}")).text() })
 }
 
 fn bit(stamp: Stamp) -> u16 {
@@ -381,7 +377,7 @@ impl Bsp for Trial<'_> {
             return;
         }
         if let Err(refused) = kick_check(self.options, set, self.aps()) {
-            refuse(&refused);
+            fail_for_options(&refused);
         }
         self.kicked = set.into_iter().next_back().map_or(self.kicked, |last| last.0 + 1);
         match self.options.kick {

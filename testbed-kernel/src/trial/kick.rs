@@ -2,7 +2,9 @@
 
 use super::Trial;
 use crate::apic::{self, To};
-use crate::clock::{self, spend, tsc};
+use crate::clock::{self, spend};
+use crate::failure::{await_failing, end_if_failing};
+use crate::tsc::tsc;
 use crate::{stream, trampoline};
 use bringup::options::{Fault, Spend, Step};
 use bringup::stamp::Stamp;
@@ -131,7 +133,7 @@ impl Trial<'_> {
         if self.aps().is_empty() {
             return;
         }
-        stream::await_failing();
+        await_failing();
         let now = tsc();
         self.mark_sent(now, self.cpus.len());
         for ap in self.aps() {
@@ -143,7 +145,7 @@ impl Trial<'_> {
         let parked = now + self.times.parking * self.cpus.len() as u64;
         clock::wait_until(parked, Spend::Halt, |now| self.guarded(now));
         apic::stop_timer();
-        stream::end_if_failing();
+        end_if_failing();
     }
 
     /// The longest that the BSP may sleep now, if there is a bound.

@@ -13,8 +13,8 @@
 
 use super::Trial;
 use crate::apic::{self, To};
-use crate::clock::tsc;
 use crate::slot::{MAX_WINDOWS, Slot, sync_epoch};
+use crate::tsc::tsc;
 use bringup::frame::Sync;
 use bringup::offset::{Exchange, OffsetInterval, Verdict};
 use bringup::options::Wait;

@@ -1,7 +1,7 @@
 //! The strategies: who waits for whom.
 //!
-//! This is the page that people come to read. It holds no bit, address or delay: the kernel
-//! carries the verbs out on a machine, the simulator on arithmetic clocks.
+//! Start here. This page has no bit, address or delay: the kernel carries the verbs out on a machine, the simulator on
+//! arithmetic clocks.
 
 use crate::CpuIndex;
 use crate::options::{Strategy, TscSync};

@@ -10,7 +10,7 @@ use x86_64::registers::model_specific::Msr;
 pub const WAKE_VECTOR: u8 = 0x40;
 /// Vector of the local timer.
 pub const TIMER_VECTOR: u8 = 0x41;
-/// Vector of spurious interrupts; its low four bits are set, as old APICs want it.
+/// Vector of spurious interrupts; its low four bits are set, as required by the P6 and earlier.
 pub const SPURIOUS_VECTOR: u8 = 0xff;
 
 /// Where the registers lie after reset.
@@ -52,7 +52,7 @@ const ICR_ASSERT: u32 = 1 << 14;
 const ICR_PENDING: u32 = 1 << 12;
 const ICR_ALL_BUT_SELF: u32 = 0b11 << 18;
 
-/// Whom an IPI goes to.
+/// Destination of an IPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
     /// One CPU.
@@ -67,8 +67,8 @@ fn read(register: u64) -> u32 {
 }
 
 fn write(register: u64, value: u32) {
-    // SAFETY: as for `read`; what the register does is the caller's business, and none of them
-    // touches memory.
+    // SAFETY: as for `read`. No register touches memory by itself, and the IPIs that can break memory are sent by the
+    // `unsafe` functions below alone.
     unsafe { ((BASE + register) as *mut u32).write_volatile(value) }
 }
 
@@ -77,10 +77,10 @@ fn base() -> u64 {
     unsafe { Msr::new(IA32_APIC_BASE).read() }
 }
 
-/// Puts this CPU's APIC at its default address, in xAPIC mode, switched on, deaf to nothing; after
-/// this it takes IPIs and its timer's interrupts.
+/// Puts this CPU's APIC at its default address, in xAPIC mode, software-enabled, with TPR 0: from then on it accepts
+/// IPIs and its timer's interrupts.
 ///
-/// INIT does not reset `IA32_APIC_BASE`, so an AP does not assume anything of it.
+/// INIT does not reset `IA32_APIC_BASE`, so an AP assumes nothing about it.
 pub fn set_up() {
     let found = base();
     if found & APIC_BASE_EXTD != 0 {
@@ -105,39 +105,39 @@ pub fn set_up_local_interrupts() {
     for lvt in [LVT_LINT0, LVT_LINT1, LVT_ERROR] {
         write(lvt, LVT_MASKED);
     }
-    // The error register is latched by a write; twice clears what came before.
+    // Each write replaces the register's contents by the errors since the write before: two leave it empty.
     write(ESR, 0);
     write(ESR, 0);
 }
 
-/// Asks a CPU to stop and wait for a SIPI.
+/// Sends INIT: the CPU stops, and waits for a SIPI.
 ///
 /// # Safety
 ///
-/// Whatever a CPU that it reaches is doing ends in the middle: nobody may wait for it, or go on with memory that it
-/// may be writing. [`To::AllButSelf`] reaches CPUs as well that the MADT does not list, or not as enabled.
+/// A CPU that the IPI reaches stops in the middle of whatever it does: no CPU may wait for it, or use memory that it may
+/// have been writing. [`To::AllButSelf`] also reaches CPUs that the MADT does not list, or lists as not enabled.
 pub unsafe fn send_init(to: To) {
     send(to, ICR_INIT | ICR_ASSERT);
 }
 
-/// Starts a CPU that waits for it, in real mode at `page << 12`.
+/// Sends a startup IPI (SIPI): a CPU that waits for one starts in real mode at `page << 12`.
 ///
 /// # Safety
 ///
-/// From now on any CPU that it reaches may run the code there, at any time, also long after: it is real-mode code, stays
-/// there, and minds which CPU runs it. [`To::AllButSelf`] reaches CPUs as well that the MADT does not list.
+/// Any CPU that the IPI reaches may run the code there, now or much later. So the page holds real-mode code for good,
+/// and that code checks which CPU runs it. [`To::AllButSelf`] also reaches CPUs that the MADT does not list.
 pub unsafe fn send_sipi(to: To, page: u8) {
     send(to, ICR_STARTUP | ICR_ASSERT | u32::from(page));
 }
 
-/// Ends a CPU's HLT, or all other CPUs'.
+/// Sends the IPI that ends a HLT.
 pub fn send_wake(to: To) {
     send(to, ICR_FIXED | ICR_ASSERT | u32::from(WAKE_VECTOR));
 }
 
 /// Waits until the last IPI that this CPU sent is delivered.
 pub fn await_delivery() {
-    // The SDM gives no bound, but an IPI that is not delivered in this long never will be.
+    // The SDM gives no bound. An IPI that is not delivered after so many reads never will be.
     const PATIENCE: u32 = 10_000_000;
     let mut looks = (0..PATIENCE).map(|_| read(ICR_LOW) & ICR_PENDING == 0);
     if !looks.any(|idle| idle) {
@@ -150,8 +150,8 @@ pub fn await_delivery() {
     }
 }
 
-/// What this CPU's APIC found wrong since it was last asked, or set up: its error register. A write latches what has
-/// come up since the last; QEMU takes the write for nothing, and never clears it.
+/// The errors that this CPU's APIC has recorded since the last call, or since its set-up. The write latches them; QEMU
+/// ignores it, and never clears the register.
 pub fn errors() -> u32 {
     write(ESR, 0);
     read(ESR)
@@ -203,16 +203,16 @@ impl fmt::Display for Errors {
     }
 }
 
-fn send(to: To, message: u32) {
+fn send(to: To, command: u32) {
     await_delivery();
-    // What was stored before the IPI is visible to whom it wakes.
+    // Whatever this CPU has stored so far is visible to the CPU that the IPI wakes.
     fence(Ordering::SeqCst);
     match to {
         To::One(id) => {
             write(ICR_HIGH, id.0 << 24);
-            write(ICR_LOW, message);
+            write(ICR_LOW, command);
         }
-        To::AllButSelf => write(ICR_LOW, message | ICR_ALL_BUT_SELF),
+        To::AllButSelf => write(ICR_LOW, command | ICR_ALL_BUT_SELF),
     }
 }
 

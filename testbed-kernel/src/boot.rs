@@ -1,4 +1,4 @@
-//! What the PVH loader hands over.
+//! What the PVH loader passes to the kernel.
 
 use crate::failure::fail_for_machine;
 use crate::stream::log;
@@ -23,7 +23,7 @@ struct StartInfo {
     rsdp: u64,
 }
 
-/// What version 1 adds behind it.
+/// What version 1 adds behind version 0.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct MapInfo {
@@ -54,12 +54,12 @@ const RAM: u32 = 1;
 /// The longest command line that is taken, in bytes; QEMU's loader carries 4095.
 pub const MAX_COMMAND_LINE: usize = 4096;
 
-/// Regions of RAM that are kept; the firmware of a PC lists a few.
+/// The most regions of RAM that are kept; the firmware of a PC lists a few.
 const MAX_REGIONS: usize = 128;
 
 const MIB: u64 = 1 << 20;
 
-/// What the loader said, copied out of the low memory that it lies in.
+/// The loader's information, copied out of the low memory in which it lies.
 pub struct Boot {
     /// The kernel's command line.
     pub command_line: &'static str,
@@ -75,17 +75,17 @@ impl Boot {
         self.memory.as_ref().is_none_or(|memory| memory.holds(bytes))
     }
 
-    /// Ends the boot where the kernel, at `image`, has not all the memory that it needs.
+    /// Ends the boot if the kernel's `image` is not all RAM.
     ///
-    /// To be called before anything behind the BSP's stack is touched: a write to memory that is
-    /// not there does nothing, and is found out much later.
+    /// Call this before anything behind the BSP's stack is touched: a write to missing memory is lost, and noticed only
+    /// much later.
     pub fn require(&self, image: Range<u64>) {
         if let Some(why) = self.memory.as_ref().and_then(|memory| memory.lacks(image)) {
             fail_for_machine(format_args!("{why}"));
         }
     }
 
-    /// Reports what is not known of the machine because this kernel's table is full.
+    /// Reports how many regions of RAM did not fit this kernel's table.
     pub fn report(&self) {
         let left_out = self.memory.as_ref().map_or(0, |memory| memory.left_out);
         if left_out > 0 {
@@ -103,20 +103,20 @@ impl Boot {
 /// The regions of RAM in the loader's memory map.
 pub struct Memory {
     ram: heapless::Vec<Region, MAX_REGIONS>,
-    /// Those that there was no room for.
+    /// How many regions did not fit.
     left_out: usize,
 }
 
 impl Memory {
-    /// Reads the map of so many entries there.
+    /// Reads a memory map.
     ///
     /// # Safety
     ///
-    /// That many entries can be read there, at whatever alignment.
+    /// `map` points to so many readable entries, at any alignment.
     unsafe fn read(map: *const Region, entries: usize) -> Memory {
         let mut memory = Memory { ram: heapless::Vec::new(), left_out: 0 };
         for at in 0..entries {
-            // SAFETY: the caller says that the entry is there.
+            // SAFETY: the caller guarantees that the entry is there.
             let region = unsafe { map.wrapping_add(at).read_unaligned() };
             if region.kind == RAM && memory.ram.push(region).is_err() {
                 memory.left_out += 1;
@@ -125,7 +125,7 @@ impl Memory {
         memory
     }
 
-    /// Up to where all bytes from `from` on are RAM: `from` itself where the first is not.
+    /// The end of the RAM that begins at `from`; `from` itself if there is none.
     fn end_of_ram(&self, from: u64) -> u64 {
         let mut end = from;
         while let Some(region) = self.ram.iter().find(|ram| ram.address <= end && end < ram.end()) {
@@ -138,7 +138,7 @@ impl Memory {
         bytes.end <= self.end_of_ram(bytes.start)
     }
 
-    /// What is missing, if the kernel does not fit.
+    /// The report, if the kernel does not fit.
     fn lacks(&self, image: Range<u64>) -> Option<TooLittle> {
         let end = self.end_of_ram(image.start);
         let usable = self.ram.iter().fold(0_u64, |sum, region| sum.saturating_add(region.size));
@@ -146,14 +146,14 @@ impl Memory {
     }
 }
 
-/// The machine has not all the memory that the kernel needs.
+/// The machine lacks memory that the kernel needs.
 #[derive(Debug, PartialEq, Eq)]
 struct TooLittle {
     /// All that the map calls RAM, in bytes.
     usable: u64,
-    /// Where the kernel lies.
+    /// The memory that the kernel occupies.
     image: Range<u64>,
-    /// Up to where there is RAM for it.
+    /// The end of the RAM for it.
     end: u64,
 }
 
@@ -217,8 +217,7 @@ pub fn read(start_info: u32) -> Boot {
     Boot { command_line, rsdp, memory: memory.flatten() }
 }
 
-/// Where this kernel finds what the loader put at a physical address; `None` where the loader gave
-/// none.
+/// The pointer to what the loader put at a physical address; `None` where the loader gave none.
 fn mapped<T>(what: &str, address: u64, count: usize) -> Option<*const T> {
     let end = address.saturating_add((count * size_of::<T>()) as u64);
     if end > 1 << 32 {

@@ -70,7 +70,7 @@ boot_gdt_pointer:
 .endm
 
 # Loads CR4, CR3, EFER and CR0 for long mode; a jump to a 64-bit segment must follow.
-# Clobbers EAX, ECX, EDX; uses no stack, for the APs have none yet.
+# Clobbers EAX, ECX, EDX; uses no stack, since the APs have none yet.
 .macro LONG_MODE
     movl $CR4_LONG, %eax
     movl %eax, %cr4

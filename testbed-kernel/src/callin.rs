@@ -1,5 +1,5 @@
-//! The callin: what a kernel does on a CPU of its own before it lets it work, and the comparison
-//! with the BSP.
+//! The callin: what a CPU sets up for itself before the BSP gives it work, and the comparison of its registers with the
+//! BSP's.
 
 use crate::apic::{self, APIC_BASE_BSP, IA32_APIC_BASE};
 use crate::clock::{self, IA32_TSC_ADJUST};
@@ -50,7 +50,7 @@ enum Gpr {
     Edx,
 }
 
-/// Something that must be alike on all CPUs.
+/// A register that must be the same on all CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Register {
     /// A register of a CPUID leaf, less the bits that may differ.
@@ -99,16 +99,16 @@ impl fmt::Display for Register {
     }
 }
 
-/// What a CPU is like. Room for 8 of CPUID, 48 MSRs and 3 others.
+/// The values of these registers on one CPU. Room for 8 of CPUID, 48 MSRs and 3 others.
 type Features = heapless::Vec<(Register, u64), 64>;
 
-/// Where an AP is not like the BSP.
+/// How an AP differs from the BSP.
 #[derive(Clone, Copy, Debug)]
 struct Difference {
     cpu: CpuIndex,
     /// How many registers differ.
     count: u16,
-    /// The first of them.
+    /// The first that differs.
     register: Register,
     bsp: u64,
     ap: u64,
@@ -122,9 +122,9 @@ static BSP: Once<Features> = Once::new();
 )]
 static DIFFERENCES: Queue<Difference, MAX_CPUS> = Queue::new();
 
-/// Sets this CPU up; an AP is then compared with the BSP, which must have been here before.
+/// Sets this CPU up, and compares an AP with the BSP, which must have called this before.
 pub fn set_up(cpu: CpuIndex, faults: u8) {
-    suffer(faults);
+    raise(faults);
     set_up_fpu();
     apic::set_up_local_interrupts();
     if cpu == CpuIndex::BSP {
@@ -133,7 +133,7 @@ pub fn set_up(cpu: CpuIndex, faults: u8) {
     }
     let pat = plant_difference(faults);
     if let Some(difference) = BSP.get().and_then(|bsp| compare(cpu, bsp)) {
-        // The queue holds one of each AP.
+        // The queue has room for one of each AP.
         let _ = DIFFERENCES.enqueue(difference);
     }
     if let Some(pat) = pat {
@@ -149,8 +149,7 @@ fn compare(cpu: CpuIndex, bsp: &Features) -> Option<Difference> {
     Some(Difference { cpu, count, register, bsp, ap })
 }
 
-/// Reports what the APs have found, between trials: each AP's count of differences once, and again
-/// when it has changed.
+/// Reports, between trials, how many registers of an AP differ: once for each AP, and again when the number has changed.
 pub fn report_differences() {
     static REPORTED: [AtomicU16; MAX_CPUS] = [const { AtomicU16::new(0) }; MAX_CPUS];
     while let Some(Difference { cpu, count, register, bsp, ap }) = DIFFERENCES.dequeue() {
@@ -175,8 +174,8 @@ fn bit(fault: Fault) -> u8 {
     1 << fault as u8
 }
 
-/// Suffers the planted faults that end the boot.
-fn suffer(faults: u8) {
+/// Raises the planted faults that end the boot.
+fn raise(faults: u8) {
     if faults & bit(Fault::Trap) != 0 {
         // SAFETY: raises the invalid-opcode exception, whose handler ends the boot.
         unsafe { asm!("ud2") };
@@ -186,7 +185,7 @@ fn suffer(faults: u8) {
     }
 }
 
-/// Makes this CPU differ from the BSP, if that was planted; the PAT to put back.
+/// Makes this CPU differ from the BSP, if that fault is planted; returns the PAT to restore.
 fn plant_difference(faults: u8) -> Option<u64> {
     (faults & bit(Fault::Differ) != 0).then(|| {
         let pat = read_msr(IA32_PAT);
@@ -203,8 +202,7 @@ fn set_up_fpu() {
     unsafe { asm!("fninit", options(nomem, nostack)) };
     mxcsr::write(MxCsr::default());
     if has_xsave {
-        // SAFETY: CPUID says that CR4 has the bit and that XCR0 is there; x87 and SSE are what
-        // this kernel's code uses.
+        // SAFETY: CPUID says that CR4 has the bit and that XCR0 is there; this kernel's code uses only x87 and SSE.
         unsafe {
             Cr4::update(|flags| flags.insert(Cr4Flags::OSXSAVE));
             XCr0::write(XCr0Flags::X87 | XCr0Flags::SSE);
@@ -212,7 +210,7 @@ fn set_up_fpu() {
     }
 }
 
-/// Finds out what this CPU has of all that must be alike, and reads it.
+/// Reads every register that must be the same on all CPUs and that this CPU has.
 fn enumerate() -> Features {
     use Gpr::{Eax, Ebx, Ecx, Edx};
     let cpuid = CpuId::new();
@@ -220,7 +218,7 @@ fn enumerate() -> Features {
     let has = |feature: fn(&FeatureInfo) -> bool| info.as_ref().is_some_and(feature);
     let mut features = Features::new();
     let mut note = |register: Register| {
-        // The vector has room for all of them.
+        // The vector has room for all.
         let _ = features.push((register, register.read()));
     };
     note(Register::Cpuid(1, Eax, 0));

@@ -1,4 +1,4 @@
-//! What each CPU has of its own: stack, GDT, TSS with IST stacks; and the table of APIC IDs.
+//! Each CPU's own stack, GDT and TSS with IST stacks; and the table of APIC IDs.
 
 use crate::topology::IdLeaf;
 use bringup::{ApicId, CpuIndex};
@@ -39,10 +39,10 @@ pub enum Ist {
 
 const IST_STACKS: usize = 3;
 
-/// Bytes of each: a panic in a trap formats a line, and encodes its frame, on one of them.
+/// Bytes of each. A panic in a trap formats a line and encodes its frame on one of them.
 const IST_SIZE: usize = 16 * 1024;
 
-/// The stacks of one CPU. They grow down: whoever overflows one writes over its lowest word first.
+/// The stacks of one CPU. They grow down, so an overflow overwrites the lowest word of its stack first.
 #[repr(C, align(16))]
 struct CpuStacks {
     ist: [[u8; IST_SIZE]; IST_STACKS],
@@ -55,7 +55,7 @@ pub const STACKS_STRIDE: usize = size_of::<CpuStacks>();
 
 const _: () = assert!(offset_of!(CpuStacks, main) + STACK_SIZE == STACKS_STRIDE);
 
-/// What a report says of an overflow, by the stack's place in [`CpuStacks`].
+/// The report of an overflow, by the stack's place in [`CpuStacks`].
 const OVERFLOWS: [&str; IST_STACKS + 1] = [
     "its stack for exceptions has overflowed",
     "its stack for aborts has overflowed",
@@ -71,20 +71,20 @@ unsafe impl Sync for Stacks {}
 
 /// The CPUs' stacks, by index; the assembler sets RSP into it.
 ///
-/// `kernel.ld` puts this section last, and CPU 0's stacks are its first: a machine that has too
-/// little memory for all of it has enough for the BSP to say so.
+/// `kernel.ld` puts this section last, and CPU 0's stacks are its first: a machine with too little memory for all
+/// of it has enough for the BSP to report that.
 #[unsafe(link_section = ".bss..stacks")]
 pub static STACKS: Stacks = Stacks(UnsafeCell::new(
     [const { CpuStacks { ist: [[0; IST_SIZE]; IST_STACKS], main: [0; STACK_SIZE] } }; MAX_CPUS],
 ));
 
-/// An APIC ID that no CPU has, for unused places.
+/// An APIC ID that no CPU has, for unused entries.
 const NOBODY: u32 = u32::MAX;
 
 /// APIC IDs by CPU index; the trampoline searches it.
 pub static APIC_IDS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(NOBODY) }; MAX_CPUS];
 
-/// The [`IdLeaf`], as a number: the trampoline takes it from here.
+/// The [`IdLeaf`], as a number; the trampoline reads it.
 pub static ID_LEAF: AtomicU32 = AtomicU32::new(IdLeaf::Basic as u32);
 
 /// What one CPU's GDTR and TR point to.
@@ -114,9 +114,9 @@ pub fn guard_stacks() {
     }
 }
 
-/// The first CPU of which a stack has overflowed, and what to report of it.
+/// The first CPU with an overflowed stack, and the report.
 pub fn overflowed_stack() -> Option<(CpuIndex, &'static str)> {
-    // SAFETY: as for `guard_stacks`; nobody writes there but a stack that has overflowed.
+    // SAFETY: as for `guard_stacks`; only an overflow writes there.
     let is_broken = |guard: *mut u64| unsafe { guard.read_volatile() } != STACK_GUARD;
     (0..MAX_CPUS).find_map(|cpu| {
         let stack = low_ends(cpu).into_iter().position(is_broken)?;
@@ -137,12 +137,12 @@ pub fn list(cpus: &[ApicId]) {
     }
 }
 
-/// Finds the leaf that all CPUs have their APIC ID from; before the first asks for its own.
+/// Finds the leaf from which every CPU reads its APIC ID. The BSP calls this before [`apic_id`].
 pub fn find_id_leaf() {
     ID_LEAF.store(IdLeaf::find(&CpuIdReaderNative) as u32, Ordering::Release);
 }
 
-/// This CPU's APIC ID, as the trampoline reads it.
+/// This CPU's APIC ID, from the leaf that the trampoline uses.
 pub fn apic_id() -> ApicId {
     let found = ID_LEAF.load(Ordering::Acquire);
     let leaf =
@@ -159,7 +159,7 @@ pub fn index() -> CpuIndex {
 
 /// Gives this CPU its own GDT and TSS.
 ///
-/// An AP does this anew in each trial: its task's descriptor is still marked busy from the last.
+/// An AP does this again in each trial, since LTR has left its TSS descriptor marked busy.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! Where assembler, linker script and Rust meet: what each takes of the other.
+//! Where assembler, linker script and Rust meet: the symbols that each takes from the others.
 
 use core::arch::global_asm;
 use core::ops::Range;
@@ -6,7 +6,7 @@ use core::panic::PanicInfo;
 use testbed_kernel::topology::IdLeaf;
 use testbed_kernel::{ap, apic, cpu, failure, trampoline, traps};
 
-// Cargo does not know of the linker script by itself; so it links anew when the script changes.
+// Makes Cargo link again when the linker script changes.
 const _: &str = include_str!("../kernel.ld");
 
 global_asm!(
@@ -41,7 +41,7 @@ extern "C" fn bsp_main(start_info: u32) -> ! {
     crate::main_on_bsp(start_info)
 }
 
-/// Where the kernel lies, with the memory that its loader clears for it.
+/// The memory that the kernel occupies, with what its loader clears for it.
 pub fn image() -> Range<u64> {
     (&raw const image_begin) as u64..(&raw const image_end) as u64
 }
@@ -71,7 +71,7 @@ fn panic(info: &PanicInfo) -> ! {
     failure::panicked(info)
 }
 
-/// What the precompiled `core` of the host target calls by name and leaves to a C library.
+/// Functions that the host target's precompiled `core` calls by name and expects from a C library.
 #[cfg(target_os = "linux")]
 mod memory {
     use core::arch::asm;
@@ -123,11 +123,11 @@ mod memory {
 
     #[unsafe(no_mangle)]
     unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
-        // SAFETY: as for `memcmp`, whose result is more than what is asked for.
+        // SAFETY: as for `memcmp`.
         unsafe { memcmp(a, b, count) }
     }
 
-    /// `core` names it in its unwind tables, which this kernel has not.
+    /// The unwind tables of `core` refer to it; this kernel has none.
     #[unsafe(no_mangle)]
     extern "C" fn rust_eh_personality() {}
 

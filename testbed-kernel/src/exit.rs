@@ -22,7 +22,7 @@ pub fn exit(status: Status) -> ! {
     halt_for_good()
 }
 
-/// No way on: only INIT or NMI wakes this CPU.
+/// Halts this CPU for good: only INIT or NMI wakes it.
 pub fn halt_for_good() -> ! {
     loop {
         interrupts::disable();

@@ -1,4 +1,4 @@
-//! The first frames of a boot: who we are, which CPUs there are, and what we were asked to do.
+//! The first frames of a boot: the kernel, the CPUs, and the plan of the command line.
 
 use crate::boot::Boot;
 use crate::clock::Clock;
@@ -13,13 +13,13 @@ use bringup::plan::Plan;
 use bringup::{ApicId, CpuIndex};
 use raw_cpuid::CpuId;
 
-/// The target that this kernel was built for, as the build says.
+/// The target that this kernel was built for, as the build states it.
 const BUILD: &str = match option_env!("ROLLCALL_TARGET") {
     Some(target) => target,
     None => "unknown target",
 };
 
-/// Sends `Hello` and a `Cpu` for each, and reads the command line.
+/// Sends `Hello` and a `Cpu` for each CPU, and reads the command line.
 pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
     let cpuid = CpuId::new();
     let vendor = cpuid.get_vendor_info();

@@ -1,4 +1,4 @@
-//! The testbed kernel's parts, flat, one noun a file.
+//! The testbed kernel's parts, one file each.
 //!
 //! Everything but the assembler and its entries (`entry.rs`, in the binary) is in this library, so
 //! that it is checked and its pure parts are tested on the host.

@@ -1,4 +1,4 @@
-//! The machine by its ACPI tables: which CPUs there are, and where the PM timer is.
+//! The machine as its ACPI tables describe it: its CPUs and its PM timer.
 
 use crate::cpu::{self, MAX_CPUS};
 use crate::failure::fail_for_machine;
@@ -14,12 +14,12 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use raw_cpuid::CpuIdReaderNative;
 
-/// The CPUs that take part, the BSP first, in the MADT's order otherwise.
+/// The CPUs that take part: the BSP, then the others in the MADT's order.
 pub type Cpus = heapless::Vec<ApicId, MAX_CPUS>;
 
-/// What the tables say.
+/// What the tables describe.
 pub struct Machine {
-    /// The CPUs, and who does not take part.
+    /// The CPUs, and how many do not take part.
     pub census: Census,
     /// Where each CPU is.
     pub topology: Topology,
@@ -62,7 +62,7 @@ pub struct Listed {
     pub flags: u32,
 }
 
-/// The CPUs that a MADT lists, in its order: by both forms of its entries, all others aside.
+/// The CPUs that a MADT lists, in its order, by both forms of CPU entries; other entries are skipped.
 fn listed(madt: Pin<&Madt>) -> impl Iterator<Item = Listed> + '_ {
     madt.entries().filter_map(|entry| match entry {
         MadtEntry::LocalApic(cpu) => {
@@ -75,17 +75,17 @@ fn listed(madt: Pin<&Madt>) -> impl Iterator<Item = Listed> + '_ {
     })
 }
 
-/// What becomes of the MADT's list.
+/// The CPUs of a MADT: which take part, and how many do not, by reason.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Who takes part.
+    /// Those that take part.
     pub cpus: Cpus,
-    /// Entries that are not enabled: a CPU that is absent, or only online-capable (to be added at
-    /// run time). Their IDs say nothing: firmware fills them with 0 or with those of other CPUs.
+    /// Entries that are not enabled: the CPU is absent, or only online-capable (may be added at run time). Their IDs
+    /// mean nothing: firmware fills in 0, or the IDs of other CPUs.
     pub disabled: usize,
-    /// Enabled more than once, as by firmware that lists both forms of entries for a CPU.
+    /// Further enabled entries of a CPU, as from firmware that writes both forms for each CPU.
     pub repeated: usize,
-    /// Enabled, but beyond what xAPIC mode can address (255 is everyone) or this kernel's table.
+    /// Enabled CPUs that xAPIC mode can't address (APIC ID 255 is the broadcast) or that this kernel's tables can't hold.
     pub unreachable: usize,
 }
 
@@ -109,32 +109,31 @@ impl Census {
         census
     }
 
-    /// Sends a line for each reason to leave an entry out.
+    /// Reports how many entries are left out, a line for each reason.
     pub fn report(&self) {
         for (count, why) in [
-            (self.unreachable, "beyond what xAPIC mode or this kernel's table reaches"),
+            (self.unreachable, "xAPIC mode or this kernel's tables can't hold them"),
             (self.disabled, "not enabled"),
             (self.repeated, "listed a second time"),
         ] {
             if count > 0 {
                 log(
                     CpuIndex::BSP,
-                    format_args!("{count} of the MADT's entries of CPUs are left out: {why}"),
+                    format_args!("{count} of the MADT's CPU entries are left out: {why}"),
                 );
             }
         }
     }
 
-    /// Sends a line on the CPUs that take no part and are woken all the same, before a broadcast.
+    /// Reports, before a broadcast, how many CPUs it wakes although they take no part.
     pub fn report_broadcast(&self) {
         let others = self.disabled + self.unreachable;
         if others > 0 {
             log(
                 CpuIndex::BSP,
                 format_args!(
-                    "kick=broadcast sends INIT and SIPI to {others} of the MADT's CPUs as well that take no part \
-                     here, where the machine has them: use it only where no firmware or other \
-                     program runs on them"
+                    "kick=broadcast also sends INIT and SIPI to {others} CPUs of the MADT that take no part here, if \
+                     the machine has them: use it only if no firmware or other program runs on them"
                 ),
             );
         }
@@ -159,7 +158,7 @@ impl AcpiHandler for OneToOne {
                 "an ACPI table lies at {address:#x}, but this kernel maps only the first 4 GiB"
             ))
         };
-        // SAFETY: the region is mapped, and the caller says that a `T` is there.
+        // SAFETY: the region is mapped, and the caller guarantees that a `T` is there.
         unsafe { PhysicalMapping::new(address, start, size, size, OneToOne) }
     }
 
@@ -168,7 +167,7 @@ impl AcpiHandler for OneToOne {
 
 /// Finds the machine, starting from the RSDP or, without one, from the BIOS area.
 pub fn find(rsdp: Option<usize>) -> Machine {
-    // SAFETY: the loader vouches for the address; the BIOS area is mapped and readable on a PC.
+    // SAFETY: the PVH boot ABI guarantees the address; the BIOS area is mapped and readable on a PC.
     let tables = unsafe {
         match rsdp {
             Some(address) => AcpiTables::from_rsdp(OneToOne, address),

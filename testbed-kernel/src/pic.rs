@@ -4,9 +4,9 @@
 use core::ops::Range;
 use x86_64::instructions::port::Port;
 
-/// The vectors that they are moved to. Masked, they still raise two of these now and then: an input
-/// that falls back before the CPU has asked which one it was is reported as the last of its
-/// controller ("spurious IRQ 7"). Nothing is done on any of them.
+/// The vectors that they are moved to. Even masked, a controller may raise its last one: it reports an input that is
+/// withdrawn before the CPU acknowledges it as its last input ("spurious IRQ 7"). The handlers of all these vectors only
+/// return.
 pub const VECTORS: Range<u8> = 0x20..0x30;
 
 /// Ports of a controller: commands, data.
@@ -14,7 +14,7 @@ type Ports = (u16, u16);
 const MASTER: Ports = (0x20, 0x21);
 const SLAVE: Ports = (0xa0, 0xa1);
 
-/// The input of the master that the slave is at.
+/// The master's input to which the slave is connected.
 const CASCADE: u8 = 2;
 
 /// ICW1: edge-triggered, cascaded, ICW4 follows.
@@ -33,8 +33,7 @@ pub fn silence() {
 fn set_up((command, data): Ports, vector: u8, cascade: u8) {
     let words = [(command, ICW1), (data, vector), (data, cascade), (data, ICW4), (data, ALL)];
     for (port, word) in words {
-        // SAFETY: the sequence of an 8259A's set-up; it raises no interrupt while they are off, as
-        // they are here.
+        // SAFETY: this is the initialisation sequence of an 8259A, and interrupts are off.
         unsafe { Port::new(port).write(word) };
     }
 }

@@ -1,13 +1,13 @@
 //! Exclusive steps: one CPU at a time, in the order of arrival.
 //!
-//! A CPU that comes to such a step takes the next free span of time and waits for its end, as for
-//! the end of any cost. Nobody hands a lock on, so a CPU that dies in the step holds up no other. The
-//! CPUs' clocks are taken to agree; what they differ by is added to a wait once.
+//! A CPU that arrives at such a step reserves the next free span of time and waits for its end, as for the end of any
+//! cost. There is no lock to release, so a CPU that dies in the step blocks no other. The CPUs' clocks are assumed to
+//! agree; a clock difference lengthens a wait by that much, once.
 
 use bringup::options::Step;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// When the last CPU that came to each step will be through it; a cache line for each.
+/// When a step is free again, on the TSC; a cache line each.
 #[repr(align(128))]
 struct FreeAt(AtomicU64);
 
@@ -18,8 +18,8 @@ pub fn clear() {
     FREE_AT.iter().for_each(|step| step.0.store(0, Ordering::Relaxed));
 }
 
-/// Enters the queue of a step at a moment of the TSC; when a CPU that spends so many cycles there
-/// is through.
+/// Enters the queue of a step at the moment `now` of the TSC. Returns the moment when a CPU that needs `cost` cycles
+/// there is done.
 pub fn enter(step: Step, now: u64, cost: u64) -> u64 {
     let through = |free_at: u64| now.max(free_at) + cost;
     let free_at = &FREE_AT[step as usize].0;

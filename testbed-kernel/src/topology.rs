@@ -1,12 +1,11 @@
-//! Where a CPU is in the machine, from its APIC ID, and which CPUID leaf has that.
+//! Where a CPU is in the machine, by its APIC ID; and which CPUID leaf gives the APIC ID.
 
 use bringup::ApicId;
 use raw_cpuid::{CpuIdReader, CpuIdResult};
 
-/// The CPUID leaf that the CPUs of a machine have their APIC IDs from.
+/// The CPUID leaf from which all CPUs of a machine read their APIC IDs.
 ///
-/// The BSP finds it once for all of them, so that no two parts of the kernel can read different IDs
-/// of one CPU.
+/// The BSP selects it once for all, so that no two parts of the kernel read different IDs of one CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum IdLeaf {
@@ -59,7 +58,7 @@ struct Level {
 const THREAD: u32 = 1;
 
 impl Level {
-    /// `None` where this is none: without a kind, or without a CPU in it.
+    /// `None` if the sub-leaf describes no level: it has no kind, or no CPUs.
     fn of(CpuIdResult { eax, ebx, ecx, .. }: CpuIdResult) -> Option<Level> {
         let level = Level { kind: ecx >> 8 & 0xff, shift: eax & 0x1f };
         (level.kind != 0 && ebx & 0xffff != 0).then_some(level)
@@ -76,7 +75,7 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// As the BSP's leaf says; without levels, each ID is a core of one package.
+    /// As the BSP's leaf describes it; without levels, each ID is a core of one package.
     pub fn read(cpuid: &impl CpuIdReader) -> Topology {
         let mut topology = Topology { thread_bits: 0, package_shift: u32::BITS };
         for Level { kind, shift } in IdLeaf::find(cpuid).levels(cpuid) {
@@ -104,14 +103,14 @@ impl Topology {
 mod tests {
     use super::*;
 
-    /// A CPU that answers so to leaf, sub-leaf; with 0 to any other, and with APIC ID 7 in leaf 1.
+    /// CPUID with these answers by leaf and sub-leaf; APIC ID 7 in leaf 1, and no levels elsewhere.
     fn cpuid<const N: usize>(
         highest: u32,
         answers: [((u32, u32), [u32; 4]); N],
     ) -> impl CpuIdReader {
         move |leaf, sub_leaf| {
-            let told = answers.iter().find(|(of, _)| *of == (leaf, sub_leaf));
-            let [eax, ebx, ecx, edx] = match (leaf, told) {
+            let given = answers.iter().find(|(of, _)| *of == (leaf, sub_leaf));
+            let [eax, ebx, ecx, edx] = match (leaf, given) {
                 (_, Some((_, answer))) => *answer,
                 (0, _) => [highest, 0, 0, 0],
                 (1, _) => [0, 7 << 24, 0, 0],

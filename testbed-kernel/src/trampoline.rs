@@ -3,7 +3,7 @@
 use crate::boot::Boot;
 use crate::failure::fail_for_machine;
 
-/// Its physical address: what the SIPI's vector and `trampoline.s` say.
+/// Its physical address, for the SIPI's vector and `trampoline.s`.
 pub const PAGE: u64 = 0x8000;
 
 /// The SIPI's vector.
@@ -11,10 +11,12 @@ pub const VECTOR: u8 = (PAGE >> 12) as u8;
 
 const PAGE_SIZE: u64 = 4096;
 
-/// Copies the real-mode code there.
+/// Copies the real-mode code to that page.
 pub fn install(code: &[u8], boot: &Boot) {
     if !boot.is_ram(PAGE..PAGE + PAGE_SIZE) {
-        fail_for_machine(format_args!("no RAM at {PAGE:#x}, where the APs' first page goes"));
+        fail_for_machine(format_args!(
+            "no RAM at {PAGE:#x}, where the APs' first instructions must be"
+        ));
     }
     // SAFETY: the page is RAM, mapped, no part of the kernel, and the loader's data in low memory
     // was copied out; `kernel.ld` asserts that the code is no larger than a page.

@@ -44,7 +44,7 @@ ap_start64:
     shlq $32, %rdi
     orq %rdi, %r8
 
-    # The local APIC's ID, by the leaf that the BSP has found: bits 31:24 of EBX of leaf 1, else EDX.
+    # The local APIC's ID, from the leaf that the BSP has found: bits 31:24 of EBX of leaf 1, else EDX.
     movl {id_leaf}(%rip), %r9d
     movl %r9d, %eax
     xorl %ecx, %ecx
@@ -54,7 +54,7 @@ ap_start64:
     movl %ebx, %edx
     shrl $24, %edx
 1:
-    # Its index is the place of that ID in the table; unused places hold an ID that no CPU has.
+    # The CPU's index is the place of that ID in the table; unused entries hold an ID that no CPU has.
     leaq {apic_ids}, %rbx
     xorl %ecx, %ecx
 2:  cmpl %edx, (%rbx, %rcx, 4)

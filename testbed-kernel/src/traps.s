@@ -2,7 +2,7 @@
 #
 # On entry: the CPU has switched to an IST stack and pushed SS, RSP, RFLAGS, CS, RIP and, for some
 # vectors, an error code.
-# Exceptions never return: they add a 0 where no error code is, push the vector, and call
+# Exceptions never return: they push 0 where the CPU pushes no error code, push the vector, and call
 # trapped(&Trap). Interrupts only end a HLT: they acknowledge and return, with every register kept.
 
 .section .text.traps, "ax"

@@ -11,12 +11,12 @@ use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp};
 use bringup::{CpuIndex, Duration};
 
-/// From the INIT that ends a trial until the APs should have taken it, for each CPU.
+/// From the INIT that ends a trial until all APs are assumed to have processed it, per CPU.
 pub(super) const PARKING: Duration = Duration::Nanos(20_000);
 
 fn send_sipi(to: To) {
-    // SAFETY: `trampoline::install` has put the code there, and a CPU that it starts out of turn halts: one that is not
-    // in the table of APIC IDs at once, one that is where `bringup::start` does not admit it.
+    // SAFETY: `trampoline::install` has put the code there. A CPU that starts without a kick halts: at once if it is not
+    // in the table of APIC IDs, else when `bringup::start` does not admit it.
     unsafe { apic::send_sipi(to, trampoline::VECTOR) }
 }
 
@@ -26,12 +26,12 @@ impl Trial<'_> {
         let init = tsc();
         set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
         self.mark_sent(init, self.cpus.len());
-        // SAFETY: every AP waits for its SIPI, or ended its last trial; who says `kick=broadcast` says that no other
-        // CPU of the machine runs.
+        // SAFETY: every AP waits for its SIPI, or ended its last trial; `kick=broadcast` states that no other CPU of the
+        // machine runs.
         unsafe { apic::send_init(To::AllButSelf) };
         let begin = init + self.times.init_delay;
         self.wait_until(begin);
-        // The same for all, or the options were refused.
+        // A broadcast has one cost for all APs: other options are refused.
         let overrun = set.into_iter().next().map_or(0, |ap| self.pay_kick(begin, ap));
         let sipi = tsc();
         for ap in set {
@@ -78,7 +78,7 @@ impl Trial<'_> {
             // The next kick's cost holds what it takes to send this one's IPIs.
             begin = sipi + u64::from(self.options.sipi_count - 1) * self.times.sipi_gap;
         }
-        // Each IPI is sent when the one before it has been delivered; this is the last one's turn.
+        // Each send waits until the IPI before it is delivered; this waits for the last one.
         apic::await_delivery();
         self.note_delivery_errors();
     }
@@ -87,7 +87,7 @@ impl Trial<'_> {
         self.delivery_errors.set(self.delivery_errors.get() | apic::errors());
     }
 
-    /// Sends a line on what the BSP's APIC found wrong while it kicked.
+    /// Reports the errors that the BSP's APIC recorded during kicks.
     pub(super) fn report_delivery_errors(&self) {
         let errors = apic::Errors(self.delivery_errors.get());
         if errors != apic::Errors(0) {
@@ -95,13 +95,13 @@ impl Trial<'_> {
                 CpuIndex::BSP,
                 format_args!(
                     "the local APIC reported errors while INITs and SIPIs were sent ({errors}): an \
-                     AP that is lost may not have been sent them"
+                     AP that is lost may not have received them"
                 ),
             );
         }
     }
 
-    /// Ends a kick at its cost after `from`; the overrun.
+    /// Waits until a kick's cost has passed since `from`; returns the overrun.
     fn pay_kick(&self, from: u64, ap: CpuIndex) -> u64 {
         match self.slot(ap).down.costs.get(Step::Kick as usize) {
             0 => 0,
@@ -109,7 +109,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends one AP, or all, what starts them: `sipi-count` SIPIs.
+    /// Sends `sipi-count` SIPIs to one AP, or to all.
     fn send_sipis(&self, to: To) {
         send_sipi(to);
         for _ in 1..self.options.sipi_count {
@@ -118,17 +118,17 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends a SIPI to each AP whose fault is to have one that belongs to no kick.
+    /// Sends the SIPIs of the planted fault `stray`: they belong to no kick.
     pub(super) fn send_strays(&self) {
         for ap in self.options.faults.of(Fault::Stray) {
             send_sipi(To::One(self.apic_id(ap)));
         }
     }
 
-    /// Sends every AP back to wait-for-SIPI, one by one: CPUs that take no part stay as they are.
+    /// Sends INIT to every AP, one by one, so that CPUs that take no part are left alone: the APs wait for a SIPI again.
     ///
-    /// No AP can be seen to have taken its INIT, and QEMU keeps a SIPI that is not taken yet over it. So an AP that the
-    /// host does not run for long may still go on in its last trial, or start late: see `bringup::start`.
+    /// The BSP can't observe that an AP has processed its INIT, and in QEMU a pending SIPI survives INIT. So an AP that
+    /// the host does not run for a long time may continue its last trial, or start late: see `bringup::start`.
     pub(super) fn park(&self) {
         if self.aps().is_empty() {
             return;
@@ -137,8 +137,8 @@ impl Trial<'_> {
         let now = tsc();
         self.mark_sent(now, self.cpus.len());
         for ap in self.aps() {
-            // SAFETY: the trial is over, so nobody waits for the AP; the one lock that it may hold for good is the
-            // stream's, which `end_if_failing` does not take.
+            // SAFETY: the trial is over, so no CPU waits for the AP; the only lock that it may hold for good is the
+            // serial port's, which `end_if_failing` does not take.
             unsafe { apic::send_init(To::One(self.apic_id(ap))) };
         }
         apic::await_delivery();
@@ -153,16 +153,16 @@ impl Trial<'_> {
         self.guarded(now).filter(|_| self.in_flight())
     }
 
-    /// The bound while INIT or SIPI is in flight: `icount` charges a CPU that takes one with the
-    /// rest of the time slice.
+    /// The bound while INIT or SIPI is in flight: `icount` charges a CPU that processes one with the rest of the time
+    /// slice.
     ///
-    /// Each slice sees one message taken; when all should have been, the bound grows with time,
-    /// so that an AP that takes long, or never comes, does not cost an interrupt every few µs.
+    /// One IPI is processed in each slice. Once all should have been, the bound grows with time, so that an AP that
+    /// is slow, or never starts, does not cost an interrupt every few µs.
     fn guarded(&self, now: u64) -> Option<u64> {
         Some(self.times.guard?.max(4 * now.saturating_sub(self.taken_at.get())))
     }
 
-    /// True while an AP that was sent INIT may not have taken its SIPI yet.
+    /// True while an AP that was sent INIT may not have processed its SIPI yet.
     fn in_flight(&self) -> bool {
         while self.unborn.get() < self.kicked {
             let ap = CpuIndex(self.unborn.get());
@@ -174,7 +174,7 @@ impl Trial<'_> {
         false
     }
 
-    /// About to send INIT or SIPI to that many APs.
+    /// Called before INIT or SIPI is sent to so many APs.
     fn mark_sent(&self, now: u64, aps: usize) {
         if let Some(guard) = self.times.guard {
             self.taken_at.set(self.taken_at.get().max(now) + guard * aps as u64);

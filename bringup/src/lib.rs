@@ -6,6 +6,7 @@
 #![cfg_attr(not(any(test, feature = "sim")), no_std)]
 
 pub mod class;
+pub mod contract;
 pub mod frame;
 pub mod kick;
 pub mod offset;

@@ -3,6 +3,7 @@
 use crate::failure::fail_for_machine;
 use crate::stream::log;
 use bringup::CpuIndex;
+use bringup::contract::MAX_COMMAND_LINE;
 use core::ffi::{CStr, c_char};
 use core::fmt;
 use core::ops::Range;
@@ -50,9 +51,6 @@ impl Region {
 
 /// `XEN_HVM_MEMMAP_TYPE_RAM`.
 const RAM: u32 = 1;
-
-/// The longest command line that is taken, in bytes; QEMU's loader carries 4095.
-pub const MAX_COMMAND_LINE: usize = 4096;
 
 /// The most regions of RAM that are kept; the firmware of a PC lists a few.
 const MAX_REGIONS: usize = 128;

@@ -3,9 +3,9 @@
 
 use crate::apic::{self, APIC_BASE_BSP, IA32_APIC_BASE};
 use crate::clock::{self, IA32_TSC_ADJUST};
-use crate::cpu::MAX_CPUS;
 use crate::stream;
 use bringup::CpuIndex;
+use bringup::contract::MAX_CPUS;
 use bringup::options::{Fault, Faults};
 use core::arch::asm;
 use core::fmt;
@@ -120,7 +120,7 @@ static BSP: Once<Features> = Once::new();
     deprecated,
     reason = "INIT in the middle of `enqueue` may end these reports; trials do without them"
 )]
-static DIFFERENCES: Queue<Difference, MAX_CPUS> = Queue::new();
+static DIFFERENCES: Queue<Difference, { MAX_CPUS.next_power_of_two() }> = Queue::new();
 
 /// Sets this CPU up, and compares an AP with the BSP, which must have called this before.
 pub fn set_up(cpu: CpuIndex, faults: u8) {

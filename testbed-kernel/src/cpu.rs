@@ -1,6 +1,7 @@
 //! Each CPU's own stack, GDT and TSS with IST stacks; and the table of APIC IDs.
 
 use crate::topology::IdLeaf;
+use bringup::contract::MAX_CPUS;
 use bringup::{ApicId, CpuIndex};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
@@ -11,9 +12,6 @@ use x86_64::instructions::tables::load_tss;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
 use x86_64::{PrivilegeLevel, VirtAddr};
-
-/// CPUs that this kernel can serve; xAPIC mode reaches 255.
-pub const MAX_CPUS: usize = 256;
 
 /// Bytes of a CPU's stack.
 const STACK_SIZE: usize = 32 * 1024;

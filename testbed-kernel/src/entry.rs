@@ -1,5 +1,6 @@
 //! Where assembler, linker script and Rust meet: the symbols that each takes from the others.
 
+use bringup::contract::MAX_CPUS;
 use core::arch::global_asm;
 use core::ops::Range;
 use core::panic::PanicInfo;
@@ -18,7 +19,7 @@ global_asm!(
     apic_ids = sym cpu::APIC_IDS,
     id_leaf = sym cpu::ID_LEAF,
     basic_leaf = const IdLeaf::Basic as u32,
-    max_cpus = const cpu::MAX_CPUS,
+    max_cpus = const MAX_CPUS,
     page = const trampoline::PAGE,
     apic_eoi = const apic::EOI_ADDRESS,
     bsp_main = sym bsp_main,

@@ -1,10 +1,11 @@
 //! The failure path: how any CPU reports an error and ends the boot.
 
 use crate::cpu;
-use crate::exit::{Status, exit};
+use crate::exit::exit;
 use crate::serial::{self, LONGEST_FRAME, Line};
 use crate::tsc::{cycles, tsc};
 use bringup::CpuIndex;
+use bringup::contract::Exit;
 use bringup::frame::{Body, Error};
 use core::fmt;
 use core::panic::PanicInfo;
@@ -35,7 +36,7 @@ pub fn fail(error: Error<'_>) -> ! {
     let is_first = !FAILING.swap(true, Ordering::AcqRel);
     // A later one does not even try: it would take the port from the first.
     patiently(|| is_first && serial::try_send(Body::Error(error.clone())));
-    exit(Status::Failure)
+    exit(Exit::Failure)
 }
 
 /// Ends the boot: the machine lacks something that the kernel needs.
@@ -92,5 +93,5 @@ pub fn end_if_failing() {
     }
     let message = "an AP failed, and was stopped while it reported why";
     serial::send_past_lock(Body::Error(Error::Panic { cpu: CpuIndex::BSP, message }));
-    exit(Status::Failure)
+    exit(Exit::Failure)
 }

@@ -1,6 +1,6 @@
 //! The machine as its ACPI tables describe it: its CPUs and its PM timer.
 
-use crate::cpu::{self, MAX_CPUS};
+use crate::cpu;
 use crate::failure::fail_for_machine;
 use crate::stream::log;
 use crate::topology::Topology;
@@ -9,6 +9,7 @@ use acpi::fadt::Fadt;
 use acpi::madt::{Madt, MadtEntry};
 use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use bringup::class::Class;
+use bringup::contract::MAX_CPUS;
 use bringup::{ApicId, CpuIndex};
 use core::pin::Pin;
 use core::ptr::NonNull;

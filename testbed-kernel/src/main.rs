@@ -26,7 +26,7 @@ fn main_on_bsp(start_info: u32) -> ! {
     let plan = hello::say(&boot, &machine, &clock); //       Hello, one Cpu frame each, the plan
     trial::run_all(&plan, &machine, &clock); //     all cells, all trials
     stream::goodbye(); //                           frames sent, stamps dropped
-    exit::exit(exit::Status::Success) //            the engine ends
+    exit::exit(bringup::contract::Exit::Success) // the engine ends
 }
 
 #[cfg(not(feature = "freestanding"))]

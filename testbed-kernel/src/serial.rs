@@ -1,7 +1,8 @@
 //! The first serial port, and frames on it, one at a time.
 
-use crate::exit::{Status, exit};
+use crate::exit::exit;
 use bringup::Duration;
+use bringup::contract::{COM1, Exit};
 use bringup::frame::{Body, Frame};
 use bringup::wire;
 use core::fmt::{self, Write};
@@ -10,12 +11,12 @@ use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{BaudRate, Config, Uart16550};
 
-/// COM1.
-const PORT: u16 = 0x3f8;
+/// Bits per second.
+const BAUD: BaudRate = BaudRate::Baud115200;
 
-/// How long the longest frame takes on the wire: ten bits a byte, at 115 200 baud.
+/// How long the longest frame takes on the wire, at ten bits a byte.
 pub const LONGEST_FRAME: Duration =
-    Duration::Nanos(wire::MAX_FRAME as u64 * 10 * 1_000_000_000 / 115_200);
+    Duration::Nanos(wire::MAX_FRAME as u64 * 10 * 1_000_000_000 / BAUD.to_integer() as u64);
 
 /// A line of text that keeps what fits in a frame and drops the rest.
 #[derive(Default)]
@@ -72,15 +73,15 @@ impl Serial {
 
 static SERIAL: Mutex<Option<Serial>> = Mutex::new(None);
 
-/// Sets the port up, 8N1 at 115 200 baud with FIFOs, and ends whatever firmware has written.
+/// Sets the port up, 8N1 at [`BAUD`] with FIFOs, and ends whatever firmware has written.
 pub fn open() {
-    let config = Config { baud_rate: BaudRate::Baud115200, ..Config::DEFAULT };
+    let config = Config { baud_rate: BAUD, ..Config::DEFAULT };
     // SAFETY: COM1 is ours alone; nothing else has run since the firmware.
-    let uart = unsafe { Uart16550::new_port(PORT) };
-    let Ok(mut uart) = uart else { exit(Status::Failure) };
+    let uart = unsafe { Uart16550::new_port(COM1) };
+    let Ok(mut uart) = uart else { exit(Exit::Failure) };
     if uart.init(config).is_err() {
         // Without a port only the exit status can report the failure.
-        exit(Status::Failure);
+        exit(Exit::Failure);
     }
     uart.send_bytes_exact(&[0]);
     *SERIAL.lock() = Some(Serial::new(uart));
@@ -99,7 +100,7 @@ pub fn try_send(body: Body<'_>) -> bool {
 /// notices.
 pub fn send_past_lock(body: Body<'_>) {
     // SAFETY: COM1 is ours alone, and no use of a serial port touches memory.
-    if let Ok(uart) = unsafe { Uart16550::new_port(PORT) } {
+    if let Ok(uart) = unsafe { Uart16550::new_port(COM1) } {
         let mut serial = Serial::new(uart);
         // Ends the frame that the other CPU may have begun.
         serial.uart.send_bytes_exact(&[0]);

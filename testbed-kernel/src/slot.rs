@@ -1,7 +1,7 @@
 //! What the BSP and one AP share: a slot per CPU, in cache lines that have one writer each.
 
 use crate::clock;
-use crate::cpu::MAX_CPUS;
+use bringup::contract::MAX_CPUS;
 use bringup::offset::{Exchange, OffsetInterval};
 use bringup::options::{Options, Spend, StampSet, Step, TscPoll, TscSync, Wait};
 use bringup::stamp::Stamp;

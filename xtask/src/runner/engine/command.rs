@@ -3,6 +3,7 @@
 use super::started::Started;
 use super::{Engine, MOST_CPUS, Running, Start, program};
 use crate::runner::process::{Output, SHORT, finish};
+use bringup::contract::MAX_COMMAND_LINE;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest;
 use miette::{Report, miette};
@@ -14,10 +15,6 @@ use std::process::ExitStatus;
 
 /// What the words of a command can hold; each is replaced by what a boot is told.
 pub const PLACEHOLDERS: [&str; 4] = ["kernel", "cmdline", "smp", "capture"];
-
-/// The longest command line unless the scenario says: what QEMU's loader passes on, and more than
-/// most others.
-pub const LONGEST_COMMAND_LINE: usize = 4095;
 
 /// A version has no more than so many characters.
 const LONGEST_VERSION: usize = 200;
@@ -87,7 +84,7 @@ impl Engine for Command {
     }
 
     fn longest_command_line(&self) -> usize {
-        self.definition.longest_command_line.unwrap_or(LONGEST_COMMAND_LINE)
+        self.definition.longest_command_line.unwrap_or(MAX_COMMAND_LINE)
     }
 
     fn cpu_model(&self) -> &str {

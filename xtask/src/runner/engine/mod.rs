@@ -6,6 +6,7 @@ mod qemu;
 mod sim;
 mod started;
 
+use bringup::contract;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest;
 use host_analyzer::ground::text::counted;
@@ -18,8 +19,8 @@ pub use command::{Command, PLACEHOLDERS, placeholders};
 pub use qemu::{Emulator, PROGRAM as QEMU, Qemu, topology};
 pub use sim::Sim;
 
-/// The most CPUs of a machine that the kernel can take: 8-bit APIC IDs leave 255.
-const MOST_CPUS: u16 = 255;
+/// The most CPUs of a machine that boots the kernel.
+const MOST_CPUS: u16 = contract::MAX_CPUS as u16;
 
 /// What executes the kernel.
 pub trait Engine: fmt::Debug + Send + Sync {

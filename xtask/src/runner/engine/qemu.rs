@@ -5,6 +5,7 @@ use super::started::Started;
 use super::{Engine, MOST_CPUS, Running, Start, program, within};
 use crate::runner::process::said;
 use crate::runner::scenario::join;
+use bringup::contract::{EXIT_PORT, Exit, MAX_COMMAND_LINE};
 use bringup::options::TscSync;
 use bringup::plan::Plan;
 use host_analyzer::ground::failure::Failure;
@@ -39,15 +40,10 @@ const LEVELS: [&str; 5] = ["sockets", "dies", "modules", "cores", "threads"];
 /// Guest memory, in MiB.
 const MEMORY: &str = "256";
 
-/// QEMU's loader for PVH kernels copies the command line into 4096 bytes, the zero byte behind it
-/// included, and writes beyond them without a word (found with QEMU 7.2: 5000 bytes arrive as
-/// 4154, 60 000 hang).
-const LONGEST_COMMAND_LINE: usize = 4095;
-
-/// The exit device turns the value v into exit status 2v + 1: 0x10 says that all went well …
-const WELL: i32 = 0x10 << 1 | 1;
-/// … and 0x11 that the kernel has sent an error.
-const FAILED: i32 = 0x11 << 1 | 1;
+/// QEMU's exit status after the kernel's goodbye.
+const WELL: i32 = Exit::Success.qemu_status();
+/// QEMU's exit status after an error of the kernel.
+const FAILED: i32 = Exit::Failure.qemu_status();
 
 /// How QEMU executes the kernel: a built-in engine each, and the base of a scenario's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +156,7 @@ impl Emulator {
 
     /// The arguments of a boot.
     fn arguments(&self, start: &Start<'_>) -> Vec<String> {
+        let exit = format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4");
         let serial = format!("file:{}", self.place(start).1);
         let topology = self.definition.topology.iter().map(|topology| format!(",{topology}"));
         let smp = format!("{}{}", start.smp, topology.collect::<String>());
@@ -171,7 +168,7 @@ impl Emulator {
             .chain(["-name", "rollcall,debug-threads=on"])
             .chain(["-machine", machine, "-cpu", self.cpu_model(), "-smp", &smp, "-m", MEMORY])
             .chain(self.base.accelerator().iter().copied())
-            .chain(["-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", &serial])
+            .chain(["-device", &exit, "-serial", &serial])
             .chain(kernel.iter().flat_map(|path| ["-kernel", path]))
             .chain(["-append", start.command_line])
             .chain(self.definition.extra_args.iter().map(String::as_str))
@@ -251,7 +248,7 @@ impl Engine for Emulator {
     }
 
     fn longest_command_line(&self) -> usize {
-        LONGEST_COMMAND_LINE
+        MAX_COMMAND_LINE
     }
 
     fn cpu_model(&self) -> &str {

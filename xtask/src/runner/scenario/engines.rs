@@ -5,6 +5,7 @@ use super::{ENGINE, ENGINES, suggestion_for};
 use crate::runner::engine::{
     self, BUILT_IN, Command, Emulator, Engine, PLACEHOLDERS, Qemu, placeholders,
 };
+use bringup::contract::MAX_COMMAND_LINE;
 use bringup::options::Options;
 use host_analyzer::ground::document::{shown, suggestion, whole};
 use host_analyzer::ground::manifest;
@@ -50,9 +51,6 @@ const ROLLCALLS: [(&[&str], &str); 8] = [
     (&["cpu"], "the key `cpu` is for it, as in `cpu = \"max\"`"),
     (&["accel", "enable-kvm", "icount"], "the key `base` is for it, as in `base = \"kvm\"`"),
 ];
-
-/// The kernel reads no longer command line.
-const KERNELS_LONGEST: usize = 4096;
 
 /// The longest name: it becomes a part of a file's.
 const LONGEST_NAME: usize = 64;
@@ -327,10 +325,10 @@ impl Check<'_, '_> {
     /// How many bytes of a command line arrive.
     fn longest(&mut self, path: &str, value: &Spanned<DeValue<'_>>) -> usize {
         let longest = whole(value.get_ref()).and_then(|longest| usize::try_from(longest).ok());
-        longest.filter(|longest| (1..=KERNELS_LONGEST).contains(longest)).unwrap_or_else(|| {
-            let expected = format!("a number of bytes from 1 to {KERNELS_LONGEST}");
+        longest.filter(|longest| (1..=MAX_COMMAND_LINE).contains(longest)).unwrap_or_else(|| {
+            let expected = format!("a number of bytes from 1 to {MAX_COMMAND_LINE}");
             self.unexpected(path, value, &expected);
-            KERNELS_LONGEST
+            MAX_COMMAND_LINE
         })
     }
 
@@ -564,7 +562,7 @@ mod tests {
             ),
             (
                 &format!("{whole}longest-command-line = 0"),
-                "s.toml:5:24: engine.e.longest-command-line: expected a number of bytes from 1 to 4096",
+                "s.toml:5:24: engine.e.longest-command-line: expected a number of bytes from 1 to 4095",
             ),
         ]);
     }

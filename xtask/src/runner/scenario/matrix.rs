@@ -264,6 +264,7 @@ mod tests {
     use super::super::tests::{HEAD, read};
     use super::*;
     use bringup::Duration as Span;
+    use bringup::contract::MAX_COMMAND_LINE;
     use bringup::plan::Plan;
 
     /// The engines' own words.
@@ -326,9 +327,8 @@ mod tests {
         );
         let lines = words(&read(&text).unwrap().groups[0]);
         assert!(lines.len() > 1);
-        assert!(lines.iter().all(
-            |line| line.len() <= 4095 && line.starts_with(&format!("{ICOUNT} wait=spin cell "))
-        ));
+        assert!(lines.iter().all(|line| line.len() <= MAX_COMMAND_LINE
+            && line.starts_with(&format!("{ICOUNT} wait=spin cell "))));
         let windows: Vec<Span> = lines
             .iter()
             .flat_map(|line| Plan::parse(line, 2).unwrap().cells().collect::<Vec<_>>())

@@ -122,5 +122,5 @@ bsp_start64:
     FLAT_DATA
     leaq {stacks} + {stacks_stride}, %rsp
     movl %esi, %edi
-    call {bsp_main}
+    call bsp_main
     ud2

@@ -22,7 +22,6 @@ global_asm!(
     max_cpus = const MAX_CPUS,
     page = const trampoline::PAGE,
     apic_eoi = const apic::EOI_ADDRESS,
-    bsp_main = sym bsp_main,
     ap_main = sym ap::main,
     trapped = sym failure::trapped,
     options(att_syntax),
@@ -36,10 +35,6 @@ unsafe extern "C" {
     static exception_entries: [u64; traps::EXCEPTIONS];
     fn interrupt_wake();
     fn interrupt_spurious();
-}
-
-extern "C" fn bsp_main(start_info: u32) -> ! {
-    crate::main_on_bsp(start_info)
 }
 
 /// The memory that the kernel occupies, with what its loader clears for it.

@@ -5,8 +5,10 @@
 #[cfg(feature = "freestanding")]
 mod entry;
 
+// `boot.s` calls this by name, on CPU 0's stack.
 #[cfg(feature = "freestanding")]
-fn main_on_bsp(start_info: u32) -> ! {
+#[unsafe(no_mangle)]
+extern "C" fn bsp_main(start_info: u32) -> ! {
     use testbed_kernel::*;
 
     serial::open(); //                              the serial port

@@ -273,9 +273,10 @@ pub fn shared(cpu: CpuIndex) -> &'static Shared {
     &SLOTS[cpu.at()].0
 }
 
-/// All slots, with the books in them: whoever takes them is the BSP of every trial.
+/// All slots, with the books in them: the token for what the BSP alone may touch.
 ///
-/// They can be taken once, and no safe code can get them to another CPU:
+/// Books, kicks and the verbs of a trial are reached through it alone. It can be taken once, and no safe code can get it
+/// to another CPU:
 ///
 /// ```compile_fail,E0277
 /// fn to_another_cpu(_: impl Send) {}

@@ -4,7 +4,7 @@ use super::Trial;
 use crate::apic::{self, To};
 use crate::clock::{self, spend};
 use crate::failure::{await_failing, end_if_failing};
-use crate::tsc::tsc;
+use crate::tsc::{cycles, tsc};
 use crate::{stream, trampoline};
 use bringup::options::{Fault, Spend, Step};
 use bringup::stamp::Stamp;
@@ -12,7 +12,7 @@ use bringup::strategy::{Aps, Bsp};
 use bringup::{CpuIndex, Duration};
 
 /// From the INIT that ends a trial until all APs are assumed to have processed it, per CPU.
-pub(super) const PARKING: Duration = Duration::Nanos(20_000);
+const PARKING: Duration = Duration::Nanos(20_000);
 
 fn send_sipi(to: To) {
     // SAFETY: `trampoline::install` has put the code there. A CPU that starts without a kick halts: at once if it is not
@@ -142,7 +142,7 @@ impl Trial<'_> {
             unsafe { apic::send_init(To::One(self.apic_id(ap))) };
         }
         apic::await_delivery();
-        let parked = now + self.times.parking * self.cpus.len() as u64;
+        let parked = now + cycles(PARKING) * self.cpus.len() as u64;
         clock::wait_until(parked, Spend::Halt, |now| self.guarded(now));
         apic::stop_timer();
         end_if_failing();

@@ -73,7 +73,7 @@ impl Serial {
 
 static SERIAL: Mutex<Option<Serial>> = Mutex::new(None);
 
-/// Sets the port up, 8N1 at [`BAUD`] with FIFOs, and ends whatever firmware has written.
+/// Sets the port up, 8N1 at 115 200 baud with FIFOs, and ends whatever firmware has written.
 pub fn open() {
     let config = Config { baud_rate: BAUD, ..Config::DEFAULT };
     // SAFETY: COM1 is ours alone; nothing else has run since the firmware.

@@ -149,3 +149,73 @@ fn sync_tsc(bsp: &mut impl Bsp, set: Aps) {
         TscSync::Trusted => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Verb {
+        Kick(Aps),
+        Release(Aps),
+        Await(CpuIndex),
+    }
+
+    /// A machine of four CPUs that writes down what it is to do, and waits for nothing.
+    #[derive(Default)]
+    struct Dictated(Vec<Verb>);
+
+    impl Bsp for Dictated {
+        fn aps(&self) -> Aps {
+            Aps::all(4)
+        }
+        fn tsc_sync(&self) -> TscSync {
+            TscSync::Trusted
+        }
+        fn kick(&mut self, set: Aps) {
+            self.0.push(Verb::Kick(set));
+        }
+        fn await_alive(&mut self, ap: CpuIndex) {
+            self.0.push(Verb::Await(ap));
+        }
+        fn release(&mut self, set: Aps) {
+            self.0.push(Verb::Release(set));
+        }
+        fn await_callin(&mut self, ap: CpuIndex) {
+            self.0.push(Verb::Await(ap));
+        }
+        fn await_any_callin(&mut self, _: Aps) -> Option<CpuIndex> {
+            None
+        }
+        fn sync_pair(&mut self, _: CpuIndex) {}
+        fn sync_many(&mut self, _: Aps) {}
+        fn unsettled(&self, _: Aps) -> Option<CpuIndex> {
+            None
+        }
+        fn await_online(&mut self, ap: CpuIndex) {
+            self.0.push(Verb::Await(ap));
+        }
+    }
+
+    #[test]
+    fn what_options_know_of_a_strategy_is_what_its_verbs_do() {
+        for strategy in Strategy::ALL {
+            let mut bsp = Dictated::default();
+            bring_up(*strategy, &mut bsp);
+            let (all, verbs) = (bsp.aps(), bsp.0);
+            let kicks = || verbs.iter().filter(|verb| matches!(verb, Verb::Kick(_)));
+            let at_once = kicks().all(|kick| *kick == Verb::Kick(all));
+            assert_eq!(at_once, strategy.kicks_all_at_once(), "{strategy}: {verbs:?}");
+            let gates_first = verbs[0] == Verb::Release(all);
+            assert_eq!(gates_first, strategy.opens_gates_first(), "{strategy}: {verbs:?}");
+            // Which costs lose an AP for certain (`options/limit.rs`) is decided by these two.
+            let first = verbs.iter().find(|verb| matches!(verb, Verb::Await(_)));
+            assert_eq!(first, Some(&Verb::Await(CpuIndex(1))), "{strategy}: {verbs:?}");
+            for pair in verbs.windows(2).filter(|_| !gates_first) {
+                let Verb::Release(set) = pair[0] else { continue };
+                let Verb::Await(ap) = pair[1] else { panic!("{strategy}: {verbs:?}") };
+                assert_eq!(set, Aps::only(ap), "{strategy}: {verbs:?}");
+            }
+        }
+    }
+}

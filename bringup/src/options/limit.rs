@@ -31,13 +31,13 @@ pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
         let (late_ap, busy) = match (options.strategy, index) {
             // The BSP waits for each AP, or for the first one, before it does anything else.
             (Strategy::Serial, 0) => (started.iter().max_by_key(|ap| spent(ap)), options.gaps(1)),
-            (Strategy::ParallelSipi, 0) => (started.first(), kicks),
-            (Strategy::Serial | Strategy::ParallelSipi, _) => {
-                (started.iter().max_by_key(|ap| spent(ap)), Some(0))
-            }
             // It waits for some AP.
-            (Strategy::FullParallel, 0) => (started.iter().min_by_key(|ap| spent(ap)), kicks),
-            (Strategy::FullParallel, _) => (started.iter().min_by_key(|ap| spent(ap)), Some(0)),
+            (strategy, nth) if strategy.opens_gates_first() => {
+                let busy = if nth == 0 { kicks } else { Some(0) };
+                (started.iter().min_by_key(|ap| spent(ap)), busy)
+            }
+            (_, 0) => (started.first(), kicks),
+            (_, _) => (started.iter().max_by_key(|ap| spent(ap)), Some(0)),
         };
         let (Some(ap), Some(busy), Some(limit)) = (late_ap, busy, options.measured(options.limit))
         else {
@@ -83,15 +83,11 @@ fn alike(options: &Options, cpus: usize) -> heapless::Vec<Alike, MOST_ALIKE> {
 fn stretches(options: &Options) -> &'static [&'static [Step]] {
     use Step::{Callin, Online, Trampoline, Wake};
     let trusted = options.tsc_sync == TscSync::Trusted;
-    match (options.strategy, trusted) {
-        (Strategy::Serial | Strategy::ParallelSipi, false) => {
-            &[&[Wake, Trampoline], &[Callin], &[Online]]
-        }
-        (Strategy::Serial | Strategy::ParallelSipi, true) => {
-            &[&[Wake, Trampoline], &[Callin, Online]]
-        }
-        (Strategy::FullParallel, false) => &[&[Wake, Trampoline, Callin], &[Online]],
-        (Strategy::FullParallel, true) => &[&[Wake, Trampoline, Callin, Online]],
+    match (options.strategy.opens_gates_first(), trusted) {
+        (false, false) => &[&[Wake, Trampoline], &[Callin], &[Online]],
+        (false, true) => &[&[Wake, Trampoline], &[Callin, Online]],
+        (true, false) => &[&[Wake, Trampoline, Callin], &[Online]],
+        (true, true) => &[&[Wake, Trampoline, Callin, Online]],
     }
 }
 

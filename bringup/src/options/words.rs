@@ -49,6 +49,20 @@ words! {
     }
 }
 
+/// What follows from the order of a strategy's verbs. A test in [`crate::strategy`] compares both with the verbs.
+impl Strategy {
+    /// One kick wakes all APs, so that they start side by side.
+    pub const fn kicks_all_at_once(self) -> bool {
+        matches!(self, Strategy::ParallelSipi | Strategy::FullParallel)
+    }
+
+    /// Every gate is open before the first kick, so that the APs call in side by side. Where this is false, the
+    /// BSP opens the gate of one AP at a time, and waits for that AP next.
+    pub const fn opens_gates_first(self) -> bool {
+        matches!(self, Strategy::FullParallel)
+    }
+}
+
 words! {
     /// How a set of APs is woken.
     Kick {

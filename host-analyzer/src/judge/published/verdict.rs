@@ -155,23 +155,22 @@ fn covers(cell: &Options, figure: &Options) -> bool {
 
 /// The costs that a cell's options let the APs spend at the same time, in cycles.
 fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
-    let steps: &[Step] = match options.strategy {
-        Strategy::Serial => &[],
-        Strategy::ParallelSipi => &[Step::Wake, Step::Trampoline],
-        Strategy::FullParallel => &[Step::Wake, Step::Trampoline, Step::Callin, Step::Online],
-    };
-    let mut parallel = Vec::new();
-    if options.kick == Kick::Broadcast {
-        parallel.push(Step::Kick);
-    }
-    parallel.extend(steps);
+    let full = options.strategy == Strategy::FullParallel;
+    let parallel = [
+        (Step::Kick, options.kick == Kick::Broadcast),
+        (Step::Wake, options.strategy.kicks_all_at_once()),
+        (Step::Trampoline, options.strategy.kicks_all_at_once()),
+        (Step::Callin, options.strategy.opens_gates_first()),
+        (Step::Online, full),
+    ];
     let mut parallel: Vec<(&'static str, u64)> = parallel
         .into_iter()
+        .filter_map(|(step, at_once)| at_once.then_some(step))
         .filter(|step| !options.cost(*step).is_exclusive())
         .filter_map(|step| Some((step.name(), options.cost(step).usual()?.cycles(khz).0)))
         .collect();
     // Where APs are synchronised one by one, a window for all of them is a window for each.
-    if (options.strategy, options.tsc_sync) == (Strategy::FullParallel, TscSync::OneToMany) {
+    if full && options.tsc_sync == TscSync::OneToMany {
         parallel.push(("tsc-window", options.tsc_window.cycles(khz).0));
     }
     parallel

@@ -3,7 +3,7 @@
 use crate::run::Cell;
 use crate::run::measure::Measure;
 use bringup::class::Class;
-use bringup::options::{Kick, Options, Step, Strategy};
+use bringup::options::{Kick, Options, Step};
 use bringup::phase::{Phase, SubPhase};
 use bringup::sim;
 
@@ -12,15 +12,15 @@ use bringup::sim;
 ///
 /// A step costs the mean that was measured of it; a kick what the kick loop took for each AP. What is
 /// left of the total between the two is shared out to the callins that are on its path: all of them where
-/// APs come one after the other, one in full-parallel.
+/// APs call in one after the other, one where they call in side by side.
 pub fn fitted(cell: &Cell, classes: &[Class]) -> Option<Options> {
     let khz = cell.own_khz()?;
     let aps = u64::from(cell.smp).checked_sub(1).filter(|aps| *aps > 0)?;
     let median = |measure: Measure| cell.spread(measure).map(|spread| spread.median);
-    let kick = match (cell.options.strategy, cell.options.kick) {
-        (Strategy::Serial, _) => median(Measure::SubPhase(SubPhase::Kick))?,
-        (_, Kick::Broadcast) => median(Measure::KickLoop)?,
-        _ => median(Measure::KickLoop)? / aps,
+    let kick = match (cell.options.strategy.kicks_all_at_once(), cell.options.kick) {
+        (false, _) => median(Measure::SubPhase(SubPhase::Kick))?,
+        (true, Kick::Broadcast) => median(Measure::KickLoop)?,
+        (true, Kick::Unicast) => median(Measure::KickLoop)? / aps,
     };
     let callin = median(Measure::Phase(Phase::Callin))?;
     let mut options = cell.options.clone();
@@ -34,10 +34,7 @@ pub fn fitted(cell: &Cell, classes: &[Class]) -> Option<Options> {
         set(&mut options, step, cycles)?;
     }
     let (end, _) = sim::trial_on(&options, classes, khz).ok()?;
-    let on_the_path = match cell.options.strategy {
-        Strategy::Serial | Strategy::ParallelSipi => aps,
-        Strategy::FullParallel => 1,
-    };
+    let on_the_path = if cell.options.strategy.opens_gates_first() { 1 } else { aps };
     let total = median(Measure::Total)?.cast_signed();
     let unexplained = total.saturating_sub(end.total.0.cast_signed());
     let share = unexplained / on_the_path.cast_signed();

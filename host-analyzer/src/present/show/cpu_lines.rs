@@ -4,7 +4,6 @@ use crate::ground::failure::Failure;
 use crate::run::timeline;
 use crate::run::{FullTrial, LostAp, Run};
 use bringup::frame::ApTimeline;
-use bringup::options::Strategy;
 use bringup::phase::Phase;
 
 /// Each cell's median trial in the e-mail's words, in cycles: a line for each AP with its work
@@ -27,15 +26,14 @@ pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
                 text += &format!("# {label}: trial {} of boot {}\n", trial.number, trial.boot + 1);
                 timelines.iter().for_each(|timeline| text += &line(timeline));
                 let rest = trial.total.saturating_sub(trial.kick_loop);
-                text += &match cell.options.strategy {
-                    Strategy::Serial => {
-                        format!("Brought CPUs online in {} cycles\n", trial.total)
-                    }
-                    Strategy::ParallelSipi | Strategy::FullParallel => format!(
+                text += &if cell.options.strategy.kicks_all_at_once() {
+                    format!(
                         "Brought {} CPUs to x86/cpu:kick in {} cycles\n\
                          Brought CPUs online in {rest} cycles\n",
                         cell.smp, trial.kick_loop
-                    ),
+                    )
+                } else {
+                    format!("Brought CPUs online in {} cycles\n", trial.total)
                 };
             }
         }

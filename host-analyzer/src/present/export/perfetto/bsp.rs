@@ -9,7 +9,7 @@ use super::writer::Label;
 use crate::run::WholeTrial;
 use bringup::CpuIndex;
 use bringup::frame::ApTimeline;
-use bringup::options::{Strategy, TscSync};
+use bringup::options::TscSync;
 use bringup::stamp::Stamp;
 use std::io;
 
@@ -147,12 +147,12 @@ struct Mark {
 
 /// INIT, SIPI and release; one mark where a message or a gate is that of several APs.
 fn marks(pen: &Pen<'_, '_>, trial: &WholeTrial<'_>) -> Vec<Mark> {
-    let full_parallel = trial.cell.options.strategy == Strategy::FullParallel;
+    let gates_first = trial.cell.options.strategy.opens_gates_first();
     let at = |name: &str, ap: &ApTimeline| match name {
         "init" => ap.stamps.get(Stamp::Init),
         "sipi" => ap.stamps.get(Stamp::Sipi),
-        // `full-parallel` begins with it; the others release an AP once they have seen it alive.
-        _ if full_parallel => ap.stamps.get(Stamp::CallinBegin).map(|_| 0),
+        // The others release an AP once they have seen it alive.
+        _ if gates_first => ap.stamps.get(Stamp::CallinBegin).map(|_| 0),
         _ => ap.stamps.get(Stamp::SeenAlive),
     };
     let mut marks = Vec::new();

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Boots a kernel once: boot-qemu.sh KERNEL COMMAND-LINE CPUS CAPTURE. The engine `script` of
-# own-command.toml calls it; put another virtual machine monitor in the place of QEMU.
+# own-command.toml calls it; replace QEMU by another virtual machine monitor.
 #
-# `exec` lets the monitor take the script's place: a time limit or Ctrl-C then ends it too. The exit
-# device makes QEMU end with 33 when the kernel has said goodbye.
+# `exec` replaces the script by the monitor, so that a time limit or Ctrl-C ends the monitor. With the exit
+# device QEMU ends with 33 after the kernel's goodbye frame.
 set -eu
 if [ "$1" = --version ]; then
     exec qemu-system-x86_64 --version

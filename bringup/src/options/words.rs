@@ -49,7 +49,7 @@ words! {
     }
 }
 
-/// What follows from the order of a strategy's verbs. A test in [`crate::strategy`] compares both with the verbs.
+/// What follows from the order of a strategy's verbs. `tests/strategies.rs` compares both with the verbs.
 impl Strategy {
     /// One kick wakes all APs, so that they start side by side.
     pub const fn kicks_all_at_once(self) -> bool {

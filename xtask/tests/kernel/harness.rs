@@ -1,7 +1,7 @@
 //! Boots a kernel and keeps what it said, for the tests that need QEMU.
 
 use bringup::CpuIndex;
-use bringup::frame::{ApTimeline, Body, TrialBegin, TrialEnd};
+use bringup::frame::{ApTimeline, Body, Frame, TrialBegin, TrialEnd};
 use bringup::options::Options;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::run::timeline::on_bsp_clock;
@@ -71,9 +71,16 @@ pub fn boot(engine: Qemu, smp: u16, words: &str) -> Booted {
     boot_kernel(&kernel().path, &engine.engine(), smp, words)
 }
 
-/// Boots once; the words go to the kernel as they are, behind the engine's own.
+/// Boots once and follows the frames; the words go to the kernel as they are, behind the engine's own. Returns the
+/// bytes of the serial port, and why the boot did not end well.
 #[track_caller]
-pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) -> Booted {
+pub fn follow(
+    kernel: &Path,
+    engine: &dyn Engine,
+    smp: u16,
+    words: &str,
+    watch: impl FnMut(&Frame<'_>),
+) -> (Vec<u8>, Option<Failure>) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("captures")).unwrap();
     let command_line = format!("{} {words}", engine.own_words());
@@ -87,27 +94,34 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
         folder: folder.path(),
         limit: LIMIT,
     };
+    let outcome = boot::boot(&order, watch);
+    let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    let bytes = fs::read(folder.path().join(&outcome.record.capture)).unwrap_or_default();
+    (bytes, outcome.failure)
+}
+
+/// Boots once and keeps what the kernel reported; see [`follow`].
+#[track_caller]
+pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) -> Booted {
     let mut booted = Booted::default();
     let mut open: Option<(TrialBegin, Vec<ApTimeline>)> = None;
-    let outcome = boot::boot(&order, |frame| match &frame.body {
-        Body::Hello(hello) => booted.tsc_khz = hello.tsc_khz,
-        Body::CellBegin(begin) => {
-            let mut options = Options::default();
-            begin.options.split(' ').for_each(|word| options.set_word(word).unwrap());
-            booted.cells.push(Cell { options, trials: Vec::new() });
-        }
-        Body::TrialBegin(begin) => open = Some((*begin, Vec::new())),
-        Body::ApTimeline(ap) => open.as_mut().unwrap().1.push(on_bsp_clock(ap)),
-        Body::TrialEnd(end) => {
-            let (begin, aps) = open.take().unwrap();
-            booted.cells.last_mut().unwrap().trials.push(Trial { begin, aps, end: *end });
-        }
-        Body::Log(log) => booted.logs.push((log.cpu, log.text.to_owned())),
-        _ => {}
-    });
-    let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
-    booted.bytes = fs::read(folder.path().join(&outcome.record.capture)).unwrap_or_default();
-    booted.failure = outcome.failure;
+    (booted.bytes, booted.failure) =
+        follow(kernel, engine, smp, words, |frame| match &frame.body {
+            Body::Hello(hello) => booted.tsc_khz = hello.tsc_khz,
+            Body::CellBegin(begin) => {
+                let mut options = Options::default();
+                begin.options.split(' ').for_each(|word| options.set_word(word).unwrap());
+                booted.cells.push(Cell { options, trials: Vec::new() });
+            }
+            Body::TrialBegin(begin) => open = Some((*begin, Vec::new())),
+            Body::ApTimeline(ap) => open.as_mut().unwrap().1.push(on_bsp_clock(ap)),
+            Body::TrialEnd(end) => {
+                let (begin, aps) = open.take().unwrap();
+                booted.cells.last_mut().unwrap().trials.push(Trial { begin, aps, end: *end });
+            }
+            Body::Log(log) => booted.logs.push((log.cpu, log.text.to_owned())),
+            _ => {}
+        });
     booted
 }
 

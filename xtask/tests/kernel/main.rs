@@ -3,6 +3,7 @@
 mod agreement;
 mod budgets;
 mod engines;
+mod extending;
 mod harness;
 mod machine;
 mod mutants;

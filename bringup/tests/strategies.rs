@@ -1,0 +1,99 @@
+//! What must hold of every strategy.
+
+use bringup::CpuIndex;
+use bringup::options::{Strategy, TscSync};
+use bringup::strategy::{Aps, Bsp, bring_up};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Verb {
+    Kick(Aps),
+    Release(Aps),
+    Await(CpuIndex),
+}
+
+/// A machine of four CPUs that writes down what it is to do, and waits for nothing.
+#[derive(Default)]
+struct Dictated(Vec<Verb>);
+
+impl Bsp for Dictated {
+    fn aps(&self) -> Aps {
+        Aps::all(4)
+    }
+
+    fn tsc_sync(&self) -> TscSync {
+        TscSync::Trusted
+    }
+
+    fn kick(&mut self, set: Aps) {
+        self.0.push(Verb::Kick(set));
+    }
+
+    fn await_alive(&mut self, ap: CpuIndex) {
+        self.0.push(Verb::Await(ap));
+    }
+
+    fn release(&mut self, set: Aps) {
+        self.0.push(Verb::Release(set));
+    }
+
+    fn await_callin(&mut self, ap: CpuIndex) {
+        self.0.push(Verb::Await(ap));
+    }
+
+    fn await_any_callin(&mut self, _: Aps) -> Option<CpuIndex> {
+        None
+    }
+
+    fn sync_pair(&mut self, _: CpuIndex) {}
+
+    fn sync_many(&mut self, _: Aps) {}
+
+    fn unsettled(&self, _: Aps) -> Option<CpuIndex> {
+        None
+    }
+
+    fn await_online(&mut self, ap: CpuIndex) {
+        self.0.push(Verb::Await(ap));
+    }
+}
+
+#[test]
+fn what_options_know_of_a_strategy_is_what_its_verbs_do() {
+    for strategy in Strategy::ALL.iter().copied() {
+        let mut bsp = Dictated::default();
+        bring_up(strategy, &mut bsp);
+        let (all, verbs) = (bsp.aps(), bsp.0);
+        let mut kicks = verbs.iter().filter(|verb| matches!(verb, Verb::Kick(_)));
+        let at_once = kicks.all(|kick| *kick == Verb::Kick(all));
+        assert_eq!(at_once, strategy.kicks_all_at_once(), "{strategy}: {verbs:?}");
+        let gates_first = verbs[0] == Verb::Release(all);
+        assert_eq!(gates_first, strategy.opens_gates_first(), "{strategy}: {verbs:?}");
+        // `options/limit.rs` decides by these two which costs lose an AP for certain.
+        let first = verbs.iter().find(|verb| matches!(verb, Verb::Await(_)));
+        assert_eq!(first, Some(&Verb::Await(CpuIndex(1))), "{strategy}: {verbs:?}");
+        for pair in verbs.windows(2).filter(|_| !gates_first) {
+            let Verb::Release(set) = pair[0] else { continue };
+            let Verb::Await(ap) = pair[1] else { panic!("{strategy}: {verbs:?}") };
+            assert_eq!(set, Aps::only(ap), "{strategy}: {verbs:?}");
+        }
+    }
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn the_simulator_brings_every_ap_online_by_every_strategy() {
+    use bringup::frame::ApEnd;
+    use bringup::options::Options;
+    for strategy in Strategy::ALL.iter().copied() {
+        for words in ["pairwise", "one-to-many", "trusted tsc-trust=yes"] {
+            let mut options = Options { strategy, ..Options::default() };
+            let words = format!("cost-callin=1ms,2:5ms cost-wake=2ms tsc-sync={words}");
+            words.split(' ').for_each(|word| options.set_word(word).unwrap());
+            let (end, aps) = bringup::sim::trial(&options, 8, 1_000_000).unwrap();
+            assert_eq!((end.lost, aps.len()), (0, 7), "{strategy} {words}");
+            for ap in &aps {
+                assert_eq!((ap.end, ap.starts), (ApEnd::Online, 1), "{strategy} {words}: {ap:?}");
+            }
+        }
+    }
+}

@@ -3,11 +3,13 @@
 use crate::runner::engine::{self, Engine};
 use crate::runner::experiment::{self, Extent};
 use crate::runner::interrupt;
+use crate::runner::kernel::Kernel;
 use crate::runner::progress::{Lines, tell};
 use crate::runner::run::execute;
 use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
-use crate::{find_root, kernel, root, setup, stages};
+use crate::workspace::{find_root, root};
+use crate::{kernel, stages};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::command::manual::{self, Shell};
 use host_analyzer::ground::failure::Failure;
@@ -44,7 +46,7 @@ enum Command {
         /// Options key=value; each word `cell` begins a cell that inherits those before the first
         #[arg(value_name = "KEY=VALUE")]
         words: Vec<String>,
-        /// CPU count, the boot CPU counted
+        /// CPU count, the BSP included
         #[arg(long, value_name = "N", default_value_t = 4)]
         smp: u16,
         /// What executes the kernel: icount, tcg, kvm or sim
@@ -160,21 +162,16 @@ pub fn main() -> Result<(), Failure> {
         }
         Command::Build => {
             ensure(Needs { kernel: true, ..Needs::NONE }, false)?;
-            let kernel = kernel::build(root(), &kernel::target_folder(root()))?;
+            let Kernel { path, described } = built()?;
+            let path = path.display();
             print(&format_args!(
-                "{}\ntarget: {}\nsha256: {}",
-                kernel.path.display(),
-                kernel.described.target,
-                kernel.described.sha256
+                "{path}\ntarget: {}\nsha256: {}",
+                described.target, described.sha256
             ))
         }
         Command::Run { words, smp, engine, limit_seconds, format, place } => {
-            let scenario = Scenario::single(
-                named(&engine)?,
-                smp,
-                &words.join(" "),
-                Duration::from_secs(limit_seconds),
-            )?;
+            let limit = Duration::from_secs(limit_seconds);
+            let scenario = Scenario::single(named(&engine)?, smp, &words.join(" "), limit)?;
             let run = measured(scenario, &place.folder(), Lines::Trials)?;
             match format {
                 Format::Table => print(&show::table(&run, Unit::Auto).trim_end())?,
@@ -213,12 +210,12 @@ pub fn main() -> Result<(), Failure> {
 
 /// Makes the experiment and writes its summary.
 fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Result<(), Failure> {
-    prepared(&[named(extent.engine)?])?;
+    let kernel = prepared(&[named(extent.engine)?])?;
     let mut scratch = tempfile::tempdir().map_err(|error| {
         Failure::Environment(miette!("can't make a folder for the runs: {error}"))
     })?;
     let results = results.unwrap_or(scratch.path());
-    let summary = experiment::run(extent, results, tell);
+    let summary = experiment::run(extent, kernel.as_ref(), results, tell);
     if summary.is_err() && scratch.path().read_dir().is_ok_and(|mut runs| runs.next().is_some()) {
         tell(&format!("the runs until then are kept in {}", scratch.path().display()));
         scratch.disable_cleanup(true);
@@ -244,15 +241,21 @@ fn measured(mut scenario: Scenario, results: &Path, lines: Lines) -> Result<Run,
     let given = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     scenario.command = ["cargo", "xtask"].map(str::to_owned).into_iter().chain(given).collect();
     let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
-    prepared(&engines.collect::<Vec<_>>())?;
-    execute(&scenario, results, lines)
+    let kernel = prepared(&engines.collect::<Vec<_>>())?;
+    execute(&scenario, kernel.as_ref(), results, lines)
 }
 
-/// Sets the machine up for these engines.
-fn prepared(engines: &[Arc<dyn Engine>]) -> Result<(), Failure> {
+/// Sets the machine up for these engines, and builds the kernel if one of them boots it.
+fn prepared(engines: &[Arc<dyn Engine>]) -> Result<Option<Kernel>, Failure> {
     let kernel = engines.iter().any(|engine| engine.boots_kernel());
     let qemu = engines.iter().any(|engine| engine.needs_qemu());
-    setup::ensure(Needs { kernel, qemu, ..Needs::NONE }, false)
+    ensure(Needs { kernel, qemu, ..Needs::NONE }, false)?;
+    kernel.then(built).transpose()
+}
+
+/// The kernel of this checkout, built.
+fn built() -> Result<Kernel, Failure> {
+    kernel::build(root(), &kernel::target_folder(root()))
 }
 
 /// More figures than this are not listed one by one.

@@ -1,6 +1,7 @@
-//! Builds the kernel, and says which one it is.
+//! Builds the kernel.
 
 use crate::runner::host::git_revision;
+use crate::runner::kernel::Kernel;
 use crate::runner::process::{self, Output, finish};
 use crate::runner::progress::tell;
 use host_analyzer::ground::failure::Failure;
@@ -26,15 +27,6 @@ const HOSTED: &str = "x86_64-unknown-linux-gnu";
 
 /// Without a terminal, a build that takes longer than this says so once.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A kernel that was built.
-#[derive(Clone, Debug)]
-pub struct Kernel {
-    /// The ELF file: a copy that no later build changes, called by its hash.
-    pub path: PathBuf,
-    /// What `run.json` tells of it.
-    pub described: manifest::Kernel,
-}
 
 /// What the installed toolchain can build the kernel for.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! `cargo xtask test`: every check of the project, in order, until one fails.
 
 use crate::kernel::{Toolchain, cargo_program, target_folder};
-use crate::root;
 use crate::runner::host::{git_revision, host, rfc3339};
 use crate::runner::process::{Output, finish};
 use crate::setup::{self, Needs};
+use crate::workspace::root;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::file::write_whole;
 use jiff::Timestamp;

@@ -160,13 +160,13 @@ fn a_profile_that_was_changed_does_not_meet_the_figures() {
 }
 
 #[test]
-fn mistakes_of_a_profile_are_told_with_its_own_place() {
+fn mistakes_of_a_profile_are_reported_with_its_own_place() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("profiles")).unwrap();
     let good = profile("haswell-28").text;
     let scenario = folder.path().join("s.toml");
     fs::write(&scenario, "engine = \"sim\"\ncpus = 2\nprofile = \"mine\"\n").unwrap();
-    for (text, told) in [
+    for (text, message) in [
         (good.replace("cycles = 50_000", "cycles = -1"), "costs.trampoline.cycles: expected"),
         (good.replace("[costs.wake]", "[costs.wak]"), "did you mean `wake`?"),
         (good.replace("[costs.wake]", "[costs.wak]"), "costs.wake: this key is missing"),
@@ -174,14 +174,17 @@ fn mistakes_of_a_profile_are_told_with_its_own_place() {
         (good.replacen("\"bsp\"", "\"bps\"", 1), "did you mean `bsp`?"),
         (good.replacen("derived =", "derivd =", 1), "costs.kick.derivd: there is no such key"),
         (good.replacen("machine =", "machin =", 1), "machine: this key is missing"),
-        (good.replacen("tsc-khz = 2_593_926", "tsc-khz = 0", 1), "expected a whole number from 1"),
+        (
+            good.replacen("tsc-khz = 2_593_926", "tsc-khz = 0", 1),
+            "expected a frequency in kHz from 1",
+        ),
         (good.replacen("[costs.kick]", "[costs.kick", 1), "profiles/mine.toml:"),
     ] {
         fs::write(folder.path().join("profiles/mine.toml"), text).unwrap();
         let output = matrix(&scenario, folder.path());
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert_eq!(output.status.code(), Some(2), "{message}");
         let all = String::from_utf8(output.stderr).unwrap();
-        assert!(all.contains(told) && all.contains("mine.toml:"), "{told}: {all}");
+        assert!(all.contains(message) && all.contains("mine.toml:"), "{message}: {all}");
     }
 }
 

@@ -4,5 +4,6 @@ pub mod document;
 pub mod failure;
 pub mod file;
 pub mod manifest;
+pub mod options;
 pub mod text;
 pub mod unit;

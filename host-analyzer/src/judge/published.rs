@@ -1,38 +1,20 @@
-//! Published figures: what others have measured and told, to compare a run with.
+//! Published figures: what others have measured, to compare a run with.
 //!
 //! `host-analyzer/published.toml` holds them with their sources; this reads it. [`verdict`] compares.
 
 pub mod verdict;
 
-use crate::ground::document::{Document, text_of, whole};
+use crate::ground::document::{self, Keys, Value, text_of};
 use crate::ground::failure::Failure;
+use crate::ground::options::option_words;
 use crate::run::measure::Measure;
 use bringup::options::Options;
 use bringup::phase::Phase;
 use miette::Report;
-use std::ops::Range;
 use std::path::Path;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 /// The project's own figures.
 const OWN: &str = include_str!("../../published.toml");
-
-/// The keys of a machine.
-const MACHINE_KEYS: [&str; 9] = [
-    "source",
-    "machine",
-    "aps",
-    "note",
-    "tolerance-percent",
-    "tolerance-cycles",
-    "columns",
-    "lines",
-    "figures",
-];
-
-/// The keys of a figure.
-const FIGURE_KEYS: [&str; 6] = ["options", "figure", "cycles", "ms", "column", "fit"];
 
 /// A machine of which figures were published.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +38,7 @@ pub struct Machine {
 /// One published figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// The options that it was measured with; what it does not tell is the default.
+    /// The options that it was measured with; what the source does not state is the default.
     pub options: Options,
     /// What was measured.
     pub measure: Measure,
@@ -122,155 +104,77 @@ pub fn read(file: Option<&Path>) -> Result<Vec<Machine>, Failure> {
 
 /// Checks a text of published figures; `file` is its name in messages.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Machine>, Report> {
-    Document::read(file, text, |document, table| {
-        let mut machines: Vec<(usize, Machine)> = Vec::new();
-        for (key, value) in table {
-            let name: &str = key.get_ref();
-            if let Some(table) = document.table(name, value) {
-                machines.push((key.span().start, machine(document, name, key.span(), table)));
-            }
-        }
-        machines.sort_by_key(|(start, _)| *start);
-        machines.into_iter().map(|(_, machine)| machine).collect()
+    document::read(file, text, |keys| {
+        let machines = keys.all().into_iter();
+        machines
+            .filter_map(|(name, value)| value.table(|keys| machine(name, keys)).flatten())
+            .collect()
     })
 }
 
-fn machine(
-    document: &mut Document<'_>,
-    name: &str,
-    at: Range<usize>,
-    table: &DeTable<'_>,
-) -> Machine {
-    let mut machine = Machine {
+fn machine(name: &str, keys: &mut Keys<'_>) -> Option<Machine> {
+    let source = keys.need("source", Value::text);
+    let machine = keys.need("machine", Value::text);
+    let aps = keys.need("aps", |aps| aps.number(1..=u16::MAX, "a count of APs"));
+    keys.may("note", Value::text);
+    let tolerance_percent = keys.may("tolerance-percent", |value| whole(value, 0));
+    let tolerance_cycles = keys.may("tolerance-cycles", |value| whole(value, 0));
+    let columns = columns(keys);
+    let figures = keys.may("figures", |figures| figures.array("tables of figures"));
+    let figures = figures.iter().flatten().filter_map(|value| figure(value, &columns));
+    let figures = figures.collect();
+    Some(Machine {
         profile: name.to_owned(),
-        source: String::new(),
-        machine: String::new(),
-        aps: 0,
-        tolerance_percent: 0,
-        tolerance_cycles: 0,
-        figures: Vec::new(),
-    };
-    let path = format!("{name}.");
-    let columns = columns(document, &path, table);
-    for (key, value) in table {
-        let given: &str = key.get_ref();
-        let key_path = format!("{path}{given}");
-        match given {
-            "source" => machine.source = document.text(&key_path, value),
-            "machine" => machine.machine = document.text(&key_path, value),
-            "note" => drop(document.text(&key_path, value)),
-            "aps" => {
-                let aps = document.number(&key_path, value, 1);
-                machine.aps = u16::try_from(aps).unwrap_or_else(|_| {
-                    document.unexpected(&key_path, value, "a count of APs");
-                    0
-                });
-            }
-            "tolerance-percent" => {
-                machine.tolerance_percent = document.number(&key_path, value, 0);
-            }
-            "tolerance-cycles" => machine.tolerance_cycles = document.number(&key_path, value, 0),
-            "columns" | "lines" => {}
-            "figures" => match value.get_ref().as_array() {
-                Some(array) => {
-                    let figures =
-                        array.iter().filter_map(|value| figure(document, &path, value, &columns));
-                    machine.figures = figures.collect();
-                }
-                None => document.unexpected(&key_path, value, "tables of figures"),
-            },
-            _ => document.unknown_key(key.span(), &path, given, &MACHINE_KEYS),
-        }
-    }
-    document.missing_keys(at, &path, table, &["source", "machine", "aps"]);
-    machine
+        source: source?,
+        machine: machine?,
+        aps: aps?,
+        tolerance_percent: tolerance_percent.unwrap_or(0),
+        tolerance_cycles: tolerance_cycles.unwrap_or(0),
+        figures,
+    })
+}
+
+fn whole(value: &Value<'_>, least: u64) -> Option<u64> {
+    value.number(least..=u64::MAX, "a whole number")
 }
 
 /// The columns of a machine's lines, each with its mean.
-fn columns(document: &mut Document<'_>, path: &str, table: &DeTable<'_>) -> Vec<(String, f64)> {
-    let (Some(names), Some(lines)) = (table.get("columns"), table.get("lines")) else {
-        return Vec::new();
-    };
-    let (Some(names), Some(rows)) = (names.get_ref().as_array(), lines.get_ref().as_array()) else {
-        document.unexpected(&format!("{path}lines"), lines, "lines of numbers under their columns");
-        return Vec::new();
-    };
+fn columns(keys: &mut Keys<'_>) -> Vec<(String, f64)> {
+    let names = keys.may("columns", |columns| columns.array("names of columns"));
+    let names: Vec<String> = names.iter().flatten().filter_map(Value::text).collect();
+    let rows = keys.may("lines", |lines| lines.array("lines of numbers under their columns"));
+    let rows = rows.unwrap_or_default();
     let mut sums = vec![0.0; names.len()];
-    for row in rows {
-        let numbers: Option<Vec<i64>> = row
-            .get_ref()
-            .as_array()
-            .filter(|row| row.len() == names.len())
-            .and_then(|row| row.iter().map(|number| whole(number.get_ref())).collect());
-        match numbers {
-            Some(numbers) => {
-                sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number as f64);
-            }
-            None => {
-                let expected = format!("{} whole numbers", names.len());
-                document.unexpected(&format!("{path}lines"), row, &expected);
-            }
+    for row in &rows {
+        let expected = format!("{} whole numbers", names.len());
+        let Some(numbers) = row.array(&expected) else { continue };
+        if numbers.len() != names.len() {
+            row.unexpected(&expected);
+            continue;
+        }
+        for (sum, number) in sums.iter_mut().zip(&numbers) {
+            *sum += whole(number, 0).unwrap_or(0) as f64;
         }
     }
-    let names = names.iter().map(|name| name.get_ref().as_str().unwrap_or_default().to_owned());
-    names.zip(sums).map(|(name, sum)| (name, sum / rows.len().max(1) as f64)).collect()
+    names.into_iter().zip(sums).map(|(name, sum)| (name, sum / rows.len().max(1) as f64)).collect()
 }
 
-fn figure(
-    document: &mut Document<'_>,
-    path: &str,
-    value: &Spanned<DeValue<'_>>,
-    columns: &[(String, f64)],
-) -> Option<Figure> {
-    let path = format!("{path}figures.");
-    let table = document.table(path.trim_end_matches('.'), value)?;
-    let (mut options, mut measure, mut fit) = (None, None, None);
-    let mut values: Vec<Published> = Vec::new();
-    for (key, value) in table {
-        let given: &str = key.get_ref();
-        let key_path = format!("{path}{given}");
-        match given {
-            "options" => options = words(document, &key_path, value),
-            "figure" => {
-                let word = document.word(&key_path, value, &MEASURES.map(Measure::name));
-                measure = word.and_then(Measure::named);
-            }
-            "cycles" => {
-                values.push(Published::Cycles(document.number(&key_path, value, 1) as f64));
-            }
-            "ms" => values.push(Published::Ms(document.number(&key_path, value, 1))),
-            "column" => {
-                let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-                let name = document.word(&key_path, value, &names);
-                let column = columns.iter().find(|(column, _)| Some(column.as_str()) == name);
-                values.extend(column.map(|(_, mean)| Published::Cycles(*mean)));
-            }
-            "fit" => {
-                let fits = [Fit::Calibrated, Fit::Predicted];
-                let word = document.word(&key_path, value, &fits.map(Fit::name));
-                fit = word.and_then(|word| fits.into_iter().find(|fit| fit.name() == word));
-            }
-            _ => document.unknown_key(key.span(), &path, given, &FIGURE_KEYS),
+fn figure(value: &Value<'_>, columns: &[(String, f64)]) -> Option<Figure> {
+    value.table(|keys| {
+        let options = keys.need("options", option_words);
+        let measure = keys.need("figure", |word| word.choice(MEASURES, |measure| measure.name()));
+        let fit = keys
+            .need("fit", |word| word.choice([Fit::Calibrated, Fit::Predicted], |fit| fit.name()));
+        let units = ["cycles", "ms", "column"];
+        if units.into_iter().filter(|unit| keys.has(unit)).count() != 1 {
+            value.wrong("a figure has one of `cycles`, `ms` and `column`", None);
         }
-    }
-    document.missing_keys(value.span(), &path, table, &["options", "figure", "fit"]);
-    let given = ["cycles", "ms", "column"].iter().filter(|key| table.contains_key(**key)).count();
-    if given != 1 {
-        let message = "a figure has one of `cycles`, `ms` and `column`";
-        document.mistake(value.span(), path.trim_end_matches('.'), message, None);
-    }
-    Some(Figure { options: options?, measure: measure?, value: values.pop()?, fit: fit? })
-}
-
-/// Options as the words of a command line.
-fn words(document: &mut Document<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> Option<Options> {
-    let text = document.text(path, value);
-    let mut options = Options::default();
-    for word in text.split_whitespace() {
-        if let Err(error) = options.set_word(word) {
-            document.mistake(value.span(), path, &error.to_string(), None);
-            return None;
-        }
-    }
-    Some(options)
+        let cycles = keys.may("cycles", |value| whole(value, 1));
+        let ms = keys.may("ms", |value| whole(value, 1));
+        let column = keys.may("column", |value| value.choice(columns, |(name, _)| name));
+        let value = (cycles.map(|cycles| Published::Cycles(cycles as f64)))
+            .or(ms.map(Published::Ms))
+            .or(column.map(|(_, mean)| Published::Cycles(*mean)));
+        Some(Figure { options: options?.1, measure: measure?, value: value?, fit: fit? })
+    })?
 }

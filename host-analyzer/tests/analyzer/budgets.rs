@@ -343,26 +343,29 @@ fn a_cell_of_the_baseline_that_the_run_lacks_is_a_mistake_and_no_pass() {
 }
 
 #[test]
-fn every_mistake_of_a_budgets_file_is_told_with_line_column_and_key() {
+fn every_mistake_of_a_budgets_file_is_reported_with_line_column_and_key() {
     for (text, told) in [
         ("", "b.toml:1:1: there is no budget here"),
         ("[[budgets]]", "b.toml:1:3: budgets: there is no such key"),
-        ("[[budget]]\nfigur = 1", "b.toml:2:1: figur: there is no such key"),
-        ("[[budget]]\nfigure = \"totl\"\nmax-us = 1", "b.toml:2:10: figure: expected one of"),
-        ("[[budget]]\nfigure = []\nmax-us = 1", "b.toml:2:10: figure: expected a figure or a list"),
+        ("[[budget]]\nfigur = 1", "b.toml:2:1: budget.figur: there is no such key"),
+        (
+            "[[budget]]\nfigure = \"totl\"\nmax-us = 1",
+            "b.toml:2:10: budget.figure: expected one of",
+        ),
+        ("[[budget]]\nfigure = []\nmax-us = 1", "b.toml:2:10: budget.figure: this list is empty"),
         ("[[budget]]\nfigure = \"total\"", "b.toml:1:1: budget: a figure needs a limit"),
-        ("[[budget]]\nmax-us = 5", "b.toml:2:10: max-us: a limit needs a `figure`"),
+        ("[[budget]]\nmax-us = 5", "b.toml:2:10: budget.max-us: a limit needs a `figure`"),
         ("[[budget]]\ncells = { smp = 4 }", "b.toml:1:1: budget: it limits nothing"),
         ("[[budget]]\nfigure = \"total\"\nmax-us = 1\nmax-cycles = 2", "a budget has one limit"),
         (
             "[[budget]]\nfigure = \"total\"\nmax-us = 0",
-            "b.toml:3:10: max-us: expected a number above 0",
+            "b.toml:3:10: budget.max-us: expected a number above 0",
         ),
         ("[[budget]]\nfigure = \"lost\"\nmax-us = 1", "`lost` is a count: limit it by `max-count`"),
         ("[[budget]]\nfigure = \"total\"\nmax-count = 1", "`total` is a time"),
         (
             "[[budget]]\nfigure = \"total\"\nmax-us = 1\ntolerance = \"1%\"",
-            "b.toml:4:13: tolerance: a tolerance goes",
+            "b.toml:4:13: budget.tolerance: a tolerance goes",
         ),
         ("[[budget]]\nfigure = \"total\"\nbaseline = \"x\"\ntolerance = 0.5", "as \"0.5%\""),
         (
@@ -379,11 +382,11 @@ fn every_mistake_of_a_budgets_file_is_told_with_line_column_and_key() {
         ),
         (
             "[[budget]]\nfigure = \"total\"\nmax-growth = { from-smp = 1, ratio = 1 }",
-            "max-growth.from-smp: expected a whole number from 2",
+            "budget.max-growth.from-smp: expected a CPU count from 2 to 65535",
         ),
         (
             "[[budget]]\nfigure = \"total\"\nmax-us = 1\ncells = { strategy = \"paralel\" }",
-            "b.toml:4:22: cells.strategy:",
+            "b.toml:4:22: budget.cells.strategy:",
         ),
         (
             "[[budget]]\nfigure = \"total\"\nmax-us = 1\ncells = { stratgy = \"serial\" }",
@@ -391,7 +394,7 @@ fn every_mistake_of_a_budgets_file_is_told_with_line_column_and_key() {
         ),
         (
             "[[budget]]\nfigure = \"total\"\nmax-us = 1\ncells = { smp = 0 }",
-            "b.toml:4:17: cells.smp: expected a CPU count",
+            "b.toml:4:17: budget.cells.smp: expected a CPU count",
         ),
         ("[[budget]\n", "b.toml:1:"),
     ] {

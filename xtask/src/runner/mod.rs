@@ -3,8 +3,10 @@
 pub mod boot;
 pub mod engine;
 pub mod experiment;
+pub mod folder;
 pub mod host;
 pub mod interrupt;
+pub mod kernel;
 pub mod probe;
 pub mod process;
 pub mod profile;
@@ -13,3 +15,4 @@ pub mod run;
 pub mod run_folder;
 pub mod scenario;
 pub mod spinning;
+pub mod words;

@@ -1,8 +1,8 @@
 //! Whether the engines of a scenario are there, and run the kernel on this host.
 
-use crate::kernel::Kernel;
 use crate::runner::boot::{Order, boot};
 use crate::runner::interrupt;
+use crate::runner::kernel::Kernel;
 use crate::runner::scenario::{Group, Scenario};
 use host_analyzer::ground::failure::Failure;
 use miette::miette;

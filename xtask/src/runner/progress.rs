@@ -5,6 +5,7 @@ use bringup::frame::{ApEnd, Body, Frame, TrialEnd};
 use bringup::options::Options;
 use bringup::plan::Plan;
 use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::options::options;
 use host_analyzer::ground::text::counted;
 use host_analyzer::present::report;
 use host_analyzer::run::Run;
@@ -23,7 +24,7 @@ pub enum Lines {
     Trials,
     /// Every boot.
     Boots,
-    /// Nothing: who asked for the boots tells what came of them.
+    /// Nothing: whoever asked for the boots reports them.
     None,
 }
 
@@ -114,11 +115,8 @@ impl Progress {
         match &frame.body {
             Body::Hello(hello) => self.tsc_khz = hello.tsc_khz,
             Body::CellBegin(begin) => {
-                self.options = Options::default();
-                for word in begin.options.split_ascii_whitespace() {
-                    // The analyzer refuses what it can't read; here it is about a line on the terminal.
-                    let _ = self.options.set_word(word);
-                }
+                // The analyzer refuses what it can't read; here it is about a line on the terminal.
+                self.options = options(begin.options).unwrap_or_default();
             }
             Body::TrialBegin(begin) => {
                 let cold = if begin.cold { " (cold)" } else { "" };

@@ -1,11 +1,12 @@
 //! Run folders: a complete run appears whole, and one that is not keeps what it has under a name
 //! that says so.
 
+use crate::runner::folder::names_in;
 use crate::runner::host::{folder_name, is_folder_name};
 use crate::runner::interrupt;
 use crate::runner::progress::tell;
 use host_analyzer::ground::failure::Failure;
-use host_analyzer::ground::file::{NewFolder, write_whole};
+use host_analyzer::ground::file::{NewFolder, unwritable, write_whole};
 use host_analyzer::ground::manifest::{Ended, Manifest};
 use host_analyzer::run::read_manifest;
 use jiff::Timestamp;
@@ -57,7 +58,7 @@ impl RunFolder {
     /// Runs of the scenario that a killed program has left behind get a name first.
     pub fn begin(results: &Path, scenario: &str) -> Result<RunFolder, Failure> {
         let scenario_folder = results.join(scenario);
-        let failed = |error: io::Error| unwritable(&scenario_folder, &error);
+        let failed = |error: io::Error| no_results(&scenario_folder, &error);
         fs::create_dir_all(&scenario_folder).map_err(failed)?;
         // A folder that is made and not yet locked looks like one that was left behind.
         let alone = alone(&scenario_folder)?;
@@ -120,7 +121,7 @@ impl RunFolder {
     pub fn end(&mut self, ended: Ended) -> Result<(), Failure> {
         let path = self.final_path(ended);
         self.folder.keep();
-        self.folder.move_to(&path).map_err(|error| unwritable(&path, &error))?;
+        self.folder.move_to(&path).map_err(|error| no_results(&path, &error))?;
         match ended {
             Ended::Complete => self.point_latest(),
             Ended::Interrupted | Ended::Failed => Ok(()),
@@ -154,7 +155,7 @@ impl RunFolder {
 fn describe(folder: &Path, manifest: &Manifest) -> Result<(), Failure> {
     let path = folder.join("run.json");
     let mut json = serde_json::to_vec_pretty(manifest)
-        .map_err(|error| unwritable(&path, &io::Error::from(error)))?;
+        .map_err(|error| no_results(&path, &io::Error::from(error)))?;
     json.push(b'\n');
     write_whole(&path, &json)
 }
@@ -216,9 +217,8 @@ fn alone(scenario_folder: &Path) -> Result<Option<File>, Failure> {
 
 /// Gives a name to each run whose process was killed, so that it can be seen, and says so.
 fn name_those_left_behind(scenario_folder: &Path) {
-    for entry in fs::read_dir(scenario_folder).into_iter().flatten().flatten() {
-        let partial = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
+    for name in names_in(scenario_folder) {
+        let partial = scenario_folder.join(&name);
         // Others have made what is called otherwise.
         let Some(name) = name.strip_prefix(PARTIAL).filter(|name| is_folder_name(name)) else {
             continue;
@@ -243,26 +243,16 @@ fn name_those_left_behind(scenario_folder: &Path) {
     }
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Environment(miette!(
-        help = "`--results DIR` puts runs elsewhere",
-        "can't write {}: {error}",
-        path.display()
-    ))
+/// A failure to write among the runs, with what to do.
+fn no_results(path: &Path, error: &io::Error) -> Failure {
+    let failure = unwritable(path, error);
+    let help = "`--results DIR` puts runs elsewhere";
+    Failure::Environment(miette!(help = help, "{}", failure.report()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entries(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
 
     #[test]
     fn a_run_appears_whole_and_latest_points_to_the_last() {
@@ -270,7 +260,7 @@ mod tests {
         let mut first = RunFolder::begin(results.path(), "s").unwrap();
         let mut second = RunFolder::begin(results.path(), "s").unwrap();
         assert!(
-            entries(&results.path().join("s")).iter().all(|name| name.starts_with(".partial-"))
+            names_in(&results.path().join("s")).iter().all(|name| name.starts_with(".partial-"))
         );
         first.end(Ended::Complete).unwrap();
         second.end(Ended::Complete).unwrap();
@@ -279,14 +269,14 @@ mod tests {
             results.path().join("latest").canonicalize().unwrap(),
             second.path().canonicalize().unwrap()
         );
-        assert_eq!(entries(results.path()), ["latest", "s"]);
+        assert_eq!(names_in(results.path()), ["latest", "s"]);
     }
 
     #[test]
     fn an_abandoned_run_leaves_nothing_and_a_failed_one_says_so() {
         let results = tempfile::tempdir().unwrap();
         drop(RunFolder::begin(results.path(), "s").unwrap());
-        assert!(entries(&results.path().join("s")).is_empty());
+        assert!(names_in(&results.path().join("s")).is_empty());
         for (why, ending) in [(Ended::Failed, "Z-failed"), (Ended::Interrupted, "Z-interrupted")] {
             let mut run = RunFolder::begin(results.path(), "s").unwrap();
             run.end(why).unwrap();
@@ -307,13 +297,13 @@ mod tests {
         crate::runner::process::said("mkfifo", &[&pipe]).unwrap();
         fs::create_dir(place.join("elsewhere")).unwrap();
         symlink("elsewhere", place.join(".partial-2020-01-01T00-00-02Z")).unwrap();
-        let before = entries(&place);
+        let before = names_in(&place);
         fs::create_dir(place.join(".partial-2020-01-01T00-00-03Z")).unwrap();
         drop(RunFolder::begin(results.path(), "s").unwrap());
         let mut after = before;
         after.push("2020-01-01T00-00-03Z-interrupted".to_owned());
         after.sort();
-        assert_eq!(entries(&place), after);
+        assert_eq!(names_in(&place), after);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs that do not become complete: what was measured is kept, under a name that says so.
 
 use super::engines::{manifest, recorded};
-use super::{command, ends_with, entries, program, scenario, text, xtask};
+use super::{command, ends_with, names_in, program, scenario, text, xtask};
 use bringup::frame::{Body, Error, Frame};
 use bringup::wire::{MAX_FRAME, encode};
 use host_analyzer::ground::manifest::Ended;
@@ -68,7 +68,7 @@ fn signalled(child: Child, signal: Signal) -> Output {
 #[track_caller]
 fn kept(folder: &TempDir, ending: &str) -> PathBuf {
     let runs = folder.path().join("results/small");
-    let names = entries(&runs);
+    let names = names_in(&runs);
     assert!(names.len() == 1 && names[0].ends_with(ending), "{names:?}");
     runs.join(&names[0])
 }
@@ -124,7 +124,7 @@ fn whoever_interrupts_a_run_keeps_every_boot_of_it() {
             assert!(told.contains(&part), "{part}: {told}");
         }
         names_what_is_there(&folder, &told);
-        assert_eq!(entries(&folder.path().join("results")), ["small"]);
+        assert_eq!(names_in(&folder.path().join("results")), ["small"]);
     }
 }
 
@@ -133,7 +133,7 @@ fn a_run_that_is_interrupted_before_anything_was_captured_leaves_nothing() {
     let folder = prepared(1, "touch hangs; exec sleep 600");
     let (_, told) = ends_with(&signalled(hanging(&folder), Signal::INT), 3);
     assert!(told.contains("interrupted in boot 1") && told.contains("nothing is kept"), "{told}");
-    assert!(entries(&folder.path().join("results/small")).is_empty());
+    assert!(names_in(&folder.path().join("results/small")).is_empty());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn an_engine_that_dies_takes_no_other_boot_along_and_moves_no_link() {
         assert!(told.contains(&format!("{} of 4 boots", at - 1)), "{told}");
         names_what_is_there(&folder, &told);
         assert_eq!(latest.canonicalize().unwrap(), good);
-        let failed = entries(good.parent().unwrap()).pop().unwrap();
+        let failed = names_in(good.parent().unwrap()).pop().unwrap();
         assert!(failed.ends_with("Z-failed"), "{failed}");
         holds(&good.with_file_name(failed), at - 1, at);
     }
@@ -203,7 +203,7 @@ fn a_run_that_does_not_hold_what_was_asked_for_is_not_complete() {
     assert!(said.is_empty(), "{said}");
     names_what_is_there(&folder, &told);
     assert_eq!(latest.canonicalize().unwrap(), good);
-    let failed = good.with_file_name(entries(good.parent().unwrap()).pop().unwrap());
+    let failed = good.with_file_name(names_in(good.parent().unwrap()).pop().unwrap());
     assert!(failed.to_str().unwrap().ends_with("Z-failed"), "{}", failed.display());
     assert_eq!(manifest(&failed).ended, Ended::Failed);
     assert_eq!(manifest(&failed).boots.len(), BOOTS);
@@ -222,7 +222,7 @@ fn what_is_no_link_is_not_replaced_by_latest_and_no_boot_is_spent() {
     let (_, told) = ends_with(&xtask(folder.path(), MATRIX), 2);
     assert!(told.contains("results/latest is no link"), "{told}");
     assert_eq!(fs::read_to_string(&latest).unwrap(), "mine");
-    assert_eq!(entries(&folder.path().join("results")), ["latest"]);
+    assert_eq!(names_in(&folder.path().join("results")), ["latest"]);
     // One that comes while the boots run stays as well.
     fs::remove_file(&latest).unwrap();
     breaks(&folder, 2, "echo mine > results/latest; exec cp $1 $2");
@@ -262,7 +262,7 @@ fn a_report_that_finds_no_room_loses_no_boot() {
             format!("only the report is missing: `cargo analyze report {}`", run.display());
         assert!(told.contains("all 4 boots are whole") && told.contains(&missing), "{told}");
         assert!(!told.contains(".partial"), "{told}");
-        assert_eq!(entries(&folder.path().join("results")), ["small"]);
+        assert_eq!(names_in(&folder.path().join("results")), ["small"]);
         report::write(&Run::open(&run).unwrap(), &run).unwrap();
         assert!(run.join("report.html").is_file());
     }
@@ -284,7 +284,7 @@ fn a_run_that_finds_no_room_for_run_json_keeps_the_last_one_that_there_was_room_
     let run = kept(&folder, "Z-failed");
     let listed = manifest(&run).boots.len();
     assert!((1..BOOTS).contains(&listed), "{listed}: {told}");
-    assert_eq!(entries(&run.join("captures")).len(), listed + 1);
+    assert_eq!(names_in(&run.join("captures")).len(), listed + 1);
     assert!(told.contains(&format!("run.json lists {listed}")), "{told}");
     assert!(!told.contains(".partial"), "{told}");
     Run::open(&run).unwrap();
@@ -299,7 +299,7 @@ fn a_run_that_was_killed_is_found_by_the_next_and_readable() {
     let (_, told) = ends_with(&xtask(folder.path(), MATRIX), 0);
     assert!(!told.contains("killed"), "{told}");
     let runs = folder.path().join("results/small");
-    let partial = entries(&runs).remove(0);
+    let partial = names_in(&runs).remove(0);
     assert!(partial.starts_with(".partial-"), "{partial}");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -309,7 +309,7 @@ fn a_run_that_was_killed_is_found_by_the_next_and_readable() {
     assert_eq!(told.matches("killed").count(), 1, "{told}");
     assert!(told.contains(&found.display().to_string()), "{told}");
     holds(&found, 2, 2);
-    assert_eq!(entries(&runs).len(), 3, "{:?}", entries(&runs));
+    assert_eq!(names_in(&runs).len(), 3, "{:?}", names_in(&runs));
 }
 
 #[test]
@@ -325,11 +325,11 @@ fn runs_whose_boots_take_turns_are_all_kept() {
         let output = shell.env("TMPDIR", folder.path()).output().unwrap();
         let (_, told) = ends_with(&output, 3);
         names_what_is_there(&folder, &told);
-        let place = folder.path().join(&entries(folder.path())[0]);
+        let place = folder.path().join(&names_in(folder.path())[0]);
         let runs = ["experiment-again", "experiment-base", "experiment-planted"];
-        assert_eq!(entries(&place), runs, "{told}");
+        assert_eq!(names_in(&place), runs, "{told}");
         for run in runs.map(|run| place.join(run)) {
-            let names = entries(&run);
+            let names = names_in(&run);
             assert!(names.len() == 1 && names[0].ends_with("-failed"), "{names:?}: {told}");
             assert!(told.contains(&names[0]), "{told}");
             assert!(Run::open(&run.join(&names[0])).unwrap().boots.len() > 1, "{told}");

@@ -1,6 +1,6 @@
 //! Engines of a scenario's own, without QEMU: a script that feeds what the simulator has made.
 
-use super::{command, ends_with, entries, program, scenario, xtask};
+use super::{command, ends_with, names_in, program, scenario, xtask};
 use bringup::frame::Body;
 use bringup::options::Options;
 use bringup::wire;
@@ -88,7 +88,7 @@ fn a_script_is_an_engine_like_those_built_in_and_their_boots_take_turns() {
     assert_eq!(cells, [("replay", 2), ("replay", 4), ("sim", 2), ("sim", 4)]);
     let totals: Vec<u64> = run.cells.iter().map(|cell| cell.total().unwrap().median).collect();
     assert_eq!(totals[..2], totals[2..]);
-    assert_eq!(entries(&results), ["latest", "small"]);
+    assert_eq!(names_in(&results), ["latest", "small"]);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn what_an_engine_or_a_kernel_says_does_not_steer_the_terminal_nor_fill_it() {
     assert!(all.contains("\\u{1b}[2Jconsole"), "{all}");
     assert!(all.contains("bytes left out"), "{all}");
     assert!(!all.contains(['\u{1b}', '\0']) && all.len() < 30_000, "{} bytes: {all}", all.len());
-    let kept = entries(&folder.path().join("results/small"));
+    let kept = names_in(&folder.path().join("results/small"));
     let json = folder.path().join("results/small").join(&kept[0]).join("run.json");
     assert!(fs::metadata(json).unwrap().len() < 30_000);
 }

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use xtask::root;
+use xtask::runner::folder::names_in;
 use xtask::runner::scenario::named_in;
 
 /// Runs `xtask`; `arguments` are split at blanks, `@` stands for the folder.
@@ -50,15 +51,6 @@ fn scenario(folder: &TempDir, text: &str) -> PathBuf {
 const SMALL: &str = "engine = \"sim\"\ncpus = [2, 4]\nboots = 2\n[options]\n\
                      strategy = [\"serial\", \"full-parallel\"]\nrepetitions = 3\n";
 
-fn entries(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn a_matrix_leaves_captures_a_manifest_a_report_and_a_table() {
     let folder = tempfile::tempdir().unwrap();
@@ -72,7 +64,7 @@ fn a_matrix_leaves_captures_a_manifest_a_report_and_a_table() {
     let latest = folder.path().join("results/latest").canonicalize().unwrap();
     assert_eq!(latest.parent().unwrap().file_name().unwrap(), "small");
     assert_eq!(
-        entries(&latest.join("captures")),
+        names_in(&latest.join("captures")),
         ["sim-2-1.bin", "sim-2-2.bin", "sim-4-1.bin", "sim-4-2.bin"]
     );
     assert!(latest.join("report.html").is_file());
@@ -82,7 +74,7 @@ fn a_matrix_leaves_captures_a_manifest_a_report_and_a_table() {
     assert_eq!(manifest.scenario_text, SMALL);
     assert_eq!(manifest.boots.len(), 4);
     assert!(manifest.boots.iter().all(|boot| boot.exact && boot.engine == "sim"));
-    let of_scenario = entries(latest.parent().unwrap());
+    let of_scenario = names_in(latest.parent().unwrap());
     assert_eq!(of_scenario.len(), 1, "{of_scenario:?}");
 }
 
@@ -236,7 +228,7 @@ fn a_simulation_that_is_interrupted_is_kept() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     io::copy(&mut told, &mut io::sink()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
-    let runs = entries(&folder.path().join("run"));
+    let runs = names_in(&folder.path().join("run"));
     assert!(runs.len() == 1 && runs[0].ends_with("Z-interrupted"), "{runs:?}");
     let run = Run::open(&folder.path().join("run").join(&runs[0])).unwrap();
     assert!(run.boots[0].cells[0].whole >= 1);
@@ -258,7 +250,7 @@ fn an_interrupt_ends_the_drawing_of_a_report() {
         let about = fs::read_to_string(runs.join(run).join("run.json")).unwrap_or_default();
         about.contains("\"ended\": \"complete\"")
     };
-    while !(runs.is_dir() && entries(&runs).iter().any(complete)) {
+    while !(runs.is_dir() && names_in(&runs).iter().any(complete)) {
         assert!(began.elapsed() < Duration::from_secs(60), "no measurement is complete");
         thread::sleep(Duration::from_millis(5));
     }
@@ -266,7 +258,7 @@ fn an_interrupt_ends_the_drawing_of_a_report() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let (_, all) = ends_with(&child.wait_with_output().unwrap(), 3);
     assert!(all.contains("interrupted") && all.contains("only the report is missing"), "{all}");
-    let kept = entries(&runs);
+    let kept = names_in(&runs);
     assert!(kept.len() == 1 && kept[0].ends_with("Z-interrupted"), "{kept:?}");
     assert_eq!(Run::open(&runs.join(&kept[0])).unwrap().cells.len(), 100);
 }

@@ -1,7 +1,7 @@
 //! Each tree builds and measures itself, whatever tree the program was built in.
 
 use super::engines::{manifest, recorded};
-use super::{ends_with, entries, program, scenario};
+use super::{ends_with, names_in, program, scenario};
 use sha2::{Digest, Sha256};
 use std::env;
 use std::fs;
@@ -59,8 +59,8 @@ fn a_copied_tree_measures_into_itself() {
             run.env("CARGO_MANIFEST_DIR", copy.join("xtask"));
         }
         ends_with(&run.output().unwrap(), 0);
-        assert_eq!(entries(&copy.join("results")), ["latest", "run"], "{way}");
-        assert!(entries(&other).is_empty(), "{way}");
+        assert_eq!(names_in(&copy.join("results")), ["latest", "run"], "{way}");
+        assert!(names_in(&other).is_empty(), "{way}");
     }
 }
 

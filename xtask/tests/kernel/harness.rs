@@ -9,10 +9,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
-use xtask::kernel::{self, Kernel};
+use xtask::kernel;
 use xtask::root;
 use xtask::runner::boot::{self, Order};
 use xtask::runner::engine::{Engine, Qemu};
+use xtask::runner::kernel::Kernel;
 
 /// No test's boot takes longer than this.
 pub const LIMIT: Duration = Duration::from_secs(300);

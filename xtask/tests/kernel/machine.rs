@@ -79,8 +79,7 @@ fn scenario(name: &str) -> Scenario {
 
 /// Runs a scenario of the repository.
 fn measured(name: &str, results: &Path) -> Run {
-    kernel();
-    let run = execute(&scenario(name), results, Lines::Boots);
+    let run = execute(&scenario(name), Some(kernel()), results, Lines::Boots);
     run.unwrap_or_else(|failure| panic!("{:?}", failure.report()))
 }
 

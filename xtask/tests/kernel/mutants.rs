@@ -11,9 +11,10 @@ use host_analyzer::judge::claims::{self, Violation};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use xtask::kernel::{self, Kernel};
+use xtask::kernel;
 use xtask::root;
 use xtask::runner::engine::Qemu;
+use xtask::runner::kernel::Kernel;
 
 /// The mutants share their build folder, so that only what differs is built anew.
 static BUILDING: Mutex<()> = Mutex::new(());

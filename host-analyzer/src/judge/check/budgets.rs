@@ -1,36 +1,33 @@
-//! Budgets: what a scenario's figures may be, as `scenarios/budgets/*.toml` tells it.
+//! Budgets: the limits of a scenario's figures, as `scenarios/budgets/*.toml` states them.
 //!
 //! A file has tables `[[budget]]`. `cells` picks cells by `engine`, `smp`, `profile` or any option,
-//! each one value or a list of them; `figure` is one or a list. Of the limits a budget has exactly
-//! one: two limits are two budgets, so that each has a line of its own to be told by.
+//! each one value or a list of them; `figure` is one or a list. A budget has exactly one of the
+//! limits: two limits are two budgets, so that each has a line of its own in every report.
 
-use crate::ground::document::{Document, scalar, suggestion, text_of};
+use crate::ground::document::{self, Keys, Value, suggestion, text_of};
 use crate::ground::failure::Failure;
+use crate::ground::options::option_value;
 use crate::run::measure::Measure;
 use crate::run::{Cell, PROFILE};
 use bringup::options::Options;
 use miette::Report;
 use std::path::{Path, PathBuf};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-/// The keys of a budget.
-const KEYS: [&str; 10] = [
-    "cells",
-    "figure",
-    "max-us",
-    "max-cycles",
-    "max-count",
-    "max-ratio-to",
-    "max-growth",
-    "baseline",
-    "tolerance",
-    "max-lost",
-];
+/// How a limit is read.
+type ReadLimit = fn(&Value<'_>) -> Option<Limit>;
 
 /// The keys that limit a figure.
-const LIMITS: [&str; 6] =
-    ["max-us", "max-cycles", "max-count", "max-ratio-to", "max-growth", "baseline"];
+const LIMITS: [(&str, ReadLimit); 6] = [
+    ("max-us", |value| value.positive().map(Limit::Us)),
+    ("max-cycles", |value| value.positive().map(Limit::Cycles)),
+    (MAX_COUNT, |value| count(value).map(Limit::Count)),
+    ("max-ratio-to", ratio_to),
+    ("max-growth", growth),
+    ("baseline", |value| Some(Limit::Baseline { run: value.text()?, tolerance: 0.0 })),
+];
+
+/// The limit of figures that are no times.
+const MAX_COUNT: &str = "max-count";
 
 /// The most that a figure may be above its baseline, in percent.
 const MOST_TOLERANCE: f64 = 1000.0;
@@ -129,12 +126,12 @@ impl Picked {
         self.0.iter().all(|(key, values)| values.contains(&value(cell, key)))
     }
 
-    /// True where it says something of this key.
+    /// True where it names this key.
     pub fn names(&self, key: &str) -> bool {
         self.0.iter().any(|(named, _)| named == key)
     }
 
-    /// As the file tells it: `smp = 28, strategy = full-parallel`.
+    /// As the file states it: `smp = 28, strategy = full-parallel`.
     pub fn text(&self) -> String {
         let pairs = self.0.iter().map(|(key, values)| format!("{key} = {}", values.join(" or ")));
         pairs.collect::<Vec<_>>().join(", ")
@@ -171,246 +168,132 @@ impl Budgets {
 
 /// Checks a text of budgets; `file` is its name in messages.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Budget>, Report> {
-    Document::read(file, text, |document, table| {
-        let mut budgets = Vec::new();
-        for (key, value) in table {
-            match (&**key.get_ref(), value.get_ref().as_array()) {
-                ("budget", Some(array)) => {
-                    for value in array {
-                        if let Some(table) = document.table("budget", value) {
-                            let (line, _) =
-                                crate::ground::document::place(text, value.span().start);
-                            budgets.push(Budget { line, ..budget(document, value, table) });
-                        }
-                    }
-                }
-                ("budget", None) => document.unexpected("budget", value, "tables `[[budget]]`"),
-                (unknown, _) => document.unknown_key(key.span(), "", unknown, &["budget"]),
-            }
+    document::read(file, text, |keys| {
+        let budgets = keys.may("budget", |value| value.array("tables `[[budget]]`"));
+        let budgets = budgets.unwrap_or_default();
+        if budgets.is_empty() && keys.mistakes().is_empty() {
+            let help = "each budget is a table `[[budget]]`";
+            keys.mistakes().add(0..0, "", "there is no budget here", Some(help));
         }
-        if budgets.is_empty() && !document.is_wrong() {
-            let help = "each is a table `[[budget]]`";
-            document.mistake(0..0, "", "there is no budget here", Some(help));
-        }
-        budgets
+        budgets.iter().filter_map(|value| value.table(|keys| budget(value, keys))).collect()
     })
 }
 
-fn budget(document: &mut Document<'_>, at: &Spanned<DeValue<'_>>, table: &DeTable<'_>) -> Budget {
-    let mut budget = Budget {
-        line: 0,
-        cells: Picked::default(),
-        figures: Vec::new(),
-        limit: None,
-        max_lost: None,
-    };
-    let mut tolerance = None;
-    for (key, value) in table {
-        let given: &str = key.get_ref();
-        match given {
-            "cells" => {
-                if let Some(table) = document.table("cells", value) {
-                    budget.cells = picked(document, "cells", table, &[]);
-                }
-            }
-            "figure" => budget.figures = figures(document, value),
-            "max-us" => budget.limit = positive(document, given, value).map(Limit::Us),
-            "max-cycles" => budget.limit = positive(document, given, value).map(Limit::Cycles),
-            "max-count" => budget.limit = Some(Limit::Count(document.number(given, value, 0))),
-            "max-ratio-to" => budget.limit = ratio_to(document, value),
-            "max-growth" => budget.limit = growth(document, value),
-            "baseline" => {
-                let run = document.text(given, value);
-                budget.limit = Some(Limit::Baseline { run, tolerance: 0.0 });
-            }
-            "tolerance" => tolerance = Some((value, percent(document, value))),
-            "max-lost" => budget.max_lost = Some(document.number(given, value, 0)),
-            _ => document.unknown_key(key.span(), "", given, &KEYS),
+fn budget(whole: &Value<'_>, keys: &mut Keys<'_>) -> Budget {
+    let cells = keys.may("cells", |cells| cells.table(|keys| picked(keys)));
+    let figure = keys.get("figure");
+    let figures: Vec<Value<'_>> = figure.iter().flat_map(Value::list).collect();
+    let figures = figures
+        .iter()
+        .filter_map(|value| value.choice(Figure::all(), |figure| figure.name()))
+        .collect();
+    let limits: Vec<(&str, Value<'_>, ReadLimit)> = LIMITS
+        .iter()
+        .filter_map(|(key, read)| keys.get(key).map(|value| (*key, value, *read)))
+        .collect();
+    let mut limit = None;
+    for (_, value, read) in &limits {
+        limit = read(value);
+    }
+    if let Some(value) = keys.get("tolerance") {
+        match &mut limit {
+            Some(Limit::Baseline { tolerance, .. }) => *tolerance = share(&value).unwrap_or(0.0),
+            _ if limits.iter().any(|(key, ..)| *key == "baseline") => {}
+            _ => value.wrong("a tolerance goes with a `baseline`", None),
         }
     }
-    whole(document, at, table, &budget);
-    match (&mut budget.limit, tolerance) {
-        (Some(Limit::Baseline { tolerance, .. }), Some((_, Some(told)))) => *tolerance = told,
-        (Some(Limit::Baseline { .. }), _) | (_, None) => {}
-        (_, Some((value, _))) => {
-            let message = "a tolerance goes with a `baseline`";
-            document.mistake(value.span(), "tolerance", message, None);
-        }
-    }
+    let max_lost = keys.may("max-lost", count);
+    let budget =
+        Budget { line: whole.line(), cells: cells.unwrap_or_default(), figures, limit, max_lost };
+    check_together(whole, figure.is_some(), &limits, keys.has("max-lost"), &budget.figures);
     budget
 }
 
-/// Tells what a budget lacks, has twice, or can't have together.
-fn whole(
-    document: &mut Document<'_>,
-    at: &Spanned<DeValue<'_>>,
-    table: &DeTable<'_>,
-    budget: &Budget,
+/// Reports what a budget lacks, has twice, or can't have together.
+fn check_together(
+    whole: &Value<'_>,
+    has_figure: bool,
+    limits: &[(&str, Value<'_>, ReadLimit)],
+    limits_losses: bool,
+    figures: &[Figure],
 ) {
-    let limits: Vec<(&str, &Spanned<DeValue<'_>>)> =
-        LIMITS.iter().filter_map(|key| Some((*key, table.get(*key)?))).collect();
-    let limited = table.contains_key("figure");
-    if limits.len() > 1 {
-        let spans = limits.iter().map(|(_, value)| (value.span(), "here")).collect();
+    if let [_, (key, ..), ..] = limits {
+        let spans = limits.iter().map(|(_, value, _)| (value.at(), "here")).collect();
         let message = "a budget has one limit; give the other one a `[[budget]]` of its own";
-        document.labelled(limits[1].0, message, None, spans);
+        whole.mistakes().add_at(spans, &format!("budget.{key}"), message, None);
     }
-    if limited && limits.is_empty() {
-        let message = format!("a figure needs a limit: one of {}", LIMITS.join(" "));
-        document.mistake(at.span(), "budget", &message, None);
-    }
-    if !limited && let Some((key, value)) = limits.first() {
-        document.mistake(value.span(), key, "a limit needs a `figure`", None);
-    }
-    if !limited && limits.is_empty() && !table.contains_key("max-lost") {
-        let message = "it limits nothing: it needs a `figure` and a limit, or `max-lost`";
-        document.mistake(at.span(), "budget", message, None);
-    }
-    let Some((key, value)) = limits.first() else { return };
-    for figure in &budget.figures {
-        let is_time = matches!(figure, Figure::Time(_));
-        if is_time == (*key == "max-count") {
-            let name = figure.name();
-            let message = match is_time {
-                true => format!("`{name}` is a time: limit it by another key"),
-                false => format!("`{name}` is a count: limit it by `max-count`"),
-            };
-            document.mistake(value.span(), key, &message, None);
+    match (has_figure, limits.first()) {
+        (true, None) => {
+            let limits = LIMITS.map(|(key, _)| key).join(" ");
+            whole.wrong(&format!("a figure needs a limit: one of {limits}"), None);
         }
-    }
-}
-
-fn figures(document: &mut Document<'_>, value: &Spanned<DeValue<'_>>) -> Vec<Figure> {
-    let words: Vec<&str> = Figure::all().map(Figure::name).collect();
-    let mut figures = Vec::new();
-    for value in elements(value) {
-        let word = document.word("figure", value, &words);
-        figures.extend(Figure::all().find(|figure| Some(figure.name()) == word));
-    }
-    if figures.is_empty() && !document.is_wrong() {
-        document.unexpected("figure", value, "a figure or a list of them");
-    }
-    figures
-}
-
-/// The values of a list, or the one value.
-fn elements<'v, 'i>(value: &'v Spanned<DeValue<'i>>) -> Vec<&'v Spanned<DeValue<'i>>> {
-    match value.get_ref().as_array() {
-        Some(array) => array.iter().collect(),
-        None => vec![value],
-    }
-}
-
-/// Keys and values that pick cells; `others` are keys of the same table that do not.
-fn picked(
-    document: &mut Document<'_>,
-    path: &str,
-    table: &DeTable<'_>,
-    others: &[&'static str],
-) -> Picked {
-    let known: Vec<&str> = keys().chain(others.iter().copied()).collect();
-    let mut picked = Vec::new();
-    for (key, value) in table {
-        let given: &str = key.get_ref();
-        if others.contains(&given) {
-            continue;
+        (false, Some((_, value, _))) => value.wrong("a limit needs a `figure`", None),
+        (false, None) if !limits_losses => {
+            let message = "it limits nothing: it needs a `figure` and a limit, or `max-lost`";
+            whole.wrong(message, None);
         }
-        if !known.contains(&given) {
-            document.unknown_key(key.span(), &format!("{path}."), given, &known);
-            continue;
-        }
-        let key_path = format!("{path}.{given}");
-        let mut values = Vec::new();
-        for value in elements(value) {
-            values.extend(picked_value(document, &key_path, given, value));
-        }
-        picked.push((given.to_owned(), values));
+        _ => {}
     }
-    Picked(picked)
-}
-
-/// A value as cells have it: `0.8ms` of an option is its `800us`.
-fn picked_value(
-    document: &mut Document<'_>,
-    path: &str,
-    key: &str,
-    value: &Spanned<DeValue<'_>>,
-) -> Option<String> {
-    let Some(text) = scalar(value.get_ref()) else {
-        document.unexpected(path, value, "a text or a whole number");
-        return None;
-    };
-    match key {
-        "engine" | PROFILE => Some(text),
-        "smp" => match text.parse::<u16>() {
-            Ok(smp) if smp > 0 => Some(smp.to_string()),
-            _ => {
-                document.unexpected(path, value, "a CPU count");
-                None
+    let Some((key, value, _)) = limits.first() else { return };
+    for figure in figures {
+        let name = figure.name();
+        match (figure, *key == MAX_COUNT) {
+            (Figure::Time(_), true) => {
+                value.wrong(&format!("`{name}` is a time: limit it by another key"), None);
             }
-        },
-        option => {
-            let mut options = Options::default();
-            if let Err(error) = options.set(option, &text) {
-                document.mistake(value.span(), path, &error.to_string(), None);
-                return None;
+            (Figure::Lost | Figure::Overruns, false) => {
+                value.wrong(&format!("`{name}` is a count: limit it by `{MAX_COUNT}`"), None);
             }
-            let mut written = String::new();
-            // Writing to a String can't fail.
-            let _ = options.write_value(option, &mut written);
-            Some(written)
+            _ => {}
         }
     }
 }
 
-fn ratio_to(document: &mut Document<'_>, value: &Spanned<DeValue<'_>>) -> Option<Limit> {
-    let table = document.table("max-ratio-to", value)?;
-    document.missing_keys(value.span(), "max-ratio-to.", table, &["ratio"]);
-    let other = picked(document, "max-ratio-to", table, &["ratio"]);
-    if other.0.is_empty() {
-        let message = "it must say in what the other cell differs, as `strategy = \"serial\"`";
-        document.mistake(value.span(), "max-ratio-to", message, None);
-    }
-    let ratio = positive(document, "max-ratio-to.ratio", table.get("ratio")?)?;
-    Some(Limit::RatioTo { other, ratio })
+fn count(value: &Value<'_>) -> Option<u64> {
+    value.number(0..=u64::MAX, "a whole number")
 }
 
-fn growth(document: &mut Document<'_>, value: &Spanned<DeValue<'_>>) -> Option<Limit> {
-    const KEYS: [&str; 2] = ["from-smp", "ratio"];
-    let table = document.table("max-growth", value)?;
-    document.missing_keys(value.span(), "max-growth.", table, &KEYS);
-    for (key, _) in table.iter().filter(|(key, _)| !KEYS.contains(&&**key.get_ref())) {
-        document.unknown_key(key.span(), "max-growth.", key.get_ref(), &KEYS);
-    }
-    let from = table.get("from-smp")?;
-    let from_smp = u16::try_from(document.number("max-growth.from-smp", from, 2)).ok()?;
-    let ratio = positive(document, "max-growth.ratio", table.get("ratio")?)?;
-    Some(Limit::Growth { from_smp, ratio })
+/// Keys and values that pick cells.
+fn picked(keys: &mut Keys<'_>) -> Picked {
+    let picked = keys.some_of(self::keys()).into_iter().map(|(key, value)| {
+        let values = value.list();
+        let values = values.iter().filter_map(|value| match key {
+            "engine" | PROFILE => value.scalar(),
+            "smp" => value.number(1..=u16::MAX, "a CPU count").map(|smp| smp.to_string()),
+            option => option_value(option, value),
+        });
+        (key.to_owned(), values.collect())
+    });
+    Picked(picked.collect())
 }
 
-/// A number above zero.
-fn positive(document: &mut Document<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Option<f64> {
-    let number = match value.get_ref() {
-        DeValue::Float(float) => float.as_str().replace('_', "").parse().ok(),
-        other => crate::ground::document::whole(other).map(|number| number as f64),
-    };
-    let number = number.filter(|number: &f64| number.is_finite() && *number > 0.0);
-    if number.is_none() {
-        document.unexpected(key, value, "a number above 0");
-    }
-    number
+fn ratio_to(value: &Value<'_>) -> Option<Limit> {
+    value.table(|keys| {
+        let ratio = keys.need("ratio", Value::positive);
+        let other = picked(keys);
+        if other.0.is_empty() {
+            let message = "it must say in what the other cell differs, as `strategy = \"serial\"`";
+            value.wrong(message, None);
+        }
+        Some(Limit::RatioTo { other, ratio: ratio? })
+    })?
+}
+
+fn growth(value: &Value<'_>) -> Option<Limit> {
+    value.table(|keys| {
+        let from_smp = keys.need("from-smp", |smp| smp.number(2..=u16::MAX, "a CPU count"));
+        let ratio = keys.need("ratio", Value::positive);
+        Some(Limit::Growth { from_smp: from_smp?, ratio: ratio? })
+    })?
 }
 
 /// A share as a text, `0.5%`.
-fn percent(document: &mut Document<'_>, value: &Spanned<DeValue<'_>>) -> Option<f64> {
-    let text = value.get_ref().as_str().and_then(|text| text.trim().strip_suffix('%'));
-    let percent = text.and_then(|text| text.trim().parse::<f64>().ok());
-    let percent = percent.filter(|percent| (0.0..=MOST_TOLERANCE).contains(percent));
-    if percent.is_none() {
-        let expected = format!("a share from 0% to {MOST_TOLERANCE}%, as \"0.5%\"");
-        document.unexpected("tolerance", value, &expected);
-    }
-    percent.map(|percent| percent / 100.0)
+fn share(value: &Value<'_>) -> Option<f64> {
+    let percent = |text: &str| {
+        let percent = text.trim().strip_suffix('%')?.trim().parse::<f64>().ok()?;
+        (0.0..=MOST_TOLERANCE).contains(&percent).then_some(percent / 100.0)
+    };
+    value.parsed(percent, &format!("a share from 0% to {MOST_TOLERANCE}%, as \"0.5%\""))
 }
 
 /// The value of a key that some cell has and a mistyped one most likely means.

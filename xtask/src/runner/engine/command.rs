@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-/// What the words of a command can hold; each is replaced by what a boot is told.
+/// What the words of a command can hold; each is replaced by what the boot needs.
 pub const PLACEHOLDERS: [&str; 4] = ["kernel", "cmdline", "smp", "capture"];
 
 /// A version has no more than so many characters.
@@ -100,7 +100,7 @@ impl Engine for Command {
         let Some((program, arguments)) = words.split_first() else {
             let words = self.words(&self.definition.command[..1], str::to_owned);
             return match which::which(&words[0]) {
-                Ok(_) => Ok("not told".to_owned()),
+                Ok(_) => Ok("not stated".to_owned()),
                 Err(error) => Err(self.no_start(io::Error::other(error), &words[0])),
             };
         };
@@ -152,7 +152,7 @@ fn meaning(status: ExitStatus, due: &[u8]) -> (bool, String) {
     let well = status.code().is_some_and(|code| due.iter().any(|due| i32::from(*due) == code));
     let expected = due.iter().map(u8::to_string).collect::<Vec<_>>().join(" or ");
     let how = match (status.code(), status.signal()) {
-        (Some(code), _) if well => format!("exit status {code}, as it should"),
+        (Some(code), _) if well => format!("exit status {code} (expected)"),
         (Some(code), _) => format!("exit status {code}, expected {expected}"),
         (None, Some(signal)) => format!("killed by signal {signal}"),
         (None, None) => status.to_string(),

@@ -1,5 +1,6 @@
 //! Engines: what executes the kernel, one file per family.
 
+mod built_in;
 mod command;
 mod pin;
 mod qemu;
@@ -13,8 +14,8 @@ use host_analyzer::ground::text::counted;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{self, Path};
-use std::sync::Arc;
 
+pub use built_in::{BUILT_IN, named};
 pub use command::{Command, PLACEHOLDERS, placeholders};
 pub use qemu::{Emulator, PROGRAM as QEMU, Qemu, topology};
 pub use sim::Sim;
@@ -56,7 +57,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn longest_command_line(&self) -> usize;
     /// The pinned CPU model.
     fn cpu_model(&self) -> &str;
-    /// What the scenario says of it; `None` where it is built in.
+    /// Its definition in the scenario; `None` where it is built in.
     fn definition(&self) -> Option<&manifest::Engine>;
     /// Its version, in its own words. Fails where it is not installed.
     fn version(&self) -> Result<String, Failure>;
@@ -65,7 +66,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn start(&self, start: &Start<'_>) -> Result<Box<dyn Running>, Failure>;
 }
 
-/// What an engine is told.
+/// What an engine gets for a boot.
 #[derive(Clone, Copy, Debug)]
 pub struct Start<'a> {
     /// The kernel's ELF file; engines that boot none get none.
@@ -88,7 +89,7 @@ pub trait Running {
     fn pinned(&self) -> bool {
         false
     }
-    /// How it ended; `None` while it runs, and anything once it has been told. Fails where the
+    /// How it ended; `None` while it runs, and anything once it was reported. Fails where the
     /// system can't say.
     fn ended(&mut self) -> Result<Option<Ending>, Failure>;
     /// Ends it at once. Fails where the system can't.
@@ -104,17 +105,6 @@ pub struct Ending {
     pub how: String,
     /// What it wrote to its standard error.
     pub stderr: String,
-}
-
-/// The names of the engines that are built in, the default first.
-pub const BUILT_IN: [&str; 4] = ["icount", "tcg", "kvm", "sim"];
-
-/// The built-in engine of that name.
-pub fn named(name: &str) -> Option<Arc<dyn Engine>> {
-    match Qemu::named(name) {
-        Some(base) => Some(Arc::new(base.engine())),
-        None => (name == sim::NAME).then(|| Arc::new(Sim) as Arc<dyn Engine>),
-    }
 }
 
 /// Fails, with the reason, where the CPU count is not one of those that the engine takes.

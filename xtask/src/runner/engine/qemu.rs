@@ -4,7 +4,7 @@ use super::pin::pin;
 use super::started::Started;
 use super::{Engine, MOST_CPUS, Running, Start, program, within};
 use crate::runner::process::said;
-use crate::runner::scenario::join;
+use crate::runner::words::join;
 use bringup::contract::{EXIT_PORT, Exit, MAX_COMMAND_LINE};
 use bringup::options::TscSync;
 use bringup::plan::Plan;
@@ -122,7 +122,7 @@ impl Qemu {
 #[derive(Clone, Debug)]
 pub struct Emulator {
     base: Qemu,
-    /// What the scenario says of it; nothing but the name where it is built in.
+    /// Its definition in the scenario; nothing but the name where it is built in.
     definition: manifest::Engine,
     /// The base's own words, then the definition's.
     own_words: String,
@@ -164,7 +164,7 @@ impl Emulator {
         let kernel = start.kernel.map(|path| path.to_string_lossy().into_owned());
         ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
             .into_iter()
-            // So that a vCPU's thread tells its index.
+            // So that the name of a vCPU's thread has its index.
             .chain(["-name", "rollcall,debug-threads=on"])
             .chain(["-machine", machine, "-cpu", self.cpu_model(), "-smp", &smp, "-m", MEMORY])
             .chain(self.base.accelerator().iter().copied())
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_of_the_scenarios_own_differs_by_what_it_says_alone() {
+    fn an_engine_of_the_scenarios_own_differs_by_its_definition_alone() {
         let engine = own(Qemu::Icount);
         let text = arguments(&engine);
         for part in [
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_topology_is_told() {
+    fn what_is_no_topology_is_refused() {
         assert_eq!(topology("cores=2,threads=1").unwrap(), [("cores", 2), ("threads", 1)]);
         for text in ["", "cores", "cores=0", "cores=x", "core=2", "cores=2,", "cores=2,cores=2"] {
             assert!(topology(text).is_err(), "{text}");

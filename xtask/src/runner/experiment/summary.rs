@@ -1,6 +1,7 @@
-//! What the experiment came to: the raw summary, and a table for people.
+//! The result of the experiment: the raw summary, and a table for people.
 
-use super::{BASE_US, Change, Extent, PLANTED, PLANTED_PERCENT, PLANTED_US, Pair, Round};
+use super::pair::{Change, Pair, Round};
+use super::plan::{BASE_US, Extent, PLANTED, PLANTED_PERCENT, PLANTED_US};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::file::{make_folder, write_whole};
 use host_analyzer::ground::manifest::Manifest;
@@ -19,18 +20,18 @@ const LEAST_FOUND: usize = 95;
 /// Everything that was compared, and on what.
 #[derive(Clone, Debug)]
 pub struct Summary<'e> {
-    /// How much was asked for.
+    /// The size of the experiment.
     pub extent: Extent<'e>,
-    /// What came of each pair.
+    /// The comparisons of each pair.
     pub pairs: Vec<Pair>,
-    /// What the first run tells of kernel, engine and host.
+    /// Kernel, engine and host, as the first run states them.
     pub about: Manifest,
     /// How long it all took.
     pub seconds: f64,
 }
 
 impl Summary<'_> {
-    /// Comparisons of the base with itself that told a change.
+    /// Comparisons of the base with itself that reported a change.
     pub fn false_comparisons(&self) -> usize {
         self.pairs.iter().filter(|pair| !pair.false_changes.is_empty()).count()
     }
@@ -40,14 +41,14 @@ impl Summary<'_> {
         self.pairs.iter().filter(|pair| pair.found()).count()
     }
 
-    /// Fails with [`Failure::Verdict`] where more than 5 % of the comparisons told a false change,
+    /// Fails with [`Failure::Verdict`] where more than 5 % of the comparisons reported a false change,
     /// or fewer than 95 % of the planted slow-downs were found.
     pub fn verdict(&self) -> Result<(), Failure> {
         let of = self.pairs.len();
         let (wrong, found) = (self.false_comparisons(), self.found());
         if wrong * 100 > MOST_FALSE * of {
             return Err(Failure::Verdict(miette!(
-                "{wrong} of {of} comparisons of equal things told a change, more than {MOST_FALSE} %"
+                "{wrong} of {of} comparisons of equal things reported a change, more than {MOST_FALSE} %"
             )));
         }
         if found * 100 < LEAST_FOUND * of {
@@ -101,7 +102,7 @@ impl Summary<'_> {
         let mut text = format!(
             "# Can `compare` be trusted on a noisy engine?\n\n\
              | | comparisons | | allowed |\n|---|---:|---:|---:|\n\
-             | equal things, told to differ | {of} | {wrong} ({:.1} %) | at most {MOST_FALSE} % |\n\
+             | equal things, reported as different | {of} | {wrong} ({:.1} %) | at most {MOST_FALSE} % |\n\
              | {PLANTED_PERCENT} % planted in `{}`, found | {of} | {found} ({:.1} %) | at least {LEAST_FOUND} % |\n",
             percent(wrong),
             PLANTED.name(),
@@ -109,7 +110,7 @@ impl Summary<'_> {
         );
         text += &format!(
             "\nEach run has {} boots, those of a pair in turn. The planted slow-down makes {} µs into {}, and \
-             counts as found when `{}` is told to be slower in every cell, with the boots that the comparison \
+             counts as found when `{}` is reported as slower in every cell, with the boots that the comparison \
              asks for: {}.\n",
             self.extent.boots,
             BASE_US,
@@ -121,9 +122,9 @@ impl Summary<'_> {
             (1..).zip(&self.pairs).filter(|(_, pair)| !pair.false_changes.is_empty())
         {
             // Writing to a string does not fail.
-            let _ = write!(text, "\nPair {number} told a change where there is none: ");
-            let told: Vec<String> = pair.false_changes.iter().map(told).collect();
-            text += &format!("{}.\n", told.join("; "));
+            let _ = write!(text, "\nPair {number} reported a change where there is none: ");
+            let changes: Vec<String> = pair.false_changes.iter().map(in_words).collect();
+            text += &format!("{}.\n", changes.join("; "));
         }
         let boot = self.about.boots.first();
         text += &format!(
@@ -177,7 +178,7 @@ fn change(change: &Change) -> Value {
     })
 }
 
-fn told(change: &Change) -> String {
+fn in_words(change: &Change) -> String {
     let Change { cell, figure } = change;
     let share =
         figure.share().map_or(String::new(), |share| format!(" by {:.1} %", 100.0 * share.abs()));
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
     use host_analyzer::judge::compare::{Figure, Verdict};
 
-    /// So many pairs, of which some told a false change, and some did not find what was planted.
+    /// So many pairs, some of which report a false change, and some miss what was planted.
     fn summary(of: usize, wrong: usize, missed: usize) -> Summary<'static> {
         let change = |verdict| Change {
             cell: "tcg, 4 CPUs, serial".to_owned(),
@@ -238,10 +239,10 @@ mod tests {
     fn the_table_counts_and_names_what_was_false() {
         let text = summary(40, 2, 1).markdown();
         for part in [
-            "| equal things, told to differ | 40 | 2 (5.0 %) | at most 5 % |",
+            "| equal things, reported as different | 40 | 2 (5.0 %) | at most 5 % |",
             "| 20 % planted in `callin`, found | 40 | 39 (97.5 %) | at least 95 % |",
             "10 boots 39 times",
-            "Pair 2 told a change where there is none: tcg, 4 CPUs, serial: `callin` slower by 50.0 %.",
+            "Pair 2 reported a change where there is none: tcg, 4 CPUs, serial: `callin` slower by 50.0 %.",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

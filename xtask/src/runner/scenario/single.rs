@@ -1,10 +1,12 @@
 //! A single boot, from the words of a command line.
 
-use super::{CommandLine, Group, KEYS, Scenario, engines_own, join, suggestion_for};
+use super::{CommandLine, Group, KEYS, Scenario, engines_own};
 use crate::runner::engine::Engine;
+use crate::runner::words::join;
 use bringup::options::OptionError;
 use bringup::plan::{CELL, Plan};
 use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::options::suggestion_for;
 use miette::{Report, miette};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -76,7 +78,7 @@ fn wrong(error: &OptionError<'_>) -> Report {
     miette!(help = help, "{error}{}", suggestion_for(error))
 }
 
-/// Tells each word that no cell uses, and why.
+/// Each word that no cell uses, and why.
 fn unused(words: &str) -> Vec<String> {
     let words: Vec<&str> = words.split_ascii_whitespace().collect();
     let sections: Vec<&[&str]> = words.split(|word| *word == CELL).collect();
@@ -85,22 +87,23 @@ fn unused(words: &str) -> Vec<String> {
         .iter()
         .map(|words| words.iter().map(|word| (key(word), *word)).collect())
         .collect();
-    let mut told = Vec::new();
+    let mut unused = Vec::new();
     for (number, (words, counting_here)) in sections.iter().zip(&counting).enumerate() {
         for word in *words {
             let (key, counts) = (key(word), counting_here[key(word)]);
             let cells = if number == 0 { &counting[1..] } else { &[] };
             if counts != *word {
-                told.push(format!("`{word}` is never used: `{counts}` behind it takes its place"));
+                unused
+                    .push(format!("`{word}` is never used: `{counts}` behind it takes its place"));
             } else if !cells.is_empty() && cells.iter().all(|cell| cell.contains_key(key)) {
-                told.push(format!(
+                unused.push(format!(
                     "`{word}` is never used: every cell sets `{key}`, and the words before the \
                      first `cell` are no cell of their own"
                 ));
             }
         }
     }
-    told
+    unused
 }
 
 /// The option that a word sets.
@@ -125,20 +128,20 @@ mod tests {
 
     #[test]
     fn what_an_engine_sets_is_refused_as_in_a_scenario() {
-        for (engine, words, told) in [
+        for (engine, words, message) in [
             ("icount", "guard=0", "`guard=0`: the engine sets it by itself (take it out"),
             ("sim", "cell wait=spin guard=3600s", "`guard=3600s`: the engine sets it by itself"),
             ("kvm", "tsc-trust=engine", "`tsc-trust=engine`: an engine alone says it"),
         ] {
             let error = single(engine, words).expect_err(words);
-            assert!(error.contains(told), "{words}: {error}");
+            assert!(error.contains(message), "{words}: {error}");
         }
         assert!(single("kvm", "tsc-sync=trusted tsc-trust=yes tsc-poll=pause").is_ok());
     }
 
     #[test]
-    fn a_key_of_scenarios_is_told_as_such() {
-        for (words, told) in [
+    fn a_key_of_scenarios_is_named_as_such() {
+        for (words, message) in [
             ("profile=haswell-28", "there is no option `profile`: expected one of"),
             (
                 "profile=haswell-28",
@@ -152,12 +155,12 @@ mod tests {
             ("fault=trap:9", "`fault=trap:9`: there is no CPU 9 on a machine of 8 CPUs (0 to 7)"),
         ] {
             let error = single("sim", words).expect_err(words);
-            assert!(error.contains(told), "{words}: {error}");
+            assert!(error.contains(message), "{words}: {error}");
         }
     }
 
     #[test]
-    fn a_word_that_no_cell_uses_is_told() {
+    fn a_word_that_no_cell_uses_is_reported() {
         let cells = "cell strategy=parallel-sipi cell strategy=full-parallel wait=halt";
         let unused = |words: &str| single("sim", words).unwrap().unused;
         assert_eq!(

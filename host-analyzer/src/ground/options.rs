@@ -1,0 +1,57 @@
+//! Options as files write them.
+
+use crate::ground::document::{Value, suggestion};
+use bringup::options::{OptionError, Options};
+
+/// The value of an option in the form in which the kernel writes it: `0.8ms` as `800us`.
+pub fn option_value(key: &'static str, value: &Value<'_>) -> Option<String> {
+    let text = value.scalar()?;
+    let mut options = Options::default();
+    match options.set(key, &text) {
+        Ok(()) => {}
+        Err(OptionError::BadValue { expected, .. }) => {
+            value.unexpected(expected);
+            return None;
+        }
+        Err(error) => {
+            value.wrong(&error.to_string(), None);
+            return None;
+        }
+    }
+    let mut written = String::new();
+    // Writing to a string does not fail.
+    let _ = options.write_value(key, &mut written);
+    Some(written)
+}
+
+/// Options as the words of a command line, with the text.
+pub fn option_words(value: &Value<'_>) -> Option<(String, Options)> {
+    let text = value.text()?;
+    let mut options = Options::default();
+    let mut all_good = true;
+    for word in text.split_ascii_whitespace() {
+        if let Err(error) = options.set_word(word) {
+            value.wrong(&format!("{error}{}", suggestion_for(&error)), None);
+            all_good = false;
+        }
+    }
+    all_good.then_some((text, options))
+}
+
+/// The options that the words of a text set.
+///
+/// Fails at the first word that sets none.
+pub fn options(text: &str) -> Result<Options, OptionError<'_>> {
+    let mut options = Options::default();
+    text.split_ascii_whitespace().try_for_each(|word| options.set_word(word))?;
+    Ok(options)
+}
+
+/// `; did you mean …?` for an option that is mistyped.
+pub fn suggestion_for(error: &OptionError<'_>) -> String {
+    match error {
+        OptionError::UnknownKey { key } => suggestion(key, Options::KEYS)
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?")),
+        _ => String::new(),
+    }
+}

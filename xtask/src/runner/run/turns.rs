@@ -1,0 +1,112 @@
+//! The order of all boots.
+
+use crate::runner::scenario::{CommandLine, Group, Scenario};
+
+/// One boot among those of all scenarios.
+pub struct Turn<'s> {
+    /// Whose it is: an index of the scenarios.
+    pub run: usize,
+    /// Engine and CPU count.
+    pub group: &'s Group,
+    /// Which boot of its group: 1, 2, …
+    pub number: u32,
+    /// What it measures.
+    pub line: &'s CommandLine,
+}
+
+/// Every boot, in the order in which they run: all of a repetition before the next one, and in it
+/// one CPU count after the other, whose engines take turns. So what the host does in the meantime
+/// hits all engines alike.
+pub fn turns<'s>(scenarios: &[&'s Scenario]) -> Vec<Turn<'s>> {
+    let groups = || {
+        let of = |(run, scenario): (usize, &&'s Scenario)| {
+            let scenario: &'s Scenario = scenario;
+            scenario.groups.iter().map(move |group| (run, scenario, group))
+        };
+        scenarios.iter().enumerate().flat_map(of)
+    };
+    let mut counts: Vec<u16> = Vec::new();
+    for (.., group) in groups() {
+        if !counts.contains(&group.smp) {
+            counts.push(group.smp);
+        }
+    }
+    let most = scenarios.iter().map(|scenario| scenario.boots).max().unwrap_or(0);
+    let lines = groups().map(|(.., group)| group.command_lines.len()).max().unwrap_or(0);
+    let mut turns = Vec::new();
+    for repetition in 0..most {
+        for smp in &counts {
+            for line in 0..lines {
+                let due = groups().filter(|(_, scenario, group)| {
+                    group.smp == *smp && repetition < scenario.boots
+                });
+                turns.extend(due.filter_map(|(run, _, group)| {
+                    let number = repetition * group.command_lines.len() as u32 + line as u32 + 1;
+                    let line = group.command_lines.get(line)?;
+                    Some(Turn { run, group, number, line })
+                }));
+            }
+        }
+    }
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::profile::Profiles;
+    use std::path::Path;
+
+    fn scenario(text: &str) -> Scenario {
+        Scenario::parse("s", Path::new("s.toml"), text, &Profiles::default()).unwrap()
+    }
+
+    /// Each boot as scenario, engine, CPU count and number.
+    fn order(scenarios: &[&Scenario]) -> Vec<String> {
+        let name = |turn: Turn<'_>| {
+            let Turn { run, group, number, .. } = turn;
+            format!("{run} {}-{}-{number}", group.engine.name(), group.smp)
+        };
+        turns(scenarios).into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn engines_take_turns_within_a_cpu_count_and_that_within_a_repetition() {
+        let two = scenario("engine = [\"tcg\", \"sim\"]\ncpus = [4, 2]\nboots = 2\n");
+        let once = ["0 tcg-4-1", "0 sim-4-1", "0 tcg-2-1", "0 sim-2-1"];
+        let again = ["0 tcg-4-2", "0 sim-4-2", "0 tcg-2-2", "0 sim-2-2"];
+        assert_eq!(order(&[&two]), [once, again].concat());
+    }
+
+    #[test]
+    fn scenarios_take_turns_until_each_has_its_boots() {
+        let (more, fewer) = ("engine = \"sim\"\ncpus = 2\nboots = 3", "engine = \"sim\"\ncpus = 2");
+        assert_eq!(
+            order(&[&scenario(more), &scenario(fewer)]),
+            ["0 sim-2-1", "1 sim-2-1", "0 sim-2-2", "0 sim-2-3"]
+        );
+    }
+
+    #[test]
+    fn a_matrix_of_several_command_lines_is_booted_whole_before_it_is_repeated() {
+        let windows: Vec<String> = (1..=300).map(|n| format!("\"{n}us\"")).collect();
+        let text = format!(
+            "engine = [\"icount\", \"sim\"]\ncpus = 2\nboots = 2\n[options]\ntsc-window = [{}]\n",
+            windows.join(", ")
+        );
+        let scenario = scenario(&text);
+        let lines: Vec<usize> =
+            scenario.groups.iter().map(|group| group.command_lines.len()).collect();
+        assert!(lines[0] > 1 && lines[1] == 1, "{lines:?}");
+        let mut expected = Vec::new();
+        for repetition in 0..2 {
+            for line in 1..=lines[0] {
+                expected.push(format!("0 icount-2-{}", repetition * lines[0] + line));
+                if line == 1 {
+                    expected.push(format!("0 sim-2-{}", repetition + 1));
+                }
+            }
+        }
+        assert_eq!(order(&[&scenario]), expected);
+    }
+}

@@ -4,7 +4,7 @@ use crate::runner::engine::{self, Engine};
 use crate::runner::experiment::{self, Extent};
 use crate::runner::interrupt;
 use crate::runner::kernel::Kernel;
-use crate::runner::progress::{Lines, tell};
+use crate::runner::progress::{Lines, write_line};
 use crate::runner::run::execute;
 use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
@@ -141,7 +141,7 @@ enum Format {
     Json,
 }
 
-/// Reads the command line and does what it says.
+/// Reads the command line and carries out its command.
 pub fn main() -> Result<(), Failure> {
     // Paths and commands in messages must stay in one piece.
     let unwrapped = |_: &_| Box::new(MietteHandlerOpts::new().wrap_lines(false).build()) as _;
@@ -155,6 +155,10 @@ pub fn main() -> Result<(), Failure> {
             "neither this folder nor one above it is a checkout of Rollcall"
         ))
     })?;
+    carry_out(command)
+}
+
+fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
         Command::Setup { yes } => {
             ensure(Needs::ALL, yes)?;
@@ -215,9 +219,9 @@ fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Resu
         Failure::Environment(miette!("can't make a folder for the runs: {error}"))
     })?;
     let results = results.unwrap_or(scratch.path());
-    let summary = experiment::run(extent, kernel.as_ref(), results, tell);
+    let summary = experiment::run(extent, kernel.as_ref(), results, write_line);
     if summary.is_err() && scratch.path().read_dir().is_ok_and(|mut runs| runs.next().is_some()) {
-        tell(&format!("the runs until then are kept in {}", scratch.path().display()));
+        write_line(&format!("the runs until then are kept in {}", scratch.path().display()));
         scratch.disable_cleanup(true);
     }
     let summary = summary?;

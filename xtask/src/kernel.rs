@@ -3,7 +3,7 @@
 use crate::runner::host::git_revision;
 use crate::runner::kernel::Kernel;
 use crate::runner::process::{self, Output, finish};
-use crate::runner::progress::tell;
+use crate::runner::progress::write_line;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::file::unwritable;
 use host_analyzer::ground::manifest;
@@ -22,13 +22,13 @@ use std::time::Duration;
 /// The bare-metal target, used where the toolchain has it.
 const BARE: &str = "x86_64-unknown-none";
 
-/// Where it is missing, the host's own target serves, free-standing.
+/// The host's own target, used free-standing where the bare-metal one is missing.
 const HOSTED: &str = "x86_64-unknown-linux-gnu";
 
 /// Without a terminal, a build that takes longer than this says so once.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the installed toolchain can build the kernel for.
+/// The installed toolchain, and the target that it builds the kernel for.
 #[derive(Clone, Debug)]
 pub struct Toolchain {
     /// Its folder.
@@ -138,7 +138,7 @@ pub fn target_folder(root: &Path) -> PathBuf {
 
 /// Builds the kernel of the workspace at `root` into `target_folder`.
 ///
-/// What is booted is a copy: while a run lasts, somebody may build another kernel. The copies stay
+/// The result is a copy, since somebody may build another kernel while a run lasts. The copies stay
 /// until the target folder is cleaned, so that the commands in a `run.json` can be repeated with the
 /// very kernel. The compiler's output is shown only where it fails.
 pub fn build(root: &Path, target_folder: &Path) -> Result<Kernel, Failure> {
@@ -152,7 +152,7 @@ pub fn build(root: &Path, target_folder: &Path) -> Result<Kernel, Failure> {
         finish(&mut toolchain.cargo("build", root, target_folder), Output::Kept, None, |passed| {
             if spinner.is_hidden() && !said && passed > PATIENCE {
                 said = true;
-                tell(&format!("building the kernel for {target} …"));
+                write_line(&format!("building the kernel for {target} …"));
             }
         });
     spinner.finish_and_clear();

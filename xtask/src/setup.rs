@@ -1,4 +1,4 @@
-//! What the machine must have: finds what is missing and installs it.
+//! The programs that Rollcall needs: finds the missing ones and installs them.
 //!
 //! This file alone names system packages.
 
@@ -16,7 +16,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::Command;
 use std::time::Duration;
 
-/// What drives the browser.
+/// The program that drives the browser.
 const DRIVER: &str = "chromedriver";
 
 /// How long one command of a package manager may take.
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 struct PackageManager {
     program: &'static str,
-    /// Makes it learn what there is; empty where installing does that.
+    /// Updates its list of packages; empty where installing does that.
     refresh: &'static [&'static str],
     install: &'static [&'static str],
     /// The package with [`QEMU`].
@@ -83,7 +83,7 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
     },
 ];
 
-/// What a command is going to use.
+/// The programs that a command is going to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// The kernel is built: the toolchain's own linker.
@@ -111,7 +111,7 @@ impl Needs {
     }
 }
 
-/// Sees to it that everything needed is there; a quick look if it is.
+/// Installs what is missing of these needs; returns at once if nothing is.
 ///
 /// With `yes`, or where `CI` is set, it installs without asking; on a terminal it asks. Fails with
 /// [`Failure::Environment`], and the command to run, where it may not or can't install.
@@ -292,7 +292,7 @@ fn wait_for_input() -> Result<(), Failure> {
         interrupt::check()?;
         match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&look)) {
             Ok(0) | Err(Errno::INTR) => {}
-            // What is wrong with it shows when it is read.
+            // An error of the stream is reported when it is read.
             _ => return Ok(()),
         }
     }

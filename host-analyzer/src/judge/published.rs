@@ -16,7 +16,7 @@ use std::path::Path;
 /// The project's own figures.
 const OWN: &str = include_str!("../../published.toml");
 
-/// A machine of which figures were published.
+/// A machine with published figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     /// The name of the profile that stands for it.
@@ -76,7 +76,7 @@ impl Fit {
     }
 }
 
-/// What figures are published of.
+/// The measures of which figures are published.
 const MEASURES: [Measure; 8] = [
     Measure::Total,
     Measure::KickLoop,

@@ -26,7 +26,7 @@ const QUICK: Duration = Duration::from_millis(1);
 /// How often it is looked at in the long run.
 const CALM: Duration = Duration::from_millis(25);
 
-/// What a capture may hold beside what its cells send: firmware text, the machine's list of CPUs,
+/// The bytes that a capture may hold beside those of its cells: firmware text, the machine's list of CPUs,
 /// log lines.
 const BESIDE: u64 = 64 * MIB;
 
@@ -49,7 +49,7 @@ pub struct Order<'a> {
     pub number: u32,
     /// The kernel's command line, the engine's own words included.
     pub command_line: &'a str,
-    /// Of each of its cells the profile that it was expanded from.
+    /// The profile that each of its cells was expanded from.
     pub profiles: &'a [Option<String>],
     /// The run folder; it has a folder `captures`.
     pub folder: &'a Path,
@@ -145,7 +145,7 @@ fn judge(
     let judged =
         Judged { name: &name, seen: &seen, summary: &summary, ending, path: &path, unread };
     let failure = match stopped {
-        // What was whole by then stays whole.
+        // A boot that was whole by then stays whole.
         _ if interrupt::requested() && !(seen.over && ending.well && unread == 0) => {
             Some(Failure::Environment(miette!("interrupted in {name}")))
         }
@@ -195,7 +195,7 @@ impl Following<'_> {
                 ending => ending,
             };
             if let Some(ending) = ending {
-                // What the engine has left running may write on, without end.
+                // A process that the engine has left running may write on, without end.
                 self.read_until(self.tail.size()?.min(most))?;
                 return Ok((ending, None));
             }

@@ -1,4 +1,4 @@
-//! What the run folder tells of the machine, the toolchain and the sources.
+//! The machine, the toolchain and the sources, as `run.json` describes them.
 
 use crate::runner::process::{answer, said};
 use host_analyzer::ground::manifest::{Host, Load};
@@ -34,7 +34,7 @@ pub fn host() -> Host {
     }
 }
 
-/// The load average over the last minute; `None` where the system does not tell.
+/// The load average over the last minute; `None` where the system does not report it.
 pub fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
@@ -62,7 +62,7 @@ fn git(folder: &Path, variables: impl Iterator<Item = OsString>) -> Command {
     git
 }
 
-/// How the name of a run folder tells the time.
+/// The format of the time in the name of a run folder.
 const FOLDER_NAME: &str = "%Y-%m-%dT%H-%M-%SZ";
 
 /// Now, as the name of a run folder: `2026-11-23T06-12-20Z`.

@@ -39,7 +39,7 @@ const KEPT: usize = 128 * 1024;
 /// A child and all that it starts in its process group; dropping it kills them.
 ///
 /// A terminal's Ctrl-C does not reach the group: this process hears it and ends the child.
-/// Where this process is killed itself, the system kills the child (Linux: `PR_SET_PDEATHSIG`).
+/// The system kills the child when this process is killed (Linux: `PR_SET_PDEATHSIG`).
 /// That follows the *thread* which spawned it, so spawn from one that lives as long as the child
 /// is needed.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // There is nobody left to tell.
+        // Nobody is left to report an error to.
         let _ = self.kill();
     }
 }
@@ -264,7 +264,7 @@ pub fn finish(
     let mut pause = QUICK;
     let status = loop {
         if let Err(interrupted) = interrupt::check() {
-            // What does not heed it is killed when `child` is dropped.
+            // A child that ignores it is killed when `child` is dropped.
             let _ = child.terminate();
             return Err(interrupted);
         }

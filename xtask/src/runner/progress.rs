@@ -55,7 +55,7 @@ pub fn report(run: &Run, folder: &Path) -> Result<(), Failure> {
         spinner.set_message(format!("{what}: {}", counted(pictures as u64, "picture")));
         if spinner.is_hidden() && !said && began.elapsed() > PATIENCE {
             said = true;
-            tell(&format!("writing {what} …"));
+            write_line(&format!("writing {what} …"));
         }
         interrupt::check()
     });
@@ -156,19 +156,19 @@ impl Progress {
 
     /// Something that the user should read now; it stays above the bar.
     pub fn note(&self, text: &str) {
-        self.bar.suspend(|| tell(text));
+        self.bar.suspend(|| write_line(text));
     }
 
     /// Writes a line, unless a bar shows the same.
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            tell(text);
+            write_line(text);
         }
     }
 }
 
 /// Writes a line to standard error. Where nobody reads it any more, the work goes on.
-pub fn tell(text: &str) {
+pub fn write_line(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 

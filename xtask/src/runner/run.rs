@@ -28,7 +28,7 @@ pub fn execute(
     lines: Lines,
 ) -> Result<Run, Failure> {
     let runs = together(&[scenario], kernel, results, lines, &progress::report);
-    // There are as many runs as scenarios.
+    // Each scenario has a run.
     runs.map(|mut runs| runs.swap_remove(0))
 }
 
@@ -81,7 +81,7 @@ fn boots(
     turns.iter().try_for_each(|turn| runs[turn.run].boot(turn, kernel, &mut progress))
 }
 
-/// Ends the runs that are not complete; the same failure, with what became of them.
+/// Ends the runs that are not complete; returns the failure, with the state of these runs.
 fn given_up(failure: Failure, runs: &mut [Unfinished<'_>]) -> Failure {
     let report = failure.report();
     let mut text = report.to_string();

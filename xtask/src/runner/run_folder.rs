@@ -4,7 +4,7 @@
 use crate::runner::folder::names_in;
 use crate::runner::host::{folder_name, is_folder_name};
 use crate::runner::interrupt;
-use crate::runner::progress::tell;
+use crate::runner::progress::write_line;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::file::{NewFolder, unwritable, write_whole};
 use host_analyzer::ground::manifest::{Ended, Manifest};
@@ -134,7 +134,7 @@ impl RunFolder {
         // A link can't be changed, only replaced.
         let fresh = self.results.join(format!(".latest-{}", std::process::id()));
         let point = || {
-            // What came there since the run began would be replaced, too.
+            // A file that was put there since the run began would be replaced, too.
             if is_no_link(&latest) {
                 return Err(ErrorKind::AlreadyExists.into());
             }
@@ -224,7 +224,7 @@ fn name_those_left_behind(scenario_folder: &Path) {
             continue;
         };
         let kept = scenario_folder.join(named(name, Ended::Interrupted));
-        // Whose process is at work is locked.
+        // A folder whose process is at work is locked.
         let Some(_lock) = locked(&partial) else {
             continue;
         };
@@ -236,7 +236,7 @@ fn name_those_left_behind(scenario_folder: &Path) {
             // Without it the commands name the folder as it was called, which harms nothing.
             let _ = describe(&kept, &manifest);
         }
-        tell(&format!(
+        write_line(&format!(
             "found a run that was killed: what it had captured is in {}",
             kept.display()
         ));

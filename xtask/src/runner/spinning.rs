@@ -60,7 +60,7 @@ fn seconds(words: &str, smp: u16) -> f64 {
 fn spun(mut cell: Options, smp: u16) -> f64 {
     match (cell.wait, cell.spend) {
         (Wait::Halt, Spend::Halt) => return 0.0,
-        // Who waits for another CPU halts, also in a TSC window.
+        // A CPU that waits for another one halts, also in a TSC window.
         (Wait::Halt, Spend::Spin) => cell.tsc_window = Duration::ZERO,
         (Wait::Spin, _) => {}
     }
@@ -74,29 +74,29 @@ mod tests {
     use super::*;
     use crate::runner::engine::named;
 
-    fn told(engine: &str, words: &str, boot_limit: u64) -> Vec<String> {
+    fn warned(engine: &str, words: &str, boot_limit: u64) -> Vec<String> {
         let limit = std::time::Duration::from_secs(boot_limit);
         let engine = named(engine).unwrap();
         warnings(&Scenario::single(engine, 28, words, limit).unwrap())
     }
 
     #[test]
-    fn a_boot_that_spins_for_long_is_told_with_its_time_and_what_helps() {
+    fn a_boot_that_spins_for_long_is_reported_with_its_time_and_what_helps() {
         // The cold trial and one more, each with 27 windows of 20 ms.
-        let told_once = told("icount", "wait=spin", 300);
-        assert_eq!(told_once.len(), 1);
+        let once = warned("icount", "wait=spin", 300);
+        assert_eq!(once.len(), 1);
         let start = "icount with 28 CPUs: a boot takes about 54 s: every cycle that a CPU spins";
-        assert!(told_once[0].starts_with(start), "{told_once:?}");
-        assert!(told_once[0].contains("`wait=halt`") && told_once[0].contains("`tsc-window`"));
+        assert!(once[0].starts_with(start), "{once:?}");
+        assert!(once[0].contains("`wait=halt`") && once[0].contains("`tsc-window`"));
         let beyond = "a boot takes about 540 s, which is beyond its limit of 300 s: ";
-        let slow = told("icount", "wait=spin repetitions=19", 300);
+        let slow = warned("icount", "wait=spin repetitions=19", 300);
         assert!(slow[0].contains(beyond), "{slow:?}");
         let costs = "tsc-sync=trusted cost-callin=20ms spend=spin";
-        assert!(told("icount", costs, 300)[0].contains("about 54 s"));
+        assert!(warned("icount", costs, 300)[0].contains("about 54 s"));
     }
 
     #[test]
-    fn a_boot_that_halts_or_spins_for_a_moment_is_not_told() {
+    fn a_boot_that_halts_or_spins_for_a_moment_is_not_reported() {
         for words in [
             "repetitions=1000",
             "wait=spin tsc-window=1ms",
@@ -104,10 +104,10 @@ mod tests {
             // Nothing to spend.
             "spend=spin",
         ] {
-            assert!(told("icount", words, 300).is_empty(), "{words}");
+            assert!(warned("icount", words, 300).is_empty(), "{words}");
         }
         for engine in ["tcg", "sim"] {
-            assert!(told(engine, "wait=spin", 300).is_empty(), "{engine}");
+            assert!(warned(engine, "wait=spin", 300).is_empty(), "{engine}");
         }
     }
 }

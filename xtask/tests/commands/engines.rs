@@ -172,7 +172,7 @@ fn an_engine_that_is_missing_is_told_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     for (more, told) in [
         ("", "the engine replay can't start"),
-        ("version-command = [\"false\"]", "the engine replay does not tell its version"),
+        ("version-command = [\"false\"]", "the engine replay does not report its version"),
         ("version-command = [\"no-such-program\"]", "no-such-program"),
     ] {
         replaying(&folder, more);

@@ -162,7 +162,10 @@ fn a_wrong_request_boots_nothing() {
     fs::write(folder.path().join("profiles/p.toml"), profile).unwrap();
     fs::write(folder.path().join("bytes.toml"), b"engine = \"sim\"\ncpus = \xff").unwrap();
     for (arguments, told) in [
-        ("matrix @/small.toml --results @/results", "small.toml:4:8: options.wait: `sleep`"),
+        (
+            "matrix @/small.toml --results @/results",
+            "small.toml:4:8: options.wait: expected one of halt spin",
+        ),
         ("matrix @/none.toml --results @/results", "agreement, default, haswell-28"),
         ("matrix no-such-name --results @/results", "there is no scenario no-such-name"),
         ("matrix @ --results @/results", "is a folder"),

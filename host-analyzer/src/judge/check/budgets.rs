@@ -37,7 +37,7 @@ const MOST_TOLERANCE: f64 = 1000.0;
 pub struct Budgets {
     /// The file, as it was named.
     pub file: PathBuf,
-    /// In the order of the file.
+    /// Its budgets, in the order of the file.
     pub budgets: Vec<Budget>,
 }
 
@@ -78,7 +78,7 @@ pub enum Limit {
     Us(f64),
     /// Cycles.
     Cycles(f64),
-    /// So many, of lost APs and overruns.
+    /// A number of lost APs or overruns.
     Count(u64),
     /// A share of the same figure of another cell.
     RatioTo {
@@ -87,7 +87,7 @@ pub enum Limit {
         /// The share.
         ratio: f64,
     },
-    /// So many times the figure of the same cell with fewer CPUs.
+    /// A multiple of the figure of the same cell with fewer CPUs.
     Growth {
         /// That count, the BSP counted.
         from_smp: u16,

@@ -116,7 +116,7 @@ impl Judged<'_> {
             bytes => format!(" (its last {} were not read)", counted(*bytes, "byte")),
         };
         lines.push(format!("  capture: {}{unread}", path.display()));
-        // What a kernel or an engine says must not steer the terminal.
+        // Text of a kernel or an engine must not steer the terminal.
         let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
         miette!("{}", lines.join("\n"))
     }

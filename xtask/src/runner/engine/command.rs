@@ -109,7 +109,7 @@ impl Engine for Command {
         let failed = |why: Report| {
             Failure::Environment(miette!(
                 help = "the scenario names it by `version-command`",
-                "the engine {} does not tell its version: {why}",
+                "the engine {} does not report its version: {why}",
                 self.name()
             ))
         };

@@ -105,7 +105,7 @@ impl Qemu {
             Qemu::Icount => "guard=5us tsc-poll=pause tsc-trust=engine",
             // Every CPU reads the host's TSC, under a lock.
             Qemu::Tcg => "tsc-trust=engine",
-            // What KVM makes of the host's TSC is for the user to vouch for.
+            // KVM may offset and scale the host's TSC: the user says whether the clocks agree.
             Qemu::Kvm => "",
         }
     }

@@ -12,7 +12,7 @@ use std::process::{Command, ExitStatus, Stdio};
 /// messages and in `run.json`.
 const KEPT: usize = 8 * 1024;
 
-/// Says of an exit status whether it is the due one, and what it means.
+/// Whether an exit status is the expected one, and what it means.
 pub type Meaning = Box<dyn Fn(ExitStatus) -> (bool, String)>;
 
 /// A process that was started for a boot.
@@ -54,7 +54,7 @@ impl Started {
 
     fn lost_sight(&self, error: &io::Error) -> Failure {
         Failure::Environment(miette!(
-            "can't tell whether `{}` still runs: {error}",
+            "can't find out whether `{}` still runs: {error}",
             self.command[0]
         ))
     }

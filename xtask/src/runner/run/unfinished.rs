@@ -28,7 +28,7 @@ pub struct Unfinished<'s> {
     due: usize,
     /// Boots that ended well.
     whole: usize,
-    /// What the run lacks where all of its boots ended well.
+    /// Gaps of a run whose boots all ended well.
     gaps: usize,
     /// The captures of the boots that ended well.
     places: Vec<Place>,
@@ -142,8 +142,8 @@ impl<'s> Unfinished<'s> {
         }
         self.whole += 1;
         self.places.extend(outcome.place);
-        // Of very many boots not after each: that would be more and more work. Whatever ends the
-        // run but the death of this process itself lists all.
+        // Not after each of very many boots: the file grows with them. Every end of the run, except
+        // the death of this process, lists all of them.
         if self.manifest.boots.len() - self.listed > self.manifest.boots.len() / EACH {
             self.describe()?;
         }
@@ -213,7 +213,7 @@ impl<'s> Unfinished<'s> {
         }
         let why = if interrupt::requested() { Ended::Interrupted } else { Ended::Failed };
         self.manifest.ended = why;
-        // Where there is no room for it, the last one that there was room for stays.
+        // If there is no room for it, the last `run.json` stays.
         let described = self.describe_as(self.folder.final_path(why));
         let moved = self.folder.end(why);
         let path = self.folder.path().display();

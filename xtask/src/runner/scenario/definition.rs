@@ -180,7 +180,7 @@ fn begins_with_program(value: &Value<'_>, words: &[String]) -> bool {
     let begins = words.first().is_some_and(is_program);
     if !begins {
         let help = "the program comes first: a name on the PATH, or a path relative to this file";
-        value.wrong("its first word is no program", Some(help));
+        value.wrong("its first word is not a program", Some(help));
     }
     begins
 }

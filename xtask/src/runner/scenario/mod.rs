@@ -85,7 +85,7 @@ pub struct Group {
 pub struct CommandLine {
     /// The kernel's command line.
     pub words: String,
-    /// Of each of its cells the profile that it was expanded from.
+    /// The profile that each of its cells was expanded from.
     pub profiles: Vec<Option<String>>,
 }
 
@@ -98,8 +98,8 @@ pub struct Skipped {
     pub refusal: String,
 }
 
-/// Why it is not the user's to set an option, or to set it to this value, and what to do; `None` where it
-/// is.
+/// Why the user can't set an option, or can't set it to this value, and what to do; `None` where that is
+/// possible.
 fn engines_own(key: &str, value: &str) -> Option<(&'static str, &'static str)> {
     match (key, value) {
         ("guard", _) => Some((
@@ -107,7 +107,7 @@ fn engines_own(key: &str, value: &str) -> Option<(&'static str, &'static str)> {
             "take it out; an engine that a scenario defines has it in its `own-words`",
         )),
         ("tsc-trust", "engine") => Some((
-            "an engine alone says it, of its own clocks",
+            "only an engine may say it, about its own clocks",
             "say `yes` where you know that the clocks agree; an engine that a scenario defines has \
              it in its `own-words`",
         )),

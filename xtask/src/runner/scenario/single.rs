@@ -82,7 +82,7 @@ fn wrong(error: &OptionError<'_>) -> Report {
 fn unused(words: &str) -> Vec<String> {
     let words: Vec<&str> = words.split_ascii_whitespace().collect();
     let sections: Vec<&[&str]> = words.split(|word| *word == CELL).collect();
-    // The last word of a key is the one that counts.
+    // The last word of a key counts.
     let counting: Vec<HashMap<&str, &str>> = sections
         .iter()
         .map(|words| words.iter().map(|word| (key(word), *word)).collect())
@@ -131,7 +131,7 @@ mod tests {
         for (engine, words, message) in [
             ("icount", "guard=0", "`guard=0`: the engine sets it by itself (take it out"),
             ("sim", "cell wait=spin guard=3600s", "`guard=3600s`: the engine sets it by itself"),
-            ("kvm", "tsc-trust=engine", "`tsc-trust=engine`: an engine alone says it"),
+            ("kvm", "tsc-trust=engine", "`tsc-trust=engine`: only an engine may say it"),
         ] {
             let error = single(engine, words).expect_err(words);
             assert!(error.contains(message), "{words}: {error}");

@@ -38,27 +38,17 @@ fn every_mistake_is_reported_with_line_column_and_key() {
             "s.toml:3:9: boots: expected a whole number from 1 to 100000",
         ),
         (
-            &format!("{HEAD}[options]\ntsc-trust = [\"yes\", \"engine\"]"),
-            "s.toml:4:21: options.tsc-trust: `engine`: an engine alone says it",
-        ),
-        (
-            &format!("{HEAD}[options]\nfault = \"never:1,differ:1\""),
-            "s.toml:4:9: options.fault: `fault=never:1,differ:1` names CPU 1 twice",
-        ),
-        (
-            &format!("{HEAD}[options]\ncost-wake = \"99999999s\""),
-            "s.toml:4:13: options.cost-wake: expected a duration (cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour)",
-        ),
-        (
-            &format!("{HEAD}[options]\nlimit = \"1ms\"\ncost-wake = \"2ms\""),
-            "s.toml:4:9: options: `cost-wake` of 2ms is longer than `limit=1ms`",
-        ),
-        (
             &format!("{HEAD}boot-limit = \"0s\""),
             "s.toml:3:14: boot-limit: expected a time above zero",
         ),
         (&format!("{HEAD}skip-refused = 1"), "s.toml:3:16: skip-refused: expected true or false"),
         (&format!("{HEAD}description = 1"), "s.toml:3:15: description: expected a text"),
+    ]);
+}
+
+#[test]
+fn every_mistake_about_profiles_is_reported_with_line_column_and_key() {
+    assert_refused(&[
         (
             &format!("{HEAD}profile = \"haswel-28\""),
             "s.toml:3:11: profile: expected one of haswell-28 none",
@@ -80,6 +70,12 @@ fn every_mistake_is_reported_with_line_column_and_key() {
             "s.toml:5:1: options.tsc-window: the profile `haswell-28` sets it",
         ),
         (&format!("{HEAD}[options]\nprofile = \"none\""), "`profile` belongs above `[options]`"),
+    ]);
+}
+
+#[test]
+fn a_key_in_the_wrong_place_or_mistyped_is_reported_with_what_was_meant() {
+    assert_refused(&[
         (&format!("{HEAD}bots = 2"), "s.toml:3:1: bots: there is no such key"),
         (&format!("{HEAD}bots = 2"), "did you mean `boots`?"),
         (&format!("{HEAD}kick = \"unicast\""), "`kick` belongs below `[options]`"),
@@ -90,9 +86,31 @@ fn every_mistake_is_reported_with_line_column_and_key() {
         ),
         (&format!("{HEAD}[options]\ntsc-windw = 1"), "did you mean `tsc-window`?"),
         (&format!("{HEAD}[options]\ncpus = 1"), "`cpus` belongs above `[options]`"),
+    ]);
+}
+
+#[test]
+fn every_mistake_about_options_is_reported_with_line_column_and_key() {
+    assert_refused(&[
         (
             &format!("{HEAD}[options]\nguard = 1"),
             "s.toml:4:1: options.guard: the engine sets it by itself",
+        ),
+        (
+            &format!("{HEAD}[options]\ntsc-trust = [\"yes\", \"engine\"]"),
+            "s.toml:4:21: options.tsc-trust: `engine`: only an engine may say it",
+        ),
+        (
+            &format!("{HEAD}[options]\nfault = \"never:1,differ:1\""),
+            "s.toml:4:9: options.fault: `fault=never:1,differ:1` names CPU 1 twice",
+        ),
+        (
+            &format!("{HEAD}[options]\ncost-wake = \"99999999s\""),
+            "s.toml:4:13: options.cost-wake: expected a duration (cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour)",
+        ),
+        (
+            &format!("{HEAD}[options]\nlimit = \"1ms\"\ncost-wake = \"2ms\""),
+            "s.toml:4:9: options: `cost-wake` of 2ms is longer than `limit=1ms`",
         ),
         (&format!("{HEAD}[options]\nkick = []"), "s.toml:4:8: options.kick: this list is empty"),
         (

@@ -48,14 +48,23 @@ fn a_definition_that_is_not_run_does_no_harm() {
     assert_eq!(scenario.groups.len(), 2);
 }
 
+/// A scenario whose one engine has a `base`, and more keys.
+fn base(more: &str) -> String {
+    format!("engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"tcg\"\n{more}")
+}
+
+/// A scenario whose one engine has this `command`.
+fn command(words: &str) -> String {
+    format!("engines = \"e\"\ncpus = 4\n[engine.e]\ncommand = {words}")
+}
+
+/// A scenario with an engine of this name.
+fn named(name: &str) -> String {
+    format!("engines = \"tcg\"\ncpus = 4\n[engine.{name}]\nbase = \"tcg\"")
+}
+
 #[test]
-fn every_mistake_about_engines_is_reported_with_line_column_and_key() {
-    let base =
-        |more: &str| format!("engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"tcg\"\n{more}");
-    let command = |words: &str| format!("engines = \"e\"\ncpus = 4\n[engine.e]\ncommand = {words}");
-    let whole = command("[\"vmm\", \"{capture}\"]\n");
-    let named =
-        |name: &str| format!("engines = \"tcg\"\ncpus = 4\n[engine.{name}]\nbase = \"tcg\"");
+fn every_mistake_about_the_engines_names_is_reported_with_line_column_and_key() {
     let long = named(&"e".repeat(65));
     assert_refused(&[
         (
@@ -93,6 +102,12 @@ fn every_mistake_about_engines_is_reported_with_line_column_and_key() {
             &format!("{}\n[engine.E]\nbase = \"tcg\"", named("e")),
             "s.toml:5:9: engine.E: `e` becomes the same file's name",
         ),
+    ]);
+}
+
+#[test]
+fn every_mistake_about_an_engine_with_a_base_is_reported_with_line_column_and_key() {
+    assert_refused(&[
         (
             "engines = \"e\"\ncpus = 4\n[engine.e]\ncpu = \"max\"",
             "s.toml:3:9: engine.e: it has neither `base` nor `command`",
@@ -131,12 +146,19 @@ fn every_mistake_about_engines_is_reported_with_line_column_and_key() {
             "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sim\"",
             "s.toml:4:8: engine.e.base: expected one of icount tcg kvm",
         ),
+    ]);
+}
+
+#[test]
+fn every_mistake_about_an_engine_with_a_command_is_reported_with_line_column_and_key() {
+    let whole = command("[\"vmm\", \"{capture}\"]\n");
+    assert_refused(&[
         (
             &command("\"vmm {capture}\""),
             "s.toml:4:11: engine.e.command: expected an array of words",
         ),
-        (&command("[]"), "s.toml:4:11: engine.e.command: its first word is no program"),
-        (&command("[\"{kernel}\", \"{capture}\"]"), "its first word is no program"),
+        (&command("[]"), "s.toml:4:11: engine.e.command: its first word is not a program"),
+        (&command("[\"{kernel}\", \"{capture}\"]"), "its first word is not a program"),
         (
             &command("[\"vmm\", \"{kernel}\", \"{cmdline}\"]"),
             "s.toml:4:11: engine.e.command: no word holds `{capture}`",
@@ -156,7 +178,7 @@ fn every_mistake_about_engines_is_reported_with_line_column_and_key() {
         (&format!("{whole}exact = 1"), "s.toml:5:9: engine.e.exact: expected true or false"),
         (
             &format!("{whole}version-command = []"),
-            "s.toml:5:19: engine.e.version-command: its first word is no program",
+            "s.toml:5:19: engine.e.version-command: its first word is not a program",
         ),
         (
             &format!("{whole}longest-command-line = 0"),

@@ -182,6 +182,9 @@ impl<'d> Value<'d> {
 type Hint = Box<dyn Fn(&str) -> Option<String>>;
 
 /// The keys of a table that is being read.
+///
+/// A reader names every key before it gives up with `?`: the keys that it has not named when it
+/// returns are reported as unknown.
 pub struct Keys<'d> {
     mistakes: &'d Mistakes<'d>,
     table: &'d DeTable<'d>,

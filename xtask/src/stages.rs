@@ -78,7 +78,7 @@ fn cargo(words: &str) -> Command {
 }
 
 /// Runs the stages whose names are given, or every stage of a change; with `long` also those that are
-/// worth more time, and then writes the summary to [`LONG_SUMMARY`]. Shows their output.
+/// worth more time, and then writes their summary to `results/reference`. Shows their output.
 ///
 /// Fails with [`Failure::Request`] where a name is that of no stage, with [`Failure::Verdict`] at
 /// the first stage that fails.

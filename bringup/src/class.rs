@@ -1,30 +1,21 @@
 //! AP classes: what a CPU is to its package and its core.
 
-/// What an AP is to its package and its core. Some steps of a bring-up are dearer for the first
-/// thread that comes up in one: microcode is loaded for a core, some registers are a package's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// The first thread of its package.
-    Package,
-    /// The first thread of its core, in a package that has one before it.
-    Core,
-    /// Another thread of a core that has one before it.
-    Sibling,
+use crate::words::words;
+
+words! {
+    /// What an AP is to its package and its core, the rarest first. Some steps of a bring-up cost more for the first
+    /// thread that comes up in one: microcode is loaded for a core, some registers are a package's.
+    Class {
+        /// The first thread of its package.
+        Package = "package",
+        /// The first thread of its core, in a package that has one before it.
+        Core = "core",
+        /// Another thread of a core that has one before it.
+        Sibling = "sibling",
+    }
 }
 
 impl Class {
-    /// All three, the rarest first.
-    pub const ALL: [Class; 3] = [Class::Package, Class::Core, Class::Sibling];
-
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Class::Package => "package",
-            Class::Core => "core",
-            Class::Sibling => "sibling",
-        }
-    }
-
     /// The class of the CPU at `place`, a package and a core in it, given the places of the CPUs
     /// before it in the order of their indices, the BSP's first.
     pub fn of(place: (u32, u32), before: impl IntoIterator<Item = (u32, u32)>) -> Class {

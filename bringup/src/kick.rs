@@ -20,7 +20,7 @@ impl fmt::Display for PartKicked {
         let PartKicked { strategy, kicked, all } = self;
         write!(
             f,
-            "strategy={strategy} with kick={} is refused: the strategy kicks {kicked} of {all}, \
+            "`strategy={strategy}` with `kick={}` is refused: the strategy kicks {kicked} of {all}, \
              and a broadcast reaches every AP; say kick={}, or kick all APs at once in \
              `bringup/src/strategy.rs`",
             Kick::Broadcast,
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(check(&options, all, all), Ok(()));
         assert_eq!(
             check(&options, one, all).unwrap_err().to_string(),
-            "strategy=full-parallel with kick=broadcast is refused: the strategy kicks CPU 3 of \
+            "`strategy=full-parallel` with `kick=broadcast` is refused: the strategy kicks CPU 3 of \
              CPUs 1 to 4, and a broadcast reaches every AP; say kick=unicast, or kick all APs at \
              once in `bringup/src/strategy.rs`"
         );

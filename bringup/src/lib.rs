@@ -21,6 +21,7 @@ pub mod strategy;
 pub mod sync;
 mod units;
 pub mod wire;
+pub mod words;
 
 pub use units::{ApicId, CpuIndex, Cycles, Duration};
 

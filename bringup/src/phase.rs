@@ -2,41 +2,27 @@
 
 use crate::Cycles;
 use crate::stamp::{Stamp, Stamps};
+use crate::words::words;
 
-/// One of the six intervals that add up to an online AP's time, without gap or overlap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// `init` → `alive`: waking the AP.
-    Sipi,
-    /// `alive` → `callin_begin`: waiting for the BSP to release it.
-    Hold,
-    /// `callin_begin` → `callin_end`: the AP's own set-up.
-    Callin,
-    /// `callin_end` → `sync_begin`: waiting for its turn.
-    Turn,
-    /// `sync_begin` → `sync_end`: its TSC is compared with the BSP's.
-    TscSync,
-    /// `sync_end` → `online`: its last steps until it takes work.
-    Online,
+words! {
+    /// One of the six intervals that add up to an online AP's time, without gap or overlap, in the order of time.
+    Phase {
+        /// `init` → `alive`: waking the AP.
+        Sipi = "sipi",
+        /// `alive` → `callin_begin`: waiting for the BSP to release it.
+        Hold = "hold",
+        /// `callin_begin` → `callin_end`: the AP's own set-up.
+        Callin = "callin",
+        /// `callin_end` → `sync_begin`: waiting for its turn.
+        Turn = "turn",
+        /// `sync_begin` → `sync_end`: its TSC is compared with the BSP's.
+        TscSync = "tsc-sync",
+        /// `sync_end` → `online`: its last steps until it takes work.
+        Online = "online",
+    }
 }
 
 impl Phase {
-    /// All six, in the order of time.
-    pub const ALL: [Phase; 6] =
-        [Phase::Sipi, Phase::Hold, Phase::Callin, Phase::Turn, Phase::TscSync, Phase::Online];
-
-    /// The word for it, in kebab case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Phase::Sipi => "sipi",
-            Phase::Hold => "hold",
-            Phase::Callin => "callin",
-            Phase::Turn => "turn",
-            Phase::TscSync => "tsc-sync",
-            Phase::Online => "online",
-        }
-    }
-
     /// The stamps that it lies between.
     pub const fn ends(self) -> (Stamp, Stamp) {
         match self {
@@ -61,30 +47,19 @@ impl Phase {
     }
 }
 
-/// A part of [`Phase::Sipi`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SubPhase {
-    /// `init` → `sipi`: the waker gets to this AP's SIPI.
-    Kick,
-    /// `sipi` → `entry`: the message and the AP's way out of wait-for-SIPI.
-    Wake,
-    /// `entry` → `alive`: real mode to 64-bit Rust.
-    Trampoline,
+words! {
+    /// A part of [`Phase::Sipi`], in the order of time.
+    SubPhase {
+        /// `init` → `sipi`: the waker gets to this AP's SIPI.
+        Kick = "kick",
+        /// `sipi` → `entry`: the message and the AP's way out of wait-for-SIPI.
+        Wake = "wake",
+        /// `entry` → `alive`: real mode to 64-bit Rust.
+        Trampoline = "trampoline",
+    }
 }
 
 impl SubPhase {
-    /// All three, in the order of time.
-    pub const ALL: [SubPhase; 3] = [SubPhase::Kick, SubPhase::Wake, SubPhase::Trampoline];
-
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SubPhase::Kick => "kick",
-            SubPhase::Wake => "wake",
-            SubPhase::Trampoline => "trampoline",
-        }
-    }
-
     /// The stamps that it lies between.
     pub const fn ends(self) -> (Stamp, Stamp) {
         match self {

@@ -1,40 +1,43 @@
 //! Stamps: named readings of the time-stamp counter.
 
 use crate::Cycles;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 
-/// A named TSC reading of one AP's bring-up.
-///
-/// All up to [`Stamp::Online`] but [`Stamp::KickEnd`] are the AP's own path in order; the rest is
-/// what the BSP learned of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Stamp {
-    /// BSP: before the first INIT that reaches this AP.
-    Init,
-    /// BSP: before its first SIPI; the same for all APs of a broadcast.
-    Sipi,
-    /// BSP: the waker is free of it again. Not part of the AP's own order.
-    KickEnd,
-    /// AP: first instructions of the trampoline, in real mode.
-    Entry,
-    /// AP: in 64-bit Rust on its own stack.
-    Alive,
-    /// AP: past the gate that the BSP opens.
-    CallinBegin,
-    /// AP: its own CPU set-up is done.
-    CallinEnd,
-    /// AP: its part of the TSC synchronisation begins.
-    SyncBegin,
-    /// AP: its part of the TSC synchronisation is over.
-    SyncEnd,
-    /// AP: it takes work.
-    Online,
-    /// BSP: it learned that the AP is alive.
-    SeenAlive,
-    /// BSP: it learned that the callin is done.
-    SeenCallin,
-    /// BSP: it checked the AP's answer to a job.
-    SeenOnline,
+words! {
+    /// A named TSC reading of one AP's bring-up.
+    ///
+    /// All up to [`Stamp::Online`] but [`Stamp::KickEnd`] are the AP's own path in order; the rest is
+    /// what the BSP learned of it.
+    #[derive(Serialize, Deserialize)]
+    Stamp {
+        /// BSP: before the first INIT that reaches this AP.
+        Init = "init",
+        /// BSP: before its first SIPI; the same for all APs of a broadcast.
+        Sipi = "sipi",
+        /// BSP: the waker is free of it again. Not part of the AP's own order.
+        KickEnd = "kick_end",
+        /// AP: first instructions of the trampoline, in real mode.
+        Entry = "entry",
+        /// AP: in 64-bit Rust on its own stack.
+        Alive = "alive",
+        /// AP: past the gate that the BSP opens.
+        CallinBegin = "callin_begin",
+        /// AP: its own CPU set-up is done.
+        CallinEnd = "callin_end",
+        /// AP: its part of the TSC synchronisation begins.
+        SyncBegin = "sync_begin",
+        /// AP: its part of the TSC synchronisation is over.
+        SyncEnd = "sync_end",
+        /// AP: it takes work.
+        Online = "online",
+        /// BSP: it learned that the AP is alive.
+        SeenAlive = "seen_alive",
+        /// BSP: it learned that the callin is done.
+        SeenCallin = "seen_callin",
+        /// BSP: it checked the AP's answer to a job.
+        SeenOnline = "seen_online",
+    }
 }
 
 /// Whose clock a stamp was read from.
@@ -47,26 +50,6 @@ pub enum Clock {
 }
 
 impl Stamp {
-    /// How many stamps there are.
-    pub const COUNT: usize = 13;
-
-    /// Every stamp, in the order of its discriminant.
-    pub const ALL: [Stamp; Stamp::COUNT] = [
-        Stamp::Init,
-        Stamp::Sipi,
-        Stamp::KickEnd,
-        Stamp::Entry,
-        Stamp::Alive,
-        Stamp::CallinBegin,
-        Stamp::CallinEnd,
-        Stamp::SyncBegin,
-        Stamp::SyncEnd,
-        Stamp::Online,
-        Stamp::SeenAlive,
-        Stamp::SeenCallin,
-        Stamp::SeenOnline,
-    ];
-
     /// An AP's path: the stamps that must not decrease, first to last.
     pub const PATH: [Stamp; 9] = [
         Stamp::Init,
@@ -79,25 +62,6 @@ impl Stamp {
         Stamp::SyncEnd,
         Stamp::Online,
     ];
-
-    /// The word for it, in snake case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Stamp::Init => "init",
-            Stamp::Sipi => "sipi",
-            Stamp::KickEnd => "kick_end",
-            Stamp::Entry => "entry",
-            Stamp::Alive => "alive",
-            Stamp::CallinBegin => "callin_begin",
-            Stamp::CallinEnd => "callin_end",
-            Stamp::SyncBegin => "sync_begin",
-            Stamp::SyncEnd => "sync_end",
-            Stamp::Online => "online",
-            Stamp::SeenAlive => "seen_alive",
-            Stamp::SeenCallin => "seen_callin",
-            Stamp::SeenOnline => "seen_online",
-        }
-    }
 
     /// Who reads it.
     pub const fn clock(self) -> Clock {

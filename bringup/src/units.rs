@@ -43,6 +43,22 @@ impl fmt::Display for Cycles {
     }
 }
 
+/// What a time looks like, for messages.
+macro_rules! time {
+    () => {
+        "a number with ns, us, ms or s, exact to the nanosecond and up to an hour, as `10us` or `3.2ms`"
+    };
+}
+
+/// What a duration looks like, for messages.
+macro_rules! duration {
+    () => {
+        concat!("cycles, up to 2^44, or ", time!())
+    };
+}
+
+pub(crate) use {duration, time};
+
 /// A span of time as a user writes it: bare cycles, or a number with `ns`, `us`, `ms` or `s`.
 ///
 /// A time stays a time until the kernel knows the frequency of its clock.
@@ -57,9 +73,6 @@ pub enum Duration {
 impl Duration {
     /// No time at all.
     pub const ZERO: Duration = Duration::Cycles(0);
-    /// What [`Duration::parse`] expects, for messages.
-    pub const EXPECTED: &str =
-        "cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour, as `10us`";
     /// The longest span in cycles. Sums of a few of them, as numbers of any clock, don't overflow.
     pub const MAX_CYCLES: u64 = 1 << 44;
     /// The longest span in time.
@@ -73,21 +86,27 @@ impl Duration {
         Duration::Nanos(ms * 1_000_000)
     }
 
-    /// Reads `900`, `10us`, `20ms`, …; `None` if it is no such thing, or too long.
+    /// Reads `900`, `10us`, `3.2ms`, …; `None` if it is no such thing, no whole number of cycles or
+    /// nanoseconds, or too long.
     pub fn parse(text: &str) -> Option<Duration> {
         Self::parse_up_to(text, Self::MAX_NANOS)
     }
 
     /// The same, where a time may be as long as so many nanoseconds.
     pub fn parse_up_to(text: &str, longest: u64) -> Option<Duration> {
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().ok()?;
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let number = &text[..text.len() - unit.len()];
         if unit.is_empty() {
-            return (number <= Self::MAX_CYCLES).then_some(Duration::Cycles(number));
+            let cycles = number.parse().ok()?;
+            return (cycles <= Self::MAX_CYCLES).then_some(Duration::Cycles(cycles));
         }
         let (_, nanos) = Self::UNITS.iter().find(|(name, _)| *name == unit)?;
-        number.checked_mul(*nanos).filter(|ns| *ns <= longest).map(Duration::Nanos)
+        let (whole, fraction) = match number.split_once('.') {
+            Some((whole, fraction)) => (whole, nanos_of(fraction, *nanos)?),
+            None => (number, 0),
+        };
+        let whole = whole.parse::<u64>().ok()?.checked_mul(*nanos)?;
+        whole.checked_add(fraction).filter(|ns| *ns <= longest).map(Duration::Nanos)
     }
 
     /// The span in cycles of a clock of `tsc_khz` kHz, rounded to the nearest; saturates.
@@ -105,6 +124,25 @@ impl Duration {
     pub fn is_zero(self) -> bool {
         matches!(self, Duration::Cycles(0) | Duration::Nanos(0))
     }
+}
+
+/// The nanoseconds of the digits behind a point, in a unit of so many; `None` where they are no whole number.
+fn nanos_of(digits: &str, unit: u64) -> Option<u64> {
+    let mut place = unit;
+    let mut nanos = 0;
+    for digit in digits.chars() {
+        let digit = u64::from(digit.to_digit(10)?);
+        // Below the nanosecond there is no place for a digit but 0.
+        nanos += match place {
+            1 if digit > 0 => return None,
+            1 => 0,
+            _ => {
+                place /= 10;
+                digit * place
+            }
+        };
+    }
+    (!digits.is_empty()).then_some(nanos)
 }
 
 impl fmt::Display for Duration {
@@ -126,6 +164,7 @@ impl fmt::Display for Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn durations_read_and_write_themselves() {
@@ -143,7 +182,15 @@ mod tests {
         for text in [
             "",
             "us",
-            "1.5ms",
+            "1.5",
+            "1.ms",
+            ".5ms",
+            "1.2.3ms",
+            "1,5ms",
+            "1.5ns",
+            "0.0001us",
+            "1.0000000001s",
+            "3600.000000001s",
             "-1",
             "10 us",
             "10min",
@@ -152,6 +199,57 @@ mod tests {
             "17592186044417",
         ] {
             assert_eq!(Duration::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_may_have_decimals_down_to_the_nanosecond() {
+        for (text, nanos, written) in [
+            ("3.2ms", 3_200_000, "3200us"),
+            ("1.5us", 1_500, "1500ns"),
+            ("0.000000001s", 1, "1ns"),
+            ("1.50ms", 1_500_000, "1500us"),
+            ("2.000000000000000000000000ns", 2, "2ns"),
+            ("2.0s", 2_000_000_000, "2s"),
+            ("3600.0s", Duration::MAX_NANOS, "3600s"),
+        ] {
+            let read = Duration::parse(text).expect(text);
+            assert_eq!(read, Duration::Nanos(nanos), "{text}");
+            assert_eq!(read.to_string(), written);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_is_read_as_it_was_written(nanos in 0..=Duration::MAX_NANOS, cycles in 0..=Duration::MAX_CYCLES) {
+            for duration in [Duration::Nanos(nanos), Duration::Cycles(cycles)] {
+                prop_assert_eq!(Duration::parse(&duration.to_string()), Some(duration));
+            }
+        }
+
+        #[test]
+        fn a_time_is_the_same_in_every_unit(nanos in 0..=Duration::MAX_NANOS, zeros in 0usize..30) {
+            for (unit, scale) in Duration::UNITS {
+                let digits = scale.ilog10() as usize;
+                let mut text = format!("{}.{:0digits$}", nanos / scale, nanos % scale);
+                text.extend(std::iter::repeat_n('0', zeros));
+                if digits == 0 {
+                    text = format!("{nanos}.0");
+                }
+                text += unit;
+                prop_assert_eq!(Duration::parse(&text), Some(Duration::Nanos(nanos)), "{}", text);
+            }
+        }
+
+        #[test]
+        fn what_is_no_whole_nanosecond_is_refused(nanos in 0..Duration::MAX_NANOS, digit in 1u8..=9, zeros in 0usize..30) {
+            for (unit, scale) in Duration::UNITS {
+                let digits = scale.ilog10() as usize;
+                let whole = if digits == 0 { String::new() } else { format!("{:0digits$}", nanos % scale) };
+                let zeros = "0".repeat(zeros);
+                let text = format!("{}.{whole}{zeros}{digit}{unit}", nanos / scale);
+                prop_assert_eq!(Duration::parse(&text), None, "{}", text);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::serial::Line;
 use crate::stream::send;
 use crate::topology::Topology;
 use bringup::frame::{ApicMode, Body, Cpu, Hello, MAGIC, PROTOCOL};
-use bringup::options::{Refusal, TscSync, TscTrust};
+use bringup::options::{Part, Refusal, TscSync, TscTrust};
 use bringup::plan::Plan;
 use bringup::{ApicId, CpuIndex};
 use raw_cpuid::CpuId;
@@ -54,7 +54,8 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
         .any(|cell| cell.tsc_sync == TscSync::Trusted && cell.tsc_trust == TscTrust::Yes);
     if trusts_cpuid && !tsc_invariant {
         fail_for_options(&Refusal::Senseless {
-            what: "tsc-sync=trusted with tsc-trust=yes",
+            what: Part::Word("tsc-sync", TscSync::Trusted.name()),
+            with: Some(Part::Word("tsc-trust", TscTrust::Yes.name())),
             why: "CPUID leaf 0x8000_0007 does not call this machine's TSC invariant",
         });
     }

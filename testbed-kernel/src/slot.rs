@@ -383,11 +383,11 @@ impl Orders {
             epoch: admission.epoch,
             zero,
             bsp: ApicId(rest as u32),
-            tsc_sync: nth(TscSync::ALL, ways, 4)?,
-            wait: nth(Wait::ALL, ways, 3)?,
-            spend: nth(Spend::ALL, ways, 2)?,
-            tsc_poll: nth(TscPoll::ALL, ways, 1)?,
-            stamps: nth(StampSet::ALL, ways, 0)?,
+            tsc_sync: nth(&TscSync::ALL, ways, 4)?,
+            wait: nth(&Wait::ALL, ways, 3)?,
+            spend: nth(&Spend::ALL, ways, 2)?,
+            tsc_poll: nth(&TscPoll::ALL, ways, 1)?,
+            stamps: nth(&StampSet::ALL, ways, 0)?,
         })
     }
 

@@ -153,9 +153,9 @@ impl Trial<'_> {
             let slot = trial.slot(ap);
             slot.clear();
             for step in Step::ALL {
-                let cost = options.cost(*step).of(ap, machine.classes[ap.at()]);
+                let cost = options.cost(step).of(ap, machine.classes[ap.at()]);
                 let cycles = cost.map_or(0, |cost| cost.cycles(khz).0);
-                slot.down.costs.set(*step as usize, cycles);
+                slot.down.costs.set(step as usize, cycles);
             }
             slot.down.exclusive.store(exclusive, Relaxed);
             slot.down.faults.store(callin::fault_bits(&options.faults, ap), Relaxed);

@@ -1,7 +1,9 @@
 //! What a step costs.
 
-use super::{MAX_EXCEPTIONS, Value, parse_cpu};
+use super::form::{Form, MAX_EXCEPTIONS, parse_cpu};
 use crate::class::Class;
+use crate::units::{duration, time};
+use crate::words::Word;
 use crate::{CpuIndex, Duration};
 use core::fmt;
 
@@ -52,18 +54,16 @@ impl Cost {
     pub fn is_exclusive(&self) -> bool {
         self.exclusive
     }
-
-    /// True where not all APs have the same.
-    pub(super) fn has_exceptions(&self) -> bool {
-        !self.exceptions.is_empty() || self.classes.iter().any(Option::is_some)
-    }
 }
 
-impl Value for Cost {
-    const EXPECTED: &str = "a duration (cycles, up to 2^44, or a whole number with ns, us, ms or s, \
-                            up to an hour), and after commas up to four of CPU:DURATION or \
-                            FIRST-LAST:DURATION for APs, one each of package:, core: and \
-                            sibling:DURATION, and exclusive, as `800us,5:8ms`";
+impl Form for Cost {
+    type Of = Cost;
+    const EXPECTED: &'static str = concat!(
+        "a duration (",
+        duration!(),
+        "), and after commas up to four of CPU:DURATION or FIRST-LAST:DURATION for APs, one each of \
+         package:, core: and sibling:DURATION, and exclusive, as `800us,5:8ms`"
+    );
 
     fn parse(text: &str) -> Option<Cost> {
         let mut parts = text.split(',');
@@ -75,7 +75,7 @@ impl Value for Cost {
             }
             let (whose, duration) = part.split_once(':')?;
             let duration = Duration::parse(duration)?;
-            if let Some(class) = Class::ALL.into_iter().find(|class| class.name() == whose) {
+            if let Some(class) = Class::named(whose) {
                 match cost.classes[class as usize].replace(duration) {
                     None => continue,
                     Some(_) => return None,
@@ -91,10 +91,10 @@ impl Value for Cost {
         Some(cost)
     }
 
-    fn twice(&self) -> Option<CpuIndex> {
-        let exceptions = self.exceptions.iter().enumerate();
+    fn twice(cost: &Cost) -> Option<CpuIndex> {
+        let exceptions = cost.exceptions.iter().enumerate();
         let twice = exceptions.flat_map(|(index, (first, last, _))| {
-            let before = self.exceptions[..index].iter();
+            let before = cost.exceptions[..index].iter();
             before.filter_map(move |(other, end, _)| {
                 // Two ranges that overlap do so from the later of their beginnings on.
                 Some(*first.max(other)).filter(|cpu| cpu <= last && cpu <= end)

@@ -5,12 +5,12 @@
 //! where the BSP waits for this AP then. A BSP that is busy with others looks at an AP late, and may find
 //! it there.
 
-use super::{Fault, Kick, MAX_EXCEPTIONS, Options, Refusal, SIPI_GAP, Step, Strategy, TscSync};
+use super::form::MAX_EXCEPTIONS;
+use super::refusal::{Refusal, TOGETHER};
+use super::table::{Kick, Options, SIPI_GAP, TscSync};
+use super::words::{Fault, Step, Strategy};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};
-
-/// The most steps that one limit holds.
-pub(super) const TOGETHER: usize = 4;
 
 /// Refuses costs with which an AP is lost for certain.
 ///
@@ -163,7 +163,7 @@ mod tests {
                 next += count as usize;
                 for cpu in (first.at()..next).map(|at| CpuIndex(at as u16)) {
                     for step in Step::ALL {
-                        assert_eq!(options.least(*step, cpu), options.least(*step, first));
+                        assert_eq!(options.least(step, cpu), options.least(step, first));
                     }
                     let never = |cpu| options.faults.hit(Fault::Never, cpu);
                     assert_eq!(never(cpu), never(first));

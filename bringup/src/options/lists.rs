@@ -1,7 +1,9 @@
 //! Options that are a list of pairs: faults and skews.
 
-use super::{Fault, MAX_EXCEPTIONS, Value, parse_cpu};
+use super::form::{Form, MAX_EXCEPTIONS, parse_cpu};
+use super::words::Fault;
 use crate::CpuIndex;
+use crate::words::Word;
 use core::fmt;
 
 /// The faults that a test plants, as a word: `none`, or `never:3,trap:5`.
@@ -22,17 +24,18 @@ impl Faults {
     }
 }
 
-impl Value for Faults {
-    const EXPECTED: &str = "none, or up to four of never:CPU, stray:CPU, trap:CPU, panic:CPU or \
+impl Form for Faults {
+    type Of = Faults;
+    const EXPECTED: &'static str = "none, or up to four of never:CPU, stray:CPU, trap:CPU, panic:CPU or \
                             differ:CPU, as `never:3,trap:5`";
 
     fn parse(text: &str) -> Option<Faults> {
-        let pair = |fault: &str, cpu: &str| Some((Fault::parse(fault)?, parse_cpu(cpu)?));
+        let pair = |fault: &str, cpu: &str| Some((Fault::named(fault)?, parse_cpu(cpu)?));
         parse_list(text, pair).map(Faults)
     }
 
-    fn twice(&self) -> Option<CpuIndex> {
-        first_repeated(self.0.iter().map(|(_, cpu)| *cpu))
+    fn twice(faults: &Faults) -> Option<CpuIndex> {
+        first_repeated(faults.0.iter().map(|(_, cpu)| *cpu))
     }
 }
 
@@ -54,8 +57,9 @@ impl Skews {
     }
 }
 
-impl Value for Skews {
-    const EXPECTED: &str = "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to \
+impl Form for Skews {
+    type Of = Skews;
+    const EXPECTED: &'static str = "none, or up to four of CPU:CYCLES for APs, cycles from -2147483648 to \
                             2147483647, as `3:200,5:-200`";
 
     fn parse(text: &str) -> Option<Skews> {
@@ -64,8 +68,8 @@ impl Value for Skews {
         parse_list(text, pair).map(Skews)
     }
 
-    fn twice(&self) -> Option<CpuIndex> {
-        first_repeated(self.0.iter().map(|(cpu, _)| *cpu))
+    fn twice(skews: &Skews) -> Option<CpuIndex> {
+        first_repeated(skews.0.iter().map(|(cpu, _)| *cpu))
     }
 }
 

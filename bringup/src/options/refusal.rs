@@ -1,17 +1,23 @@
 //! Why good words make no sense together, or on some machine.
 
-use super::limit::TOGETHER;
-use super::{Fault, Step};
+use super::table::{Kind, kind_of};
+use super::words::{Fault, Step};
+use crate::class::Class;
 use crate::{CpuIndex, Duration};
 use core::fmt;
+
+/// The most steps that one limit holds.
+pub(super) const TOGETHER: usize = 4;
 
 /// Why a combination of options makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Options that don't go together.
+    /// A value that makes no sense, by itself or with another.
     Senseless {
-        /// Which, by name.
-        what: &'static str,
+        /// The value.
+        what: Part,
+        /// The other.
+        with: Option<Part>,
         /// The reason.
         why: &'static str,
     },
@@ -19,6 +25,8 @@ pub enum Refusal {
     NoCpu {
         /// The part of the value that names it.
         part: Part,
+        /// The CPU.
+        cpu: CpuIndex,
         /// CPU count, the BSP counted.
         cpus: usize,
     },
@@ -38,37 +46,64 @@ pub enum Refusal {
 /// What a limit is, and what to do about it.
 const GIVEN_UP: &str = ", after which an AP is lost; raise `limit`";
 
-/// The part of an option's value that names a CPU.
+/// An option's value, or the part of it that a refusal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// A value that is a word.
+    Word(&'static str, &'static str),
     /// Of `fault`.
     Fault(Fault, CpuIndex),
     /// Of `skew`, in cycles.
     Skew(CpuIndex, i32),
+    /// A step's cost for most APs.
+    Usual(Step, Duration),
+    /// Of a step's cost: what it is for the APs of a class.
+    Class(Step, Class, Duration),
     /// Of a step's cost: the first and the last CPU, and what it costs them.
     Cost(Step, CpuIndex, CpuIndex, Duration),
+    /// Of a step's cost: it is one CPU's at a time.
+    Exclusive(Step),
 }
 
 impl Part {
-    /// The last CPU that it names.
-    pub(super) fn last(self) -> CpuIndex {
+    /// The option's name.
+    pub fn key(self) -> &'static str {
         match self {
-            Part::Fault(_, cpu) | Part::Skew(cpu, _) | Part::Cost(_, _, cpu, _) => cpu,
+            Part::Word(key, _) => key,
+            Part::Fault(..) => "fault",
+            Part::Skew(..) => "skew",
+            Part::Usual(step, ..)
+            | Part::Class(step, ..)
+            | Part::Cost(step, ..)
+            | Part::Exclusive(step) => step.option(),
         }
     }
 
-    fn is_of(self, key: &str) -> bool {
+    /// The last CPU that it names.
+    pub(super) fn last(self) -> Option<CpuIndex> {
         match self {
-            Part::Fault(..) => key == "fault",
-            Part::Skew(..) => key == "skew",
-            Part::Cost(step, ..) => is_cost(key, step),
+            Part::Fault(_, cpu) | Part::Skew(cpu, _) | Part::Cost(_, _, cpu, _) => Some(cpu),
+            Part::Word(..) | Part::Usual(..) | Part::Class(..) | Part::Exclusive(..) => None,
         }
     }
 }
 
-/// True where the option is this step's cost.
-fn is_cost(key: &str, step: Step) -> bool {
-    key.strip_prefix("cost-") == Some(step.name())
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=", self.key())?;
+        match self {
+            Part::Word(_, word) => f.write_str(word),
+            Part::Fault(fault, cpu) => write!(f, "{fault}:{}", cpu.0),
+            Part::Skew(cpu, cycles) => write!(f, "{}:{cycles}", cpu.0),
+            Part::Usual(_, cost) => cost.fmt(f),
+            Part::Class(_, class, cost) => write!(f, "…,{class}:{cost}"),
+            Part::Cost(_, first, last, cost) if first == last => {
+                write!(f, "…,{}:{cost}", first.0)
+            }
+            Part::Cost(_, first, last, cost) => write!(f, "…,{}-{}:{cost}", first.0, last.0),
+            Part::Exclusive(_) => f.write_str("…,exclusive"),
+        }
+    }
 }
 
 /// The steps that cost something, each with its cost.
@@ -83,31 +118,15 @@ impl Refusal {
     /// True where it is about this option.
     pub fn concerns(&self, key: &str) -> bool {
         match self {
-            Refusal::Senseless { what, .. } => {
-                what.split([' ', '=']).any(|word| match word.strip_suffix('*') {
-                    Some(prefix) => key.starts_with(prefix),
-                    None => key == word,
-                })
+            Refusal::Senseless { what, with, .. } => {
+                what.key() == key || with.is_some_and(|with| with.key() == key)
             }
-            Refusal::NoCpu { part, .. } => part.is_of(key),
-            Refusal::Late { steps, costs, .. } => {
-                key == "limit" || spent(steps, costs).any(|(step, _)| is_cost(key, *step))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Part::Fault(fault, cpu) => write!(f, "fault={fault}:{}", cpu.0),
-            Part::Skew(cpu, cycles) => write!(f, "skew={}:{cycles}", cpu.0),
-            Part::Cost(step, first, last, cost) if first == last => {
-                write!(f, "cost-{step}=…,{}:{cost}", first.0)
-            }
-            Part::Cost(step, first, last, cost) => {
-                write!(f, "cost-{step}=…,{}-{}:{cost}", first.0, last.0)
-            }
+            Refusal::NoCpu { part, .. } => part.key() == key,
+            Refusal::Late { steps, costs, .. } => match kind_of(key) {
+                Some(Kind::Limit) => true,
+                Some(Kind::Cost(step)) => spent(steps, costs).any(|(spent, _)| *spent == step),
+                _ => false,
+            },
         }
     }
 }
@@ -115,9 +134,13 @@ impl fmt::Display for Part {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Senseless { what, why } => write!(f, "{what} is refused: {why}"),
-            Refusal::NoCpu { part, cpus } => {
-                let cpu = part.last();
+            Refusal::Senseless { what, with: None, why } => {
+                write!(f, "`{what}` is refused: {why}")
+            }
+            Refusal::Senseless { what, with: Some(with), why } => {
+                write!(f, "`{what}` with `{with}` is refused: {why}")
+            }
+            Refusal::NoCpu { part, cpu, cpus } => {
                 write!(f, "`{part}`: there is no {cpu} on a machine of ")?;
                 match cpus {
                     // Only a capture says so.
@@ -130,9 +153,10 @@ impl fmt::Display for Refusal {
                 let mut costs = spent(steps, costs);
                 let several = costs.clone().count() > 1;
                 if let Some((step, cost)) = costs.next() {
-                    write!(f, "`cost-{step}` of {cost}")?;
+                    write!(f, "`{}` of {cost}", step.option())?;
                 }
-                costs.try_for_each(|(step, cost)| write!(f, " and `cost-{step}` of {cost}"))?;
+                costs
+                    .try_for_each(|(step, cost)| write!(f, " and `{}` of {cost}", step.option()))?;
                 if let Some(cpu) = cpu {
                     write!(f, " for {cpu}")?;
                 }

@@ -1,41 +1,6 @@
-//! Options that are one of a few words.
+//! Words that stand in values of options and elsewhere. The words of one option alone are in the table.
 
-use super::Value;
-use core::fmt;
-
-/// Declares an enum whose values are words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$value_doc])* $value),+ }
-
-        impl $name {
-            /// Every value, the default first.
-            pub const ALL: &'static [$name] = &[$($name::$value),+];
-
-            /// The value as a word.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$value => $word),+ }
-            }
-
-        }
-
-        impl Value for $name {
-            const EXPECTED: &str = concat!("one of" $(, " ", $word)+);
-
-            fn parse(text: &str) -> Option<$name> {
-                Self::ALL.iter().copied().find(|value| value.name() == text)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-    };
-}
+use crate::words::words;
 
 words! {
     /// Who waits for whom; see [`crate::strategy`].
@@ -64,48 +29,6 @@ impl Strategy {
 }
 
 words! {
-    /// How a set of APs is woken.
-    Kick {
-        /// INIT and SIPI one AP at a time.
-        Unicast = "unicast",
-        /// One all-but-self message for all.
-        Broadcast = "broadcast",
-    }
-}
-
-words! {
-    /// How the APs' clocks are compared with the BSP's.
-    TscSync {
-        /// One AP at a time exchanges stamps with the BSP.
-        Pairwise = "pairwise",
-        /// All APs in one window; those that it does not show clean go pairwise.
-        OneToMany = "one-to-many",
-        /// Not at all.
-        Trusted = "trusted",
-    }
-}
-
-words! {
-    /// How a CPU waits for another.
-    Wait {
-        /// HLT until an IPI or its own timer.
-        Halt = "halt",
-        /// A loop around PAUSE.
-        Spin = "spin",
-    }
-}
-
-words! {
-    /// How a CPU waits for the end of a cost.
-    Spend {
-        /// HLT until its own timer.
-        Halt = "halt",
-        /// A loop around PAUSE.
-        Spin = "spin",
-    }
-}
-
-words! {
     /// A step that may have a cost.
     Step {
         /// BSP: from the last INIT and the delay, or the end of the kick before, to `sipi`.
@@ -118,6 +41,18 @@ words! {
         Callin = "callin",
         /// From `sync_end` to `online`.
         Online = "online",
+    }
+}
+
+impl Step {
+    /// True where the BSP takes it; an AP takes the others.
+    pub const fn is_of_bsp(self) -> bool {
+        matches!(self, Step::Kick)
+    }
+
+    /// True where it can be one CPU's at a time: where an AP could wait for a lock before it.
+    pub const fn can_be_exclusive(self) -> bool {
+        matches!(self, Step::Trampoline | Step::Callin | Step::Online)
     }
 }
 
@@ -134,37 +69,5 @@ words! {
         Panic = "panic",
         /// Its PAT differs from the BSP's during its callin.
         Differ = "differ",
-    }
-}
-
-words! {
-    /// Who vouches for clocks that are not compared.
-    TscTrust {
-        /// Nobody: they must be compared.
-        No = "no",
-        /// The user does, for a TSC that CPUID calls invariant.
-        Yes = "yes",
-        /// The engine does: all its CPUs read one clock. Engines say so themselves.
-        Engine = "engine",
-    }
-}
-
-words! {
-    /// How a CPU looks for the other's clock reading in the TSC sync.
-    TscPoll {
-        /// Again at once: what lies between two looks widens the interval.
-        Busy = "busy",
-        /// With PAUSE in between, for an engine that runs all CPUs on one thread.
-        Pause = "pause",
-    }
-}
-
-words! {
-    /// Which stamps are taken.
-    StampSet {
-        /// All of them.
-        All = "all",
-        /// An AP's first and its last alone: what the others weigh is the difference.
-        Ends = "ends",
     }
 }

@@ -18,10 +18,7 @@ pub fn option_value(key: &'static str, value: &Value<'_>) -> Option<String> {
             return None;
         }
     }
-    let mut written = String::new();
-    // Writing to a string does not fail.
-    let _ = options.write_value(key, &mut written);
-    Some(written)
+    Some(options.value(key).to_string())
 }
 
 /// Options as the words of a command line, with the text.
@@ -50,7 +47,7 @@ pub fn options(text: &str) -> Result<Options, OptionError<'_>> {
 /// `; did you mean …?` for an option that is mistyped.
 pub fn suggestion_for(error: &OptionError<'_>) -> String {
     match error {
-        OptionError::UnknownKey { key } => suggestion(key, Options::KEYS)
+        OptionError::UnknownKey { key } => suggestion(key, Options::names())
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?")),
         _ => String::new(),
     }

@@ -12,10 +12,11 @@ use crate::ground::text::counted;
 use crate::ground::text::printable;
 use crate::ground::unit::{Unit, readable};
 use crate::judge::compare::identity;
-use crate::judge::pairing::{Pairing, differences, is_cost};
+use crate::judge::pairing::{Pairing, differences};
 use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Interval, resampled};
 use crate::run::measure::Measure;
 use crate::run::{Cell, Gap, Part, Run};
+use bringup::options::{Kind, kind_of};
 use budgets::{Budget, Budgets, Figure, Limit, Picked, keys, meant, value};
 use miette::{Report, miette};
 use std::path::PathBuf;
@@ -390,7 +391,9 @@ impl<'a> Judge<'a> {
     fn other(&self, budget: &Budget, cell: &Cell, picked: &Picked) -> Result<&'a Cell, Failure> {
         let find = |costs_free: bool| {
             let free = |key: &str| {
-                key == "repetitions" || picked.names(key) || (costs_free && is_cost(key))
+                let kind = kind_of(key);
+                let of_machine = costs_free && kind.is_some_and(Kind::is_of_machine);
+                of_machine || kind == Some(Kind::Repetition) || picked.names(key)
             };
             self.run.cells.iter().find(|other| {
                 picked.holds(other)

@@ -1,10 +1,7 @@
 //! Which cells of two runs are the same cell.
 
 use crate::run::{Cell, Run, UNKNOWN_ENGINE};
-use bringup::options::Options;
-
-/// Options that engines set themselves, each as it needs them.
-const OF_ENGINES: [&str; 3] = ["guard", "tsc-poll", "tsc-trust"];
+use bringup::options::{Key, Kind, Options};
 
 /// The cells of two runs, by two.
 #[derive(Debug)]
@@ -68,30 +65,26 @@ impl<'a> Pairing<'a> {
 impl Alike {
     fn holds(self, base: &Cell, new: &Cell) -> bool {
         let engines_differ = base.engine != new.engine;
-        let free = |key: &str| {
-            engines_differ && OF_ENGINES.contains(&key)
+        let free = |kind: Kind| {
+            engines_differ && kind.is_of_engine()
                 || match self {
                     Alike::All => false,
-                    Alike::ButRepetitions => key == "repetitions",
-                    Alike::ButCosts => key == "repetitions" || is_cost(key),
+                    Alike::ButRepetitions => kind == Kind::Repetition,
+                    Alike::ButCosts => kind == Kind::Repetition || kind.is_of_machine(),
                 }
         };
         (base.smp, &base.profile) == (new.smp, &new.profile)
             && Options::KEYS
                 .iter()
-                .filter(|key| !free(key))
+                .filter(|key| !free(key.kind()))
+                .map(Key::name)
                 .all(|key| base.option(key) == new.option(key))
     }
 }
 
-/// True for the options that a profile sets: what a step takes, on which machine.
-pub fn is_cost(key: &str) -> bool {
-    key.starts_with("cost-") || key == "tsc-window" || key == "clock-khz"
-}
-
 /// The options in which two cells differ, each with both values.
 pub fn differences(base: &Cell, new: &Cell) -> Vec<(&'static str, String, String)> {
-    let values = Options::KEYS.into_iter().map(|key| (key, base.option(key), new.option(key)));
+    let values = Options::names().map(|key| (key, base.option(key), new.option(key)));
     values.filter(|(_, base, new)| base != new).collect()
 }
 

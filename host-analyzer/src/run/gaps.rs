@@ -186,13 +186,9 @@ fn of_plan(run: &Run, boot: &Boot, plan: &Plan<'_>, found: &mut dyn FnMut(String
 
 /// As `strategy=serial instead of full-parallel, …`.
 fn differences(had: &Options, asked: &Options) -> String {
-    let value = |options: &Options, key: &str| {
-        let mut value = String::new();
-        // Writing to a String can't fail.
-        let _ = options.write_value(key, &mut value);
-        value
-    };
-    let pairs = Options::KEYS.iter().map(|key| (key, value(had, key), value(asked, key)));
+    let pairs = Options::KEYS
+        .iter()
+        .map(|key| (key.name(), key.value(had).to_string(), key.value(asked).to_string()));
     let differing = pairs
         .filter(|(_, had, asked)| had != asked)
         .map(|(key, had, asked)| format!("{key}={had} instead of {asked}"));

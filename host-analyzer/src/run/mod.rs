@@ -19,7 +19,6 @@ use crate::ground::failure::Failure;
 use crate::ground::manifest::{self, Manifest};
 use crate::ground::text::printable;
 use crate::ground::text::times;
-use crate::judge::pairing::is_cost;
 use crate::judge::statistics::{Interval, Sample, Spread};
 use crate::run::measure::Measure;
 use crate::run::timeline::Disorder;
@@ -28,7 +27,7 @@ use bringup::CpuIndex;
 use bringup::class::Class;
 use bringup::frame::OVERRUNS;
 use bringup::frame::{ApEnd, ApTimeline, ApicMode, TscSource};
-use bringup::options::{Kick, Options, Strategy};
+use bringup::options::{self, Kick, Options, Strategy, kind_of};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use gather::Gatherer;
@@ -403,12 +402,15 @@ impl Run {
         let profiles = self.differs(PROFILE);
         let profile = |cell: &Cell| cell.option(PROFILE);
         let engine = |cell: &Cell| cell.engine.clone();
+        let of_machine = |key: &str| kind_of(key).is_some_and(options::Kind::is_of_machine);
         [PROFILE]
             .into_iter()
-            .chain(Options::KEYS)
-            .filter(|key| *key == "strategy" || self.differs(key))
-            .filter(|key| !(profiles && is_cost(key) && self.follows(key, profile)))
-            .filter(|key| *key == "strategy" || !self.follows(key, engine))
+            .chain(Options::names())
+            .filter(|key| kind_of(key) == Some(options::Kind::Strategy) || self.differs(key))
+            .filter(|key| !(profiles && of_machine(key) && self.follows(key, profile)))
+            .filter(|key| {
+                kind_of(key) == Some(options::Kind::Strategy) || !self.follows(key, engine)
+            })
             .collect()
     }
 
@@ -428,8 +430,8 @@ impl Run {
         let profile = first.profile.is_some().then_some(PROFILE);
         profile
             .into_iter()
-            .chain(Options::KEYS)
-            .filter(|key| *key != "strategy" && !self.differs(key))
+            .chain(Options::names())
+            .filter(|key| kind_of(key) != Some(options::Kind::Strategy) && !self.differs(key))
             .map(|key| (key, first.option(key)))
             .collect()
     }
@@ -561,7 +563,7 @@ impl Cell {
     /// The options that vary in a run, the strategy by its value alone: `serial, wait=spin`.
     pub fn options_label(&self, varying: &[&str]) -> String {
         let mut label = self.options.strategy.to_string();
-        for key in varying.iter().filter(|key| **key != "strategy") {
+        for key in varying.iter().filter(|key| kind_of(key) != Some(options::Kind::Strategy)) {
             label += &format!(", {key}={}", printable(&self.option(key)));
         }
         label
@@ -572,10 +574,7 @@ impl Cell {
         if key == PROFILE {
             return self.profile.as_deref().unwrap_or("none").to_owned();
         }
-        let mut value = String::new();
-        // Writing to a String can't fail.
-        let _ = self.options.write_value(key, &mut value);
-        value
+        self.options.value(key).to_string()
     }
 
     /// The trial whose total is the median; see [`Run::median_trials`].

@@ -260,9 +260,9 @@ fn the_page_on_exports_names_every_column() {
     let page = include_str!("../../../docs/exports.md");
     let (_keep, folder) = folder();
     run_folder(&folder, "repetitions=1", &[2]);
-    let options = bringup::options::Options::KEYS.map(|key| key.replace('-', "_"));
+    let options = bringup::options::Options::names().map(|key| key.replace('-', "_"));
     for name in exported(&folder, Format::Csv).lines().next().unwrap().split(',') {
-        let told = page.contains(&format!("`{name}`")) || options.iter().any(|key| key == name);
+        let told = page.contains(&format!("`{name}`")) || options.clone().any(|key| key == name);
         assert!(told, "docs/exports.md does not tell of {name}");
     }
 }

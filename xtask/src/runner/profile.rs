@@ -6,7 +6,7 @@
 use crate::runner::folder::toml_files_in;
 use bringup::Duration;
 use bringup::class::Class;
-use bringup::options::{Options, Refusal};
+use bringup::options::{Options, Refusal, Step};
 use host_analyzer::ground::document::{self, Keys, Value, text_of};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest;
@@ -19,22 +19,8 @@ pub const NONE: &str = "none";
 /// The folder of the profiles, beside the scenarios.
 const FOLDER: &str = "profiles";
 
-/// The steps that APs can queue for.
-const QUEUED: [&str; 3] = ["trampoline", "callin", "online"];
-
-/// The one step that is a window, the same for all, and no cost of an AP.
+/// The window of the TSC sync, an option of that name: the same for all APs, and no cost of theirs.
 const WINDOW: &str = "tsc-window";
-
-/// Each step, who spends it, the option that it expands to, and whether a profile must have it.
-const STEPS: [(&str, &str, &str, bool); 6] = [
-    ("kick", "bsp", "cost-kick", true),
-    ("wake", "ap", "cost-wake", true),
-    ("trampoline", "ap", "cost-trampoline", true),
-    ("callin", "ap", "cost-callin", true),
-    // A machine that trusts its clocks has no window.
-    ("tsc-window", "bsp", "tsc-window", false),
-    ("online", "ap", "cost-online", true),
-];
 
 /// What each step costs on some machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,18 +97,21 @@ impl Profile {
 /// The table of costs: the option of each step, with its value, in the order of the steps.
 fn costs(keys: &mut Keys<'_>) -> Vec<(&'static str, String)> {
     let mut costs = Vec::new();
-    for (step, of, option, is_needed) in STEPS {
-        let value = match is_needed {
-            true => keys.need(step, |value| cost(step, of, value)),
-            false => keys.may(step, |value| cost(step, of, value)),
-        };
-        costs.extend(value.map(|value| (option, value)));
+    for step in Step::ALL {
+        if step == Step::Online {
+            // A machine that trusts its clocks has no window.
+            let window = keys.may(WINDOW, |value| cost(None, value));
+            costs.extend(window.map(|value| (WINDOW, value)));
+        }
+        let value = keys.need(step.name(), |value| cost(Some(step), value));
+        costs.extend(value.map(|value| (step.option(), value)));
     }
     costs
 }
 
-/// What a step costs, as the value of its option; `of` is who spends it.
-fn cost(step: &str, of: &str, value: &Value<'_>) -> Option<String> {
+/// What a step costs, or the window takes, as the value of its option.
+fn cost(step: Option<Step>, value: &Value<'_>) -> Option<String> {
+    let of = if step.is_none_or(Step::is_of_bsp) { "bsp" } else { "ap" };
     value.table(|keys| {
         keys.need("of", |value| {
             let said = value.choice(["bsp", "ap"], |who| who)?;
@@ -134,7 +123,7 @@ fn cost(step: &str, of: &str, value: &Value<'_>) -> Option<String> {
         let cycles = keys.need("cycles", cycles);
         keys.need("derived", Value::text);
         let by_class = match keys.get("by-class") {
-            Some(value) if step == WINDOW => {
+            Some(value) if step.is_none() => {
                 value.wrong_key("a window is the same for all APs", None);
                 None
             }
@@ -142,8 +131,11 @@ fn cost(step: &str, of: &str, value: &Value<'_>) -> Option<String> {
         };
         let exclusive = keys.get("exclusive");
         let is_exclusive = exclusive.as_ref().and_then(Value::flag).unwrap_or(false);
-        if let Some(value) = exclusive.filter(|_| is_exclusive && !QUEUED.contains(&step)) {
-            value.wrong(&format!("APs can queue for {} alone", QUEUED.join(", ")), None);
+        let can_be = step.is_some_and(Step::can_be_exclusive);
+        if let Some(value) = exclusive.filter(|_| is_exclusive && !can_be) {
+            let queued = Step::ALL.into_iter().filter(|step| step.can_be_exclusive());
+            let queued: Vec<&str> = queued.map(Step::name).collect();
+            value.wrong(&format!("APs can queue for {} alone", queued.join(", ")), None);
         }
         let exclusive = if is_exclusive { ",exclusive" } else { "" };
         Some(format!("{}{}{exclusive}", cycles?, by_class.unwrap_or_default()))

@@ -116,7 +116,7 @@ fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
     let refused = boot_kernel(&kernel, &Qemu::Icount.engine(), 4, &words);
     assert_eq!(refused.trials().count(), 0);
     let Some(Failure::Request(report)) = refused.failure else { panic!("{:?}", refused.failure) };
-    let told = "strategy=parallel-sipi with kick=broadcast is refused: the strategy kicks CPU 1 of CPUs 1 to 3";
+    let told = "`strategy=parallel-sipi` with `kick=broadcast` is refused: the strategy kicks CPU 1 of CPUs 1 to 3";
     assert!(report.to_string().contains(told), "{report}");
 }
 

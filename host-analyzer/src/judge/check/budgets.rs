@@ -149,7 +149,7 @@ pub fn value(cell: &Cell, key: &str) -> String {
 
 /// The keys of [`Picked`].
 pub fn keys() -> impl Iterator<Item = &'static str> {
-    ["engine", "smp", PROFILE].into_iter().chain(Options::KEYS)
+    ["engine", "smp", PROFILE].into_iter().chain(Options::names())
 }
 
 impl Budgets {

@@ -6,7 +6,7 @@ use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::printable;
 use crate::run::{Cell, Run};
-use bringup::options::{Kick, Options, Step, Strategy, TscSync};
+use bringup::options::{Kick, Kind, Options, Step, Strategy, TscSync};
 use miette::miette;
 
 /// What a run says of published figures.
@@ -125,32 +125,18 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// True where a cell measures what a figure was measured with. Costs come from the profile, and
-/// how a CPU waits for their end, or how often a trial is repeated, is no part of a figure.
+/// True where a cell measures what a figure was measured with: the same bring-up. Costs come from the
+/// profile; how a CPU waits for their end, or how often a trial is repeated, is no part of a figure.
 fn covers(cell: &Options, figure: &Options) -> bool {
-    let value = |options: &Options, key: &str| {
-        let mut value = String::new();
-        // Writing to a String can't fail.
-        let _ = options.write_value(key, &mut value);
-        value
+    let is_stated = |kind: Kind| match kind {
+        Kind::Strategy | Kind::Protocol | Kind::Planted | Kind::Instrument => true,
+        Kind::Precision | Kind::Wait | Kind::Cost(_) | Kind::Machine => false,
+        Kind::Engine | Kind::EngineOnly | Kind::Limit | Kind::Repetition => false,
     };
-    let free = [
-        "wait",
-        "spend",
-        "tsc-window",
-        "clock-khz",
-        "tsc-resolution",
-        "tsc-limit",
-        "tsc-trust",
-        "tsc-poll",
-        "limit",
-        "guard",
-        "repetitions",
-    ];
     Options::KEYS
         .iter()
-        .filter(|key| !free.contains(key) && !key.starts_with("cost-"))
-        .all(|key| value(cell, key) == value(figure, key))
+        .filter(|key| is_stated(key.kind()))
+        .all(|key| key.value(cell).to_string() == key.value(figure).to_string())
 }
 
 /// The costs that a cell's options let the APs spend at the same time, in cycles.

@@ -90,7 +90,8 @@ pub struct Facts {
 impl Facts {
     /// For this run.
     pub fn of(run: &Run) -> Facts {
-        let values = |cell: &crate::run::Cell| Options::KEYS.map(|key| cell.option(key)).to_vec();
+        let values =
+            |cell: &crate::run::Cell| Options::names().map(|key| cell.option(key)).collect();
         Facts { columns: columns(), options: run.cells.iter().map(values).collect() }
     }
 
@@ -148,16 +149,11 @@ fn cell(columns: &mut Columns) {
     columns.put("exact", |of| of.trial.boot.exact.map_or(Fact::Missing, Fact::Flag));
     columns.put("smp", |of| Fact::Natural(of.trial.cell.smp.into()));
     columns.put("profile", |of| of.trial.cell.profile.as_deref().map_or(Fact::Missing, Fact::Text));
-    for (index, key) in Options::KEYS.into_iter().enumerate() {
-        match key {
-            "sipi-count" => {
-                columns.put(key, |of| Fact::Natural(of.trial.cell.options.sipi_count.into()));
-            }
-            "repetitions" => {
-                columns.put(key, |of| Fact::Natural(of.trial.cell.options.repetitions.into()));
-            }
-            _ => columns.put(key, move |of| Fact::Text(&of.options[index])),
-        }
+    for (index, key) in Options::KEYS.iter().enumerate() {
+        columns.put(key.name(), move |of| match key.count(&of.trial.cell.options) {
+            Some(count) => Fact::Natural(count.into()),
+            None => Fact::Text(&of.options[index]),
+        });
     }
 }
 

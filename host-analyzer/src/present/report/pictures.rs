@@ -15,6 +15,7 @@ use crate::run::measure::Measure;
 use crate::run::timeline::{self, Reached};
 use crate::run::{Cell, FullTrial, Run};
 use bringup::frame::ApEnd;
+use bringup::options::{self, kind_of};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use std::collections::BTreeSet;
@@ -116,7 +117,7 @@ fn groups(run: &Run) -> Vec<Group> {
             continue;
         }
         let engine = (engines.len() > 1).then(|| cell.engine.clone());
-        let others = varying.iter().filter(|key| **key != "strategy");
+        let others = varying.iter().filter(|key| kind_of(key) != Some(options::Kind::Strategy));
         let words = others.map(|key| format!("{key}={}", cell.option(key)));
         let name = engine.into_iter().chain(words).collect::<Vec<_>>().join(", ");
         match groups.iter_mut().find(|group| group.name == name) {

@@ -32,12 +32,11 @@ fn cell(cell: &Cell) -> Value {
     put("smp", json!(cell.smp));
     put("profile", json!(cell.profile));
     for key in Options::KEYS {
-        let value = match key {
-            "sipi-count" => json!(cell.options.sipi_count),
-            "repetitions" => json!(cell.options.repetitions),
-            _ => json!(cell.option(key)),
+        let value = match key.count(&cell.options) {
+            Some(count) => json!(count),
+            None => json!(cell.option(key.name())),
         };
-        put(&key.replace('-', "_"), value);
+        put(&key.name().replace('-', "_"), value);
     }
     put("trials", json!(cell.trials.count()));
     put("incomplete", json!(cell.incomplete));

@@ -6,7 +6,7 @@ use super::matrix::{Axis, Draft};
 use super::{KEYS, LONGEST_BOOT, OPTIONS, engines_own};
 use crate::runner::profile::{self, Profile, Profiles};
 use bringup::Duration as Span;
-use bringup::options::Options;
+use bringup::options::{Options, kind_of};
 use host_analyzer::ground::document::{Keys, Value, suggestion};
 use host_analyzer::ground::options::option_value;
 use miette::Report;
@@ -68,7 +68,7 @@ pub fn draft(keys: &mut Keys<'_>, folder: &Path, profiles: &Profiles) -> Result<
 /// What to say of a key that no scenario has.
 fn hint(key: &str) -> Option<String> {
     match key {
-        _ if Options::KEYS.contains(&key) => Some(format!("`{key}` belongs below `[options]`")),
+        _ if kind_of(key).is_some() => Some(format!("`{key}` belongs below `[options]`")),
         _ if suggestion(key, KEYS).is_none() => Some("options go below `[options]`".to_owned()),
         _ => None,
     }
@@ -117,12 +117,12 @@ fn named_profiles(
 fn axes(keys: &mut Keys<'_>) -> Vec<Axis> {
     keys.hint(|key| {
         KEYS.contains(&key).then(|| format!("`{key}` belongs above `[options]`")).or_else(|| {
-            let unlike = suggestion(key, Options::KEYS).is_none();
+            let unlike = suggestion(key, Options::names()).is_none();
             unlike.then(|| "leave it out, or look the options up in the README".to_owned())
         })
     });
     let (own, settable): (Vec<_>, Vec<_>) =
-        Options::KEYS.into_iter().partition(|key| engines_own(key, "").is_some());
+        Options::names().partition(|key| engines_own(key, "").is_some());
     let settable = keys.some_of(settable);
     for key in own.into_iter().filter(|key| keys.has(key)).collect::<Vec<_>>() {
         if let (Some(value), Some((why, help))) = (keys.get(key), engines_own(key, "")) {

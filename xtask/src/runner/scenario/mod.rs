@@ -16,6 +16,7 @@ mod tests;
 
 use crate::runner::engine::Engine;
 use crate::runner::profile::Profile;
+use bringup::options::{Kind, TscTrust, kind_of};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,12 +102,12 @@ pub struct Skipped {
 /// Why the user can't set an option, or can't set it to this value, and what to do; `None` where that is
 /// possible.
 fn engines_own(key: &str, value: &str) -> Option<(&'static str, &'static str)> {
-    match (key, value) {
-        ("guard", _) => Some((
+    match kind_of(key) {
+        Some(Kind::EngineOnly) => Some((
             "the engine sets it by itself",
             "take it out; an engine that a scenario defines has it in its `own-words`",
         )),
-        ("tsc-trust", "engine") => Some((
+        Some(Kind::Engine) if value == TscTrust::Engine.name() => Some((
             "only an engine may say it, about its own clocks",
             "say `yes` where you know that the clocks agree; an engine that a scenario defines has \
              it in its `own-words`",

@@ -1,0 +1,408 @@
+//! The table of options: one entry declares one option.
+//!
+//! From it follow the fields of [`Options`] and their defaults, what is read, written and refused as text, and the table in
+//! the README.
+
+use super::cost::Cost;
+use super::form::{Form, Kilohertz, Micros, Positive, Sipis, Span, Times};
+use super::lists::{Faults, Skews};
+use super::words::{Step, Strategy};
+use crate::words::words;
+use crate::{CpuIndex, Duration};
+use core::fmt;
+
+words! {
+    /// How a set of APs is woken.
+    Kick {
+        /// INIT and SIPI one AP at a time.
+        Unicast = "unicast",
+        /// One all-but-self message for all.
+        Broadcast = "broadcast",
+    }
+}
+
+words! {
+    /// How the APs' clocks are compared with the BSP's.
+    TscSync {
+        /// One AP at a time exchanges stamps with the BSP.
+        Pairwise = "pairwise",
+        /// All APs in one window; those that it does not show clean go pairwise.
+        OneToMany = "one-to-many",
+        /// Not at all.
+        Trusted = "trusted",
+    }
+}
+
+words! {
+    /// How a CPU waits for another.
+    Wait {
+        /// HLT until an IPI or its own timer.
+        Halt = "halt",
+        /// A loop around PAUSE.
+        Spin = "spin",
+    }
+}
+
+words! {
+    /// How a CPU waits for the end of a cost.
+    Spend {
+        /// HLT until its own timer.
+        Halt = "halt",
+        /// A loop around PAUSE.
+        Spin = "spin",
+    }
+}
+
+words! {
+    /// Who vouches for clocks that are not compared.
+    TscTrust {
+        /// Nobody: they must be compared.
+        No = "no",
+        /// The user does, for a TSC that CPUID calls invariant.
+        Yes = "yes",
+        /// The engine does: all its CPUs read one clock. Engines say so themselves.
+        Engine = "engine",
+    }
+}
+
+words! {
+    /// How a CPU looks for the other's clock reading in the TSC sync.
+    TscPoll {
+        /// Again at once: what lies between two looks widens the interval.
+        Busy = "busy",
+        /// With PAUSE in between, for an engine that runs all CPUs on one thread.
+        Pause = "pause",
+    }
+}
+
+words! {
+    /// Which stamps are taken.
+    StampSet {
+        /// All of them.
+        All = "all",
+        /// An AP's first and its last alone: what the others weigh is the difference.
+        Ends = "ends",
+    }
+}
+
+/// What an option is for. Whoever treats some options unlike the others asks for this, and names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Who waits for whom.
+    Strategy,
+    /// By which protocol the APs are woken, and how their clocks are compared.
+    Protocol,
+    /// How closely clocks are compared.
+    Precision,
+    /// How a CPU waits.
+    Wait,
+    /// What a step costs on the machine that the cell stands for.
+    Cost(Step),
+    /// What else that machine determines. A profile sets these and the costs.
+    Machine,
+    /// What an engine sets as it needs it; a user may set it otherwise.
+    Engine,
+    /// What an engine alone sets.
+    EngineOnly,
+    /// What goes wrong on purpose.
+    Planted,
+    /// What the instrument records.
+    Instrument,
+    /// When an AP is lost.
+    Limit,
+    /// How many times a trial is repeated.
+    Repetition,
+}
+
+impl Kind {
+    /// True for the options by which a profile describes a machine.
+    pub const fn is_of_machine(self) -> bool {
+        matches!(self, Kind::Cost(_) | Kind::Machine)
+    }
+
+    /// True for the options that engines set.
+    pub const fn is_of_engine(self) -> bool {
+        matches!(self, Kind::Engine | Kind::EngineOnly)
+    }
+}
+
+/// An option: its name and kind, and how its value is read and written.
+pub struct Key {
+    name: &'static str,
+    kind: Kind,
+    pub(super) expected: &'static str,
+    /// Sets it; it stays as it is where the text is no value of it.
+    pub(super) set: fn(&mut Options, &str) -> Option<()>,
+    /// The first CPU that its value names twice.
+    pub(super) twice: fn(&Options) -> Option<CpuIndex>,
+    write: fn(&Options, &mut fmt::Formatter<'_>) -> fmt::Result,
+    count: fn(&Options) -> Option<u32>,
+}
+
+impl Key {
+    /// The option of that name.
+    pub fn named(name: &str) -> Option<&'static Key> {
+        Options::KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The option's name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it is for.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its value as text.
+    pub fn value<'a>(&'a self, options: &'a Options) -> impl fmt::Display {
+        Text { key: Some(self), options }
+    }
+
+    /// What it means, in one line.
+    pub fn meaning(&self) -> &'static str {
+        HELP.iter().find(|(name, ..)| *name == self.name).map_or("", |(.., meaning)| meaning.trim())
+    }
+
+    /// Every text that it takes, where they are few; else none.
+    pub fn texts(&self) -> &'static [&'static str] {
+        HELP.iter().find(|(name, ..)| *name == self.name).map_or(&[], |(_, texts, _)| texts)
+    }
+
+    /// Its value as a number, where it counts something.
+    pub fn count(&self, options: &Options) -> Option<u32> {
+        (self.count)(options)
+    }
+}
+
+/// An option's value as text.
+struct Text<'a> {
+    key: Option<&'a Key>,
+    options: &'a Options,
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key.map_or(Ok(()), |key| (key.write)(self.options, f))
+    }
+}
+
+/// The kind of the option of that name; `None` for a name that is none.
+pub fn kind_of(name: &str) -> Option<Kind> {
+    Key::named(name).map(Key::kind)
+}
+
+/// From one SIPI to the next of the same AP (Intel SDM volume 3, "Typical AP Initialization Sequence").
+pub const SIPI_GAP: Duration = Duration::Nanos(200_000);
+
+/// The longest that [`Options`] render to, in bytes.
+pub const MAX_OPTIONS: usize = 2304;
+
+/// The form of an entry: what stands behind `as`, or the type itself.
+macro_rules! form {
+    ($type:ty) => {
+        $type
+    };
+    ($type:ty as $form:ty) => {
+        $form
+    };
+}
+
+macro_rules! key {
+    ($name:literal, $kind:expr, $form:ty, $($place:tt)+) => {
+        Key {
+            name: $name,
+            kind: $kind,
+            expected: <$form as Form>::EXPECTED,
+            set: |options, text| {
+                options.$($place)+ = <$form as Form>::parse(text)?;
+                Some(())
+            },
+            twice: |options| <$form as Form>::twice(&options.$($place)+),
+            write: |options, f| <$form as Form>::write(&options.$($place)+, f),
+            count: |options| <$form as Form>::count(&options.$($place)+),
+        }
+    };
+}
+
+/// An entry is its meaning, name and kind; the field of [`Options`] with its type and [`Form`], where the type is not its
+/// own; and the default. The costs of the steps share one field.
+macro_rules! options {
+    (
+        $(
+            $(#[doc = $meaning:literal])+
+            $name:literal ($kind:expr) $field:ident: $type:ty $(as $form:ty)? = $default:expr;
+        )+
+        costs {
+            $($(#[doc = $cost_meaning:literal])+ $cost_name:literal $step:ident;)+
+        }
+        $(
+            $(#[doc = $meaning_behind:literal])+
+            $name_behind:literal ($kind_behind:expr)
+            $field_behind:ident: $type_behind:ty $(as $form_behind:ty)? = $default_behind:expr;
+        )+
+    ) => {
+        /// Everything that a cell can vary, but for engine and CPU count.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Options {
+            $(
+                #[doc = concat!("`", $name, "`:")] $(#[doc = $meaning])+
+                pub $field: $type,
+            )+
+            /// `cost-*`, indexed by [`Step`].
+            pub costs: [Cost; Step::COUNT],
+            $(
+                #[doc = concat!("`", $name_behind, "`:")] $(#[doc = $meaning_behind])+
+                pub $field_behind: $type_behind,
+            )+
+        }
+
+        impl Default for Options {
+            fn default() -> Options {
+                Options {
+                    $($field: $default,)+
+                    costs: [Cost::FREE; Step::COUNT],
+                    $($field_behind: $default_behind,)+
+                }
+            }
+        }
+
+        impl Step {
+            /// The option that sets what it costs.
+            pub const fn option(self) -> &'static str {
+                match self { $(Step::$step => $cost_name),+ }
+            }
+        }
+
+        /// What each option means, and the texts that it takes where they are few. Apart from [`TABLE`], so that the
+        /// kernel does not carry it.
+        const HELP: &[(&str, &[&str], &str)] = &[
+            $(($name, <form!($type $(as $form)?) as Form>::TEXTS, concat!($($meaning),+)),)+
+            $(($cost_name, <Cost as Form>::TEXTS, concat!($($cost_meaning),+)),)+
+            $((
+                $name_behind,
+                <form!($type_behind $(as $form_behind)?) as Form>::TEXTS,
+                concat!($($meaning_behind),+)
+            ),)+
+        ];
+
+        static TABLE: &[Key] = &[
+            $(key!($name, $kind, form!($type $(as $form)?), $field),)+
+            $(key!($cost_name, Kind::Cost(Step::$step), Cost, costs[Step::$step as usize]),)+
+            $(key!($name_behind, $kind_behind, form!($type_behind $(as $form_behind)?), $field_behind),)+
+        ];
+    };
+}
+
+options! {
+    /// who waits for whom
+    "strategy" (Kind::Strategy) strategy: Strategy = Strategy::Serial;
+
+    /// one INIT and SIPI for each AP, or one for all: only where no other program has CPUs of the machine
+    /// ([engines](docs/engines.md))
+    "kick" (Kind::Protocol) kick: Kick = Kick::Unicast;
+
+    /// one AP at a time exchanges stamps with the BSP; all in one window ([how](docs/tsc-sync.md)); none
+    "tsc-sync" (Kind::Protocol) tsc_sync: TscSync = TscSync::Pairwise;
+
+    /// how a CPU waits for another: HLT until an IPI or its timer, or PAUSE
+    "wait" (Kind::Wait) wait: Wait = Wait::Halt;
+
+    /// how a CPU waits for the end of a cost
+    "spend" (Kind::Wait) spend: Spend = Spend::Halt;
+
+    /// µs from the last INIT of a kick to its first SIPI; the classic protocol has `10000`
+    "init-delay" (Kind::Protocol) init_delay: Duration as Micros = Duration::Nanos(0);
+
+    /// SIPIs sent to each AP; the classic protocol has `2`
+    "sipi-count" (Kind::Protocol) sipi_count: u8 as Sipis = 1;
+
+    /// how long a clock is watched
+    "tsc-window" (Kind::Machine) tsc_window: Duration as Span = Duration::from_millis(20);
+
+    /// how long a clock is watched at most, where too little is known of it at the end of `tsc-window`
+    "tsc-limit" (Kind::Precision) tsc_limit: Duration as Span = Duration::ZERO;
+
+    /// how closely a clock must be known to be clean
+    "tsc-resolution" (Kind::Precision) tsc_resolution: Duration as Positive = Duration::Cycles(200);
+
+    /// `yes` accepts clocks that are not compared if CPUID reports an invariant TSC; engines with a single clock set
+    /// `engine` themselves
+    "tsc-trust" (Kind::Engine) tsc_trust: TscTrust = TscTrust::No;
+
+    /// how a CPU looks for the other's clock reading; `icount` sets `pause`
+    "tsc-poll" (Kind::Engine) tsc_poll: TscPoll = TscPoll::Busy;
+
+    /// injected clock offsets, visible only to the sync: `3:200,7:-200` cycles
+    "skew" (Kind::Planted) skews: Skews = Skews::default();
+
+    costs {
+        /// what the BSP takes for an AP's SIPI, from the last INIT and the delay, or from the kick before
+        "cost-kick" Kick;
+        /// from `sipi` to `entry`
+        "cost-wake" Wake;
+        /// from `entry` to `alive`
+        "cost-trampoline" Trampoline;
+        /// from `callin_begin` to `callin_end`
+        "cost-callin" Callin;
+        /// from `sync_end` to `online`
+        "cost-online" Online;
+    }
+
+    /// frequency used to convert between time and cycles; set by a profile; `0` is the engine's TSC
+    "clock-khz" (Kind::Machine) clock_khz: u32 as Kilohertz = 0;
+
+    /// an AP that takes longer, from its kick or from a gate that opens for it, is lost; costs that can't keep it are
+    /// refused
+    "limit" (Kind::Limit) limit: Duration as Positive = Duration::from_millis(10_000);
+
+    /// the longest time slice while an INIT or SIPI is in flight; engines on virtual time set it themselves
+    "guard" (Kind::EngineOnly) guard: Duration as Span = Duration::ZERO;
+
+    /// all stamps, or an AP's first and last alone: the difference is what the others weigh ([method](docs/method.md))
+    "stamp-set" (Kind::Instrument) stamps: StampSet = StampSet::All;
+
+    /// on purpose, one for each CPU: `never:CPU` (no SIPI), `stray:CPU` (a SIPI before its kick, as one that comes late from
+    /// an earlier trial), `trap:CPU`, `panic:CPU`, `differ:CPU`
+    "fault" (Kind::Planted) faults: Faults = Faults::default();
+
+    /// trials of a cell in one boot, the cold one not counted
+    "repetitions" (Kind::Repetition) repetitions: u32 as Times = 1;
+}
+
+impl Options {
+    /// Every option, in the order in which [`Options`] render them.
+    pub const KEYS: &'static [Key] = TABLE;
+
+    /// Their names, in the same order.
+    pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+        Options::KEYS.iter().map(Key::name)
+    }
+
+    /// The value of an option as text; nothing for a name that is none.
+    pub fn value(&self, name: &str) -> impl fmt::Display {
+        Text { key: Key::named(name), options: self }
+    }
+
+    /// The frequency, in kHz, by which times become cycles on an engine whose TSC has that of `own`.
+    pub fn clock(&self, own: u64) -> u64 {
+        if self.clock_khz == 0 { own } else { self.clock_khz.into() }
+    }
+
+    /// What a step costs.
+    pub fn cost(&self, step: Step) -> &Cost {
+        &self.costs[step as usize]
+    }
+}
+
+impl fmt::Display for Options {
+    /// Every option as a word `key=value`, in the order of [`Options::KEYS`], blanks between.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, key) in Options::KEYS.iter().enumerate() {
+            let blank = if index == 0 { "" } else { " " };
+            write!(f, "{blank}{}={}", key.name, key.value(self))?;
+        }
+        Ok(())
+    }
+}

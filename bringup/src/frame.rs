@@ -166,10 +166,20 @@ pub struct ApTimeline {
     pub overruns: [u64; OVERRUNS.len()],
 }
 
+/// What the TSC window is called among [`OVERRUNS`].
+pub const WINDOW: &str = "tsc-window";
+
 /// What can take longer than it should: the steps in the order of [`Step::ALL`], and the AP's last
 /// TSC window, which the BSP ended late.
-pub const OVERRUNS: [&str; Step::COUNT + 1] =
-    ["kick", "wake", "trampoline", "callin", "online", "tsc-window"];
+pub const OVERRUNS: [&str; Step::COUNT + 1] = {
+    let mut names = [WINDOW; Step::COUNT + 1];
+    let mut at = 0;
+    while at < Step::COUNT {
+        names[at] = Step::ALL[at].name();
+        at += 1;
+    }
+    names
+};
 
 /// How an AP's clock was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

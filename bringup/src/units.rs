@@ -46,7 +46,7 @@ impl fmt::Display for Cycles {
 /// What a time looks like, for messages.
 macro_rules! time {
     () => {
-        "a number with ns, us, ms or s, exact to the nanosecond and up to an hour, as `10us` or `3.2ms`"
+        "a number with ns, us, ms or s, up to an hour and exact to the nanosecond, as `10us` or `3.2ms`"
     };
 }
 

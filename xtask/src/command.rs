@@ -10,6 +10,7 @@ use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
 use crate::{kernel, stages};
+use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::command::manual::{self, Shell};
 use host_analyzer::ground::failure::Failure;
@@ -42,6 +43,7 @@ enum Command {
     /// Build the kernel
     Build,
     /// Boot once with the options given, and show the result
+    #[command(after_long_help = options())]
     Run {
         /// Options key=value; each word `cell` begins a cell that inherits those before the first
         #[arg(value_name = "KEY=VALUE")]
@@ -117,6 +119,18 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+}
+
+/// Every option, for the help.
+fn options() -> String {
+    let mut text = "Options as KEY=VALUE, the default first:".to_owned();
+    for key in Options::KEYS {
+        let default = key.value(&Options::default()).to_string();
+        let others = key.texts().iter().filter(|text| **text != default);
+        let values = others.fold(default.clone(), |values, text| format!("{values}, {text}"));
+        text += &format!("\n  {}={values}\n          {}", key.name(), key.meaning());
+    }
+    text
 }
 
 #[derive(Debug, clap::Args)]

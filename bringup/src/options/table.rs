@@ -300,10 +300,9 @@ options! {
     "strategy" (Kind::Strategy) strategy: Strategy = Strategy::Serial;
 
     /// one INIT and SIPI for each AP, or one for all: only where no other program has CPUs of the machine
-    /// ([engines](docs/engines.md))
     "kick" (Kind::Protocol) kick: Kick = Kick::Unicast;
 
-    /// one AP at a time exchanges stamps with the BSP; all in one window ([how](docs/tsc-sync.md)); none
+    /// one AP at a time exchanges stamps with the BSP; all in one window; none
     "tsc-sync" (Kind::Protocol) tsc_sync: TscSync = TscSync::Pairwise;
 
     /// how a CPU waits for another: HLT until an IPI or its timer, or PAUSE
@@ -338,7 +337,7 @@ options! {
     "skew" (Kind::Planted) skews: Skews = Skews::default();
 
     costs {
-        /// what the BSP takes for an AP's SIPI, from the last INIT and the delay, or from the kick before
+        /// BSP: from the end of `init-delay`, or of the kick before, to `sipi`
         "cost-kick" Kick;
         /// from `sipi` to `entry`
         "cost-wake" Wake;
@@ -360,11 +359,11 @@ options! {
     /// the longest time slice while an INIT or SIPI is in flight; engines on virtual time set it themselves
     "guard" (Kind::EngineOnly) guard: Duration as Span = Duration::ZERO;
 
-    /// all stamps, or an AP's first and last alone: the difference is what the others weigh ([method](docs/method.md))
+    /// all stamps, or an AP's first and last alone, to measure the overhead of the others
     "stamp-set" (Kind::Instrument) stamps: StampSet = StampSet::All;
 
-    /// on purpose, one for each CPU: `never:CPU` (no SIPI), `stray:CPU` (a SIPI before its kick, as one that comes late from
-    /// an earlier trial), `trap:CPU`, `panic:CPU`, `differ:CPU`
+    /// on purpose, one for each CPU: `never:CPU` (no SIPI), `stray:CPU` (a SIPI before its kick, as if delayed since an
+    /// earlier trial), `trap:CPU`, `panic:CPU`, `differ:CPU`
     "fault" (Kind::Planted) faults: Faults = Faults::default();
 
     /// trials of a cell in one boot, the cold one not counted

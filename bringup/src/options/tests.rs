@@ -226,12 +226,12 @@ fn a_span_that_is_too_long_is_told_the_longest() {
     for (word, longest) in [
         ("cost-wake=99999999s", "up to an hour"),
         ("cost-wake=9223372036854775808", "up to 2^44"),
-        ("tsc-window=3601s", "up to an hour, as `10us`"),
+        ("tsc-window=3601s", "up to an hour and exact to the nanosecond, as"),
         ("guard=17592186044417", "cycles, up to 2^44"),
-        ("limit=3601s", "up to an hour, as `10us`"),
+        ("limit=3601s", "up to an hour and exact to the nanosecond, as"),
         (
             "init-delay=3601s",
-            "a time: whole µs, or a number with ns, us, ms or s, exact to the nanosecond and up to an hour",
+            "a time: whole µs, or a number with ns, us, ms or s, up to an hour and exact to the nanosecond",
         ),
     ] {
         let error = Options::default().set_word(word).unwrap_err().to_string();
@@ -426,4 +426,84 @@ fn a_machine_without_a_cpu_is_no_overflow() {
     assert_eq!(refused("strategy=full-parallel cost-callin=9s,exclusive", 0), None);
     let told = "`fault=never:1`: there is no CPU 1 on a machine of no CPU";
     assert_eq!(refused("fault=never:1", 0).as_deref(), Some(told));
+}
+
+#[test]
+fn every_step_has_a_cost_and_every_name_is_there_once() {
+    for step in Step::ALL {
+        assert_eq!(kind_of(step.option()), Some(Kind::Cost(step)));
+        assert_eq!(step.option(), format!("cost-{step}"));
+    }
+    for (index, name) in Options::names().enumerate() {
+        assert_eq!(Options::names().position(|other| other == name), Some(index), "{name}");
+        assert!(!Key::named(name).unwrap().meaning().is_empty(), "{name}");
+    }
+}
+
+/// A refusal says which option it concerns by its name.
+#[test]
+fn a_part_of_a_value_is_named_as_its_option() {
+    let (cpu, span) = (CpuIndex(1), Duration::ZERO);
+    let mut parts = vec![Part::Fault(Fault::Never, cpu), Part::Skew(cpu, 1)];
+    for step in Step::ALL {
+        parts.push(Part::Usual(step, span));
+        parts.push(Part::Class(step, Class::Core, span));
+        parts.push(Part::Cost(step, cpu, cpu, span));
+        parts.push(Part::Exclusive(step));
+    }
+    for part in parts {
+        assert!(Key::named(part.key()).is_some(), "{part}");
+    }
+    for (words, keys) in [
+        ("kick=broadcast", ["strategy", "kick"]),
+        ("tsc-sync=trusted", ["tsc-sync", "tsc-trust"]),
+        ("tsc-sync=trusted tsc-trust=yes skew=1:1", ["tsc-sync", "skew"]),
+        ("stamp-set=ends cost-wake=1", ["stamp-set", "cost-wake"]),
+        ("limit=1ms cost-wake=2ms", ["limit", "cost-wake"]),
+    ] {
+        let mut options = Options::default();
+        words.split(' ').for_each(|word| options.set_word(word).unwrap());
+        let refusal = options.check_on(4).unwrap_err();
+        let concerned: Vec<&str> = Options::names().filter(|name| refusal.concerns(name)).collect();
+        assert!(concerned.iter().all(|key| keys.contains(key)), "{words}: {concerned:?}");
+        assert_eq!(concerned.len(), 2, "{words}");
+    }
+}
+
+/// The table of the README, as the code has it.
+fn table() -> String {
+    let code = |text: &str| format!("`{text}`");
+    let mut table = "| option | values, the default first | meaning |\n|---|---|---|\n".to_owned();
+    for key in Options::KEYS {
+        let default = key.value(&Options::default()).to_string();
+        let others = key.texts().iter().filter(|text| **text != default);
+        let values: Vec<String> = others.map(|text| code(text)).collect();
+        let values = [vec![code(&default)], values].concat().join(", ");
+        table += &format!("| {} | {values} | {} |\n", code(key.name()), key.meaning());
+    }
+    table
+}
+
+#[test]
+fn the_readme_has_the_table_of_options() {
+    const UPDATE: &str = "UPDATE_README";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let begin = readme.find("| option |").expect("README.md has no table that begins `| option |`");
+    let end = begin + readme[begin..].find("\n\n").expect("the table has an end") + 1;
+    let (there, table) = (&readme[begin..end], table());
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(path, [&readme[..begin], &table, &readme[end..]].concat()).unwrap();
+        return;
+    }
+    let only = |one: &str, other: &str| -> String {
+        one.lines().filter(|row| !other.lines().any(|known| known == *row)).collect()
+    };
+    assert!(
+        there == table,
+        "README.md's table of options is not that of bringup/src/options/table.rs: it lacks\n{}\nand has instead\n{}\n\
+         `{UPDATE}=1 cargo test -p bringup readme` writes it",
+        only(&table, there),
+        only(there, &table)
+    );
 }

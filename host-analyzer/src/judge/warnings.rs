@@ -6,7 +6,7 @@ use crate::ground::unit::{Unit, readable};
 use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Sample, Spread, rank_test};
 use crate::run::measure::Measure;
 use crate::run::{Boot, Cell, Losses, Part, Run};
-use bringup::frame::OVERRUNS;
+use bringup::frame::{OVERRUNS, WINDOW};
 use std::collections::HashMap;
 
 /// Fewer trials than this of a noisy engine make no median to rely on.
@@ -178,7 +178,7 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
         OVERRUNS.iter().zip(cell.overruns).filter(|(_, overrun)| overrun.count > 0)
     {
         let window = cell.options.tsc_window.cycles(khz.unwrap_or_default()).0;
-        if noisy && *step == "tsc-window" && (overrun.worst as f64) < window as f64 * LATE_WINDOW {
+        if noisy && *step == WINDOW && (overrun.worst as f64) < window as f64 * LATE_WINDOW {
             continue;
         }
         let online = cell.aps.online().max(overrun.count);

@@ -5,7 +5,7 @@ use super::writer::Label;
 use crate::run::WholeTrial;
 use crate::run::timeline::phases;
 use bringup::Cycles;
-use bringup::frame::{ApEnd, ApTimeline, OVERRUNS};
+use bringup::frame::{ApEnd, ApTimeline, OVERRUNS, WINDOW};
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 use std::io;
@@ -97,7 +97,7 @@ impl Path<'_, '_, '_> {
     /// cost, and the arrows that end here.
     fn label(&mut self, name: &str, category: &'static str, from: Stamp, length: Cycles) -> Label {
         let mut label = Label::new(category, name).with("cycles", length.0);
-        let step = if name == Phase::TscSync.name() { "tsc-window" } else { name };
+        let step = if name == Phase::TscSync.name() { WINDOW } else { name };
         let overrun = OVERRUNS.iter().position(|known| *known == step);
         if let Some(by) = overrun.map(|index| self.ap.overruns[index]).filter(|by| *by > 0) {
             label = label.with("overrun", by);

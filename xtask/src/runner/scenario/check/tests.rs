@@ -106,7 +106,7 @@ fn every_mistake_about_options_is_reported_with_line_column_and_key() {
         ),
         (
             &format!("{HEAD}[options]\ncost-wake = \"99999999s\""),
-            "s.toml:4:13: options.cost-wake: expected a duration (cycles, up to 2^44, or a whole number with ns, us, ms or s, up to an hour)",
+            "s.toml:4:13: options.cost-wake: expected a duration (cycles, up to 2^44, or a number with ns, us, ms or s, up to an hour",
         ),
         (
             &format!("{HEAD}[options]\nlimit = \"1ms\"\ncost-wake = \"2ms\""),
@@ -133,7 +133,7 @@ fn every_mistake_about_options_is_reported_with_line_column_and_key() {
             &format!(
                 "{HEAD}[options]\nkick = \"broadcast\"\nstrategy = [\"serial\", \"full-parallel\"]"
             ),
-            "s.toml:4:8: options: strategy=serial with kick=broadcast is refused: a broadcast wakes all",
+            "s.toml:4:8: options: `strategy=serial` with `kick=broadcast` is refused: a broadcast wakes all",
         ),
         (
             &format!("{HEAD}[options]\nfault = \"never:7\""),

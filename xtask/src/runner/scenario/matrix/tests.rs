@@ -118,7 +118,10 @@ fn a_refusal_of_what_a_profile_sets_is_reported_where_the_profile_is_named() {
     let error = read(&text).unwrap_err();
     assert!(error.starts_with("s.toml:5:9: options: `cost-wake` of 12581579"), "{error}");
     let error = read(&text.replace("limit = \"1ms\"", "stamp-set = \"ends\"")).unwrap_err();
-    assert!(error.starts_with("s.toml:5:13: options: stamp-set=ends with cost-*"), "{error}");
+    assert!(
+        error.starts_with("s.toml:5:13: options: `stamp-set=ends` with `cost-kick="),
+        "{error}"
+    );
     let alone = text.replace("limit = \"1ms\"", "kick = \"broadcast\"");
     assert!(read(&alone).unwrap_err().starts_with("s.toml:5:8: "));
 }

@@ -5,7 +5,8 @@ use crate::ground::failure::Failure;
 use crate::ground::file::{WholeFile, unwritable};
 use crate::judge::check::baseline::{self, Place};
 use crate::judge::check::budgets::{Budgets, Limit};
-use crate::judge::check::{self, check};
+use crate::judge::check::{check, unexplained_gap};
+use crate::present;
 use crate::run::Run;
 use crate::run::kept::Kept;
 use clap::ValueEnum;
@@ -90,22 +91,22 @@ impl Check {
         }
         let verdict = check(&run, &budgets)?;
         if let (Some(mut file), Some(path)) = (junit, &self.junit) {
-            let text = check::junit(&verdict)?;
+            let text = present::check::junit(&verdict)?;
             file.write_all(text.as_bytes()).map_err(|error| unwritable(path, &error))?;
             file.finish()?;
         }
         print(&match self.format {
-            Format::Table => check::table(&verdict, self.all),
-            Format::Markdown => check::markdown(&verdict),
-            Format::Json => json_text(&check::json(&verdict)),
+            Format::Table => present::check::table(&verdict, self.all),
+            Format::Markdown => present::check::markdown(&verdict),
+            Format::Json => json_text(&present::check::json(&verdict)),
         })?;
         if self.github {
-            print(&check::annotations(&verdict))?;
+            print(&present::check::annotations(&verdict))?;
             if let Some(file) = &summary {
-                append(file, &check::markdown(&verdict))?;
+                append(file, &present::check::markdown(&verdict))?;
             }
         }
-        match check::unexplained_gap(&run) {
+        match unexplained_gap(&run) {
             Some(gap) if self.bisect => Err(Failure::Request(miette!(
                 help = "with `--bisect` such a revision is skipped; to judge it, measure it again",
                 "the run is not whole, so its kernel is not blamed: {}",

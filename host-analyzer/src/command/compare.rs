@@ -2,7 +2,8 @@
 
 use super::{json_text, print};
 use crate::ground::failure::Failure;
-use crate::judge::compare::{self, Settings, compare};
+use crate::judge::compare::{Settings, compare};
+use crate::present;
 use crate::run::Run;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -72,10 +73,10 @@ impl Compare {
         let settings = Settings { margin: self.margin, engines: self.engines };
         let comparison = compare(&base, &new, settings)?;
         print(&match self.format {
-            Format::Table => compare::table(&comparison, self.all),
-            Format::Markdown => compare::markdown(&comparison),
-            Format::Json => json_text(&compare::json(&comparison)),
-            Format::Html => compare::html(&comparison)?,
+            Format::Table => present::compare::table(&comparison, self.all),
+            Format::Markdown => present::compare::markdown(&comparison),
+            Format::Json => json_text(&present::compare::json(&comparison)),
+            Format::Html => present::compare::html(&comparison)?,
         })
     }
 }

@@ -5,7 +5,6 @@
 
 pub mod baseline;
 pub mod budgets;
-mod show;
 
 use crate::ground::failure::Failure;
 use crate::ground::text::counted;
@@ -20,8 +19,6 @@ use bringup::options::{Kind, kind_of};
 use budgets::{Budget, Budgets, Figure, Limit, Picked, keys, meant, value};
 use miette::{Report, miette};
 use std::path::PathBuf;
-
-pub use show::{annotations, json, junit, markdown, table};
 
 /// What a run's budgets come to.
 #[derive(Debug)]

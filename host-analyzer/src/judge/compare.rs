@@ -6,7 +6,6 @@
 
 pub(crate) mod identity;
 mod power;
-mod show;
 
 use crate::ground::failure::Failure;
 use crate::judge::pairing::{Pairing, differences};
@@ -16,8 +15,6 @@ use crate::run::{Cell, Run};
 use bringup::CpuIndex;
 use miette::miette;
 use power::{Known, Power};
-
-pub use show::{html, json, markdown, table};
 
 /// What is compared of each cell: all but the last measure, `work`, which is a sum of others.
 pub const MEASURES: &[Measure] = Measure::ALL.split_at(Measure::COUNT - 1).0;
@@ -347,7 +344,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// The figure that moved by the greatest share, slower ones before faster ones.
-    fn greatest(&self) -> Option<(&CellPair<'a>, &Figure)> {
+    pub fn greatest(&self) -> Option<(&CellPair<'a>, &Figure)> {
         let share = |figure: &Figure| figure.share().unwrap_or(f64::INFINITY).abs();
         let of = |verdict: Verdict| {
             let figures = self.figures().filter(move |(_, figure)| figure.verdict == verdict);

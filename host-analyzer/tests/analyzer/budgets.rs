@@ -10,7 +10,8 @@ use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::{Ended, Manifest};
 use host_analyzer::judge::check::baseline::{self, Place};
 use host_analyzer::judge::check::budgets::{Budgets, parse};
-use host_analyzer::judge::check::{self, Outcome, Verdict, check};
+use host_analyzer::judge::check::{Outcome, Verdict, check};
+use host_analyzer::present;
 use host_analyzer::run::Run;
 use serde_json::Value;
 use std::fs;
@@ -265,7 +266,7 @@ fn one_budget_is_not_all_budgets() {
     run_folder(&folder.join("run"), "repetitions=1", &[2]);
     let headline = |text: &str| {
         let verdict = judged(&folder.join("run"), &written(&folder, text));
-        check::json(&verdict)["headline"].as_str().unwrap().to_owned()
+        present::check::json(&verdict)["headline"].as_str().unwrap().to_owned()
     };
     let one = "[[budget]]\nfigure = \"total\"\nmax-us = 100_000\n";
     assert!(headline(one).starts_with("1 budget met; the closest is"), "{}", headline(one));
@@ -843,14 +844,14 @@ fn junit_validates_against_the_schema() {
     write_manifest(&folder.join("run"), &told);
     let budgets = "[[budget]]\nfigure = [\"total\", \"callin\"]\nmax-us = 4_000\n";
     let verdict = judged(&folder.join("run"), &written(&folder, budgets));
-    let junit = check::junit(&verdict).unwrap();
+    let junit = present::check::junit(&verdict).unwrap();
     assert_eq!(errors(&junit), [""; 0], "{junit}");
     let cases = |text: &str| junit.matches(text).count();
     assert_eq!((cases("<testcase "), cases("<failure "), cases("failures=\"2\"")), (6, 2, 1));
 
     noisy_run(&folder.join("noisy"), 2, 1, 1.0);
     let verdict = judged(&folder.join("noisy"), &written(&folder, budgets));
-    let junit = check::junit(&verdict).unwrap();
+    let junit = present::check::junit(&verdict).unwrap();
     assert_eq!(errors(&junit), [""; 0], "{junit}");
     assert!(junit.contains("in doubt: ") && !junit.contains("<failure "), "{junit}");
 }
@@ -861,7 +862,7 @@ fn the_schema_refuses_what_is_no_junit() {
     let (_keep, folder) = folder();
     run_folder(&folder.join("run"), STRATEGIES, &[4]);
     let budgets = written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 4_000\n");
-    let junit = check::junit(&judged(&folder.join("run"), &budgets)).unwrap();
+    let junit = present::check::junit(&judged(&folder.join("run"), &budgets)).unwrap();
     for (good, bad) in [
         (" hostname=\"localhost\"", ""),
         ("failures=\"2\"", "failures=\"two\""),

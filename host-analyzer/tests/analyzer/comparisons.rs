@@ -10,8 +10,9 @@ use bringup::phase::Phase;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::Engine;
 use host_analyzer::judge::check::budgets::Budgets;
-use host_analyzer::judge::check::{self, check};
-use host_analyzer::judge::compare::{self, Comparison, Settings, Verdict, compare};
+use host_analyzer::judge::check::check;
+use host_analyzer::judge::compare::{Comparison, Settings, Verdict, compare};
+use host_analyzer::present;
 use host_analyzer::run::Run;
 use host_analyzer::run::measure::Measure;
 use proptest::collection::vec;
@@ -45,7 +46,7 @@ fn equal_exact_runs_are_the_same_in_every_figure() {
     assert_eq!(comparison.cells.len(), 6);
     assert_eq!(comparison.count(|verdict| verdict == Verdict::Same), 6 * 12);
     assert_eq!((comparison.notes.len(), comparison.family), (0, 0));
-    let text = compare::table(&comparison, false);
+    let text = present::compare::table(&comparison, false);
     assert!(text.starts_with("Nothing moved: all 72 figures are the same."), "{text}");
 }
 
@@ -121,7 +122,7 @@ fn cells_without_a_partner_are_listed_and_repetitions_do_not_part_them() {
     let comparison = compared(&base, &new);
     assert_eq!(comparison.cells.len(), 3);
     assert_eq!((comparison.base_alone.len(), comparison.new_alone.len()), (3, 3));
-    let text = compare::table(&comparison, false);
+    let text = present::compare::table(&comparison, false);
     assert!(text.contains("only the new run has icount, 16 CPUs, serial; icount, 16"), "{text}");
 }
 
@@ -349,8 +350,8 @@ fn markdown_and_page_say_the_same_and_take_no_markup_from_a_run() {
     }
     let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
     let comparison = compared(&base, &new);
-    let markdown = compare::markdown(&comparison);
-    let page = compare::html(&comparison).unwrap();
+    let markdown = present::compare::markdown(&comparison);
+    let page = present::compare::html(&comparison).unwrap();
     for text in [&markdown, &page] {
         assert!(text.contains("figures are slower"), "{text}");
         assert!(!text.contains("<img"), "{text}");
@@ -363,7 +364,7 @@ fn markdown_and_page_say_the_same_and_take_no_markup_from_a_run() {
         let bars = row.replace("\\|", "").matches('|').count();
         assert_eq!(bars, 10, "{row}");
     }
-    let json = compare::json(&comparison);
+    let json = present::compare::json(&comparison);
     assert_eq!(json["schema"], 1);
     assert_eq!(json["cells"][0]["figures"][0]["verdict"], "slower");
 }
@@ -394,7 +395,7 @@ fn a_large_comparison_and_its_check_fit_a_comment_and_say_what_they_left_out() {
     }
     let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
     let comparison = compared(&base, &new);
-    let text = compare::markdown(&comparison);
+    let text = present::compare::markdown(&comparison);
     let figures = comparison.figures().count();
     assert!(figures >= 600 && text.len() <= 65_536, "{figures}, {}", text.len());
     let left_out: usize = text
@@ -412,7 +413,7 @@ fn a_large_comparison_and_its_check_fit_a_comment_and_say_what_they_left_out() {
     fs::write(folder.join("budgets.toml"), budgets).unwrap();
     let budgets = Budgets::read(&folder.join("budgets.toml")).unwrap();
     let verdict = check(&new, &budgets).unwrap();
-    let text = check::markdown(&verdict);
+    let text = present::check::markdown(&verdict);
     assert!(verdict.rows.len() >= 360 && text.len() <= 65_536, "{}", text.len());
     let left_out: usize = text
         .lines()

@@ -10,12 +10,12 @@ use bringup::stamp::{Stamp, Stamps};
 use bringup::{ApicId, CpuIndex, Cycles};
 use fastrand::Rng;
 use host_analyzer::judge::check::budgets::Budgets;
-use host_analyzer::judge::check::{self, check};
-use host_analyzer::judge::compare::{self, Settings, compare};
+use host_analyzer::judge::check::check;
+use host_analyzer::judge::compare::{Settings, compare};
 use host_analyzer::judge::{published, simulated};
 use host_analyzer::present::export::{self, Format, Shown};
 use host_analyzer::present::show::{self, Unit};
-use host_analyzer::present::{decode, report};
+use host_analyzer::present::{self, decode, report};
 use host_analyzer::run::Run;
 use host_analyzer::source::capture;
 use std::fs;
@@ -132,18 +132,18 @@ fn every_command(run: &Run, budgets: &Budgets) {
         show::fitted_table(run, &rows);
     }
     if let Ok(comparison) = compare(run, run, Settings::default()) {
-        compare::table(&comparison, true);
-        compare::markdown(&comparison);
-        compare::json(&comparison);
-        compare::html(&comparison).unwrap();
+        present::compare::table(&comparison, true);
+        present::compare::markdown(&comparison);
+        present::compare::json(&comparison);
+        present::compare::html(&comparison).unwrap();
     }
     // Without a clock's frequency there is no µs to judge.
     if let Ok(verdict) = check(run, budgets) {
-        check::table(&verdict, true);
-        check::markdown(&verdict);
-        check::json(&verdict);
-        check::junit(&verdict).unwrap();
-        check::annotations(&verdict);
+        present::check::table(&verdict, true);
+        present::check::markdown(&verdict);
+        present::check::json(&verdict);
+        present::check::junit(&verdict).unwrap();
+        present::check::annotations(&verdict);
     }
     let _ = published::verdict::Verdict::of(run, &published::read(None).unwrap());
 }

@@ -12,8 +12,10 @@ use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::{Ended, Manifest};
 use host_analyzer::judge::check::baseline::acceptable;
 use host_analyzer::judge::check::budgets::Budgets;
-use host_analyzer::judge::check::{annotations, check, json, junit, markdown, table};
-use host_analyzer::judge::compare::{self, Settings, compare};
+use host_analyzer::judge::check::check;
+use host_analyzer::judge::compare::{Settings, compare};
+use host_analyzer::present;
+use host_analyzer::present::check::{annotations, json, junit, markdown, table};
 use host_analyzer::present::show::{self, Unit};
 use host_analyzer::run::Run;
 use std::fs;
@@ -504,7 +506,7 @@ fn a_cell_that_vanished_is_told_in_every_form_of_the_verdict() {
     assert!(table(&verdict, false).contains("broken"));
     assert!(junit.contains("<failure ") && !junit.contains("failures=\"0\""), "{junit}");
     let comparison = compare(&run, &run, Settings::default()).unwrap();
-    for text in [compare::table(&comparison, false), compare::markdown(&comparison)] {
+    for text in [present::compare::table(&comparison, false), present::compare::markdown(&comparison)] {
         assert!(text.contains("the new run is not whole: ") && text.contains(told), "{text}");
     }
     let analyzer = |arguments: &[&str]| {

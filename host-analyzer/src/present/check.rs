@@ -1,9 +1,9 @@
 //! A verdict on budgets as a table, as Markdown, as JSON, as JUnit, as GitHub's annotations.
 
-use super::{Outcome, Row, Verdict};
 use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::printable;
+use crate::judge::check::{Outcome, Row, Verdict};
 use crate::judge::statistics::Interval;
 use crate::present::markdown::{Room, plain};
 use crate::present::show::{Column, drawn};

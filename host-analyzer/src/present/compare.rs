@@ -1,10 +1,10 @@
 //! A comparison as a table for people, as Markdown for a pull request, as a page, as JSON.
 
-use super::{CellPair, Comparison, Figure, Verdict};
 use crate::ground::failure::Failure;
 use crate::ground::text::printable;
 use crate::ground::text::{counted, list};
 use crate::ground::unit::{Unit, readable};
+use crate::judge::compare::{CellPair, Comparison, Figure, Verdict};
 use crate::judge::statistics::Interval;
 use crate::present::html::with_code;
 use crate::present::markdown::{Room, plain};

@@ -1,15 +1,15 @@
 //! `check`: a run against its budgets, for pipelines.
 
-use super::{json_text, note, print};
+use super::output::{json_text, note, print};
 use crate::ground::failure::Failure;
 use crate::ground::file::{WholeFile, unwritable};
 use crate::judge::check::baseline::{self, Place};
 use crate::judge::check::budgets::{Budgets, Limit};
 use crate::judge::check::{check, unexplained_gap};
 use crate::present;
+use crate::present::format::Format;
 use crate::run::Run;
 use crate::run::kept::Kept;
-use clap::ValueEnum;
 use miette::miette;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -33,7 +33,7 @@ pub struct Check {
     #[arg(long, value_name = "FILE")]
     budgets: PathBuf,
     /// What to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = Format::one_of(FORMATS))]
     format: Format,
     /// Show every budget in the table, not only those that are not met
     #[arg(long)]
@@ -56,16 +56,7 @@ pub struct Check {
     noisy: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people
-    #[default]
-    Table,
-    /// Markdown, for a comment
-    Markdown,
-    /// JSON for programs
-    Json,
-}
+const FORMATS: &[Format] = &[Format::Table, Format::Markdown, Format::Json];
 
 impl Check {
     /// Does it.
@@ -96,9 +87,9 @@ impl Check {
             file.finish()?;
         }
         print(&match self.format {
-            Format::Table => present::check::table(&verdict, self.all),
             Format::Markdown => present::check::markdown(&verdict),
             Format::Json => json_text(&present::check::json(&verdict)),
+            _ => present::check::table(&verdict, self.all),
         })?;
         if self.github {
             print(&present::check::annotations(&verdict))?;

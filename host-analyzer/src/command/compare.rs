@@ -1,19 +1,19 @@
 //! `compare`: what changed from one run to another.
 
-use super::{json_text, print};
+use super::output::{json_text, print};
 use crate::ground::failure::Failure;
 use crate::judge::compare::{Settings, compare};
 use crate::present;
+use crate::present::format::Format;
 use crate::run::Run;
-use clap::ValueEnum;
 use std::path::PathBuf;
 
-/// Tells what changed from one run to another, cell by cell and phase by phase.
+/// Reports what changed from one run to another, cell by cell and phase by phase.
 ///
 /// Exact engines are compared to the cycle. Of noisy ones it says faster, slower, same, or that it
 /// can't tell, and how many boots that would need; boots are the unit, so give scenarios that are to
-/// be compared `boots = 10` or more. It states and does not judge: it ends with 0 whatever it
-/// finds (`check` judges), and with 2 where the runs have nothing in common.
+/// be compared `boots = 10` or more. It only reports: it ends with 0 whatever it
+/// finds (`check` decides), and with 2 where the runs have nothing in common.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo analyze compare results/old results/latest\n  \
@@ -37,19 +37,6 @@ pub struct Compare {
     /// Show every figure in the table, not only those that are not the same
     #[arg(long)]
     all: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people
-    #[default]
-    Table,
-    /// Markdown that fits a pull-request comment
-    Markdown,
-    /// JSON for programs, times in cycles
-    Json,
-    /// A page that needs no other file
-    Html,
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -1,6 +1,6 @@
 //! `decode`: a capture's frames as JSON lines.
 
-use super::{note, written};
+use super::output::{note, written};
 use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::{json_printable, printable};

@@ -1,6 +1,6 @@
 //! `export`: every trial of a run for other programs.
 
-use super::{note, written};
+use super::output::{note, written};
 use crate::ground::failure::Failure;
 use crate::ground::file::{WholeFile, unwritable};
 use crate::present::export::{self, Format, Shown, Stop};

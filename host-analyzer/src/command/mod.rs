@@ -4,7 +4,9 @@ mod check;
 mod compare;
 mod decode;
 mod export;
+mod finding;
 pub mod manual;
+mod output;
 mod pages;
 mod published;
 mod report;
@@ -13,14 +15,10 @@ mod simulated;
 mod tsc_sync;
 
 use crate::ground::failure::{Failure, caught, finish};
-use crate::ground::text::json_printable;
-use clap::{Parser, Subcommand, ValueEnum};
-use miette::miette;
-use serde_json::Value;
-use std::io::{self, ErrorKind, Write};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Tells what a run has measured.
+/// Reports what a run has measured.
 ///
 /// Exit codes: 0 all well; 1 an AP did not come online, a boot ended with an error, a published
 /// figure is not met, or a budget is broken; 2 the request was wrong; 3 the environment failed;
@@ -47,20 +45,10 @@ enum Command {
     Pages(pages::Pages),
 }
 
-/// What a command prints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people
-    #[default]
-    Table,
-    /// JSON for programs, times in cycles
-    Json,
-}
-
-/// What tells `git bisect run` to skip a revision.
+/// The exit code on which `git bisect run` skips a revision.
 const SKIP: u8 = 125;
 
-/// Reads the command line, does what it says, and tells the exit code.
+/// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -93,40 +81,13 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(check) => check.run(),
         Command::Decode(decode) => decode.run(),
         Command::Export(export) => export.run(),
-        Command::Pages(pages) => pages.run(),
+        Command::Pages(pages) => pages.run(Arguments::command()),
     }
-}
-
-/// Text on standard output.
-fn print(text: &str) -> Result<(), Failure> {
-    written(io::stdout().lock().write_all(text.as_bytes()))
-}
-
-/// JSON with a line for each value, and a newline at its end.
-fn json_text(value: &Value) -> String {
-    json_printable(&format!("{value:#}")) + "\n"
-}
-
-/// A line on standard error; where nobody reads it, it is dropped.
-fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A reader that has seen enough (`| head`) is no failure.
-fn written(result: io::Result<()>) -> Result<(), Failure> {
-    result.or_else(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Failure::Environment(miette!(
-            help = "make room where standard output goes",
-            "can't write to standard output: {error}"
-        ))),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     /// The words of an example up to its line's end, a comment, a pipe or a redirection.
     fn words(example: &str) -> Vec<&str> {

@@ -1,9 +1,9 @@
 //! `completions` and `man`: what makes the program at home in a shell.
 
-use super::{Arguments, print};
+use super::output::print;
 use crate::command::manual::{self, Shell};
 use crate::ground::failure::Failure;
-use clap::CommandFactory;
+use clap::Command;
 use std::path::PathBuf;
 
 /// The program's own name, apart from `cargo analyze`.
@@ -36,9 +36,8 @@ pub enum Pages {
 }
 
 impl Pages {
-    /// Does it.
-    pub fn run(self) -> Result<(), Failure> {
-        let mut command = Arguments::command();
+    /// Does it; given the whole command line.
+    pub fn run(self, mut command: Command) -> Result<(), Failure> {
         match self {
             Pages::Completions { shell, name } => {
                 let script = manual::completions(&mut command, shell, &name)?;

@@ -1,10 +1,9 @@
 //! `published`: a run against published figures.
 
-use super::{Format, json_text, print};
+use super::finding::Finding;
 use crate::ground::failure::Failure;
 use crate::judge::published::{self, verdict::Verdict};
 use crate::present::show;
-use crate::run::Run;
 use std::path::PathBuf;
 
 /// Compares a run with published figures; exits with 1 where one is not met.
@@ -17,27 +16,23 @@ use std::path::PathBuf;
   cargo analyze published --figures my-machine.toml
   cargo analyze published --format json | jq .schema")]
 pub struct Published {
-    /// A run folder
-    #[arg(default_value = "results/latest")]
-    run: PathBuf,
+    #[command(flatten)]
+    finding: Finding,
     /// Other figures than the project's own, in the form of host-analyzer/published.toml
     #[arg(long, value_name = "FILE")]
     figures: Option<PathBuf>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
 }
 
 impl Published {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
         let machines = published::read(self.figures.as_deref())?;
-        let run = Run::open(&self.run)?;
+        let run = self.finding.open()?;
         let verdict = Verdict::of(&run, &machines)?;
-        print(&match self.format {
-            Format::Table => show::published_table(&run, &verdict),
-            Format::Json => json_text(&show::published_json(&run, &verdict)),
-        })?;
+        self.finding.print(
+            || show::published_table(&run, &verdict),
+            || show::published_json(&run, &verdict),
+        )?;
         verdict.result()?;
         run.verdict()
     }

@@ -1,6 +1,6 @@
 //! `report`: a run as a page and figures.
 
-use super::print;
+use super::output::print;
 use crate::ground::failure::Failure;
 use crate::present::report;
 use crate::run::Run;

@@ -1,10 +1,9 @@
 //! `show`: a run as a table, as JSON, or as the e-mail's lines.
 
-use super::{Format, json_text, note, print};
+use super::finding::Finding;
+use super::output::{note, print};
 use crate::ground::failure::Failure;
 use crate::present::show::{self, Unit};
-use crate::run::Run;
-use std::path::PathBuf;
 
 /// Shows a run as a table: a row for each cell, medians over its trials.
 ///
@@ -18,15 +17,11 @@ use std::path::PathBuf;
   cargo analyze show --cpu-lines                         # a line for each AP
   cargo analyze show --format json | jq '.cells[].total.median'")]
 pub struct Show {
-    /// A run folder or a capture
-    #[arg(default_value = "results/latest")]
-    run: PathBuf,
+    #[command(flatten)]
+    finding: Finding,
     /// The unit of times; `auto` is ms or µs, whichever suits the longest
     #[arg(long, value_enum, default_value_t)]
     unit: Unit,
-    /// What to print
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
     /// Show the median trial of each cell AP by AP, in cycles
     ///
     /// `CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)` tells the work phases sipi,
@@ -40,15 +35,12 @@ pub struct Show {
 impl Show {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
-        let run = Run::open(&self.run)?;
-        let text = match self.format {
-            _ if self.cpu_lines => show::cpu_lines(&run)?,
-            Format::Table => show::table(&run, self.unit),
-            Format::Json => json_text(&show::json(&run)),
-        };
-        print(&text)?;
+        let run = self.finding.open()?;
         if self.cpu_lines {
+            print(&show::cpu_lines(&run)?)?;
             run.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+        } else {
+            self.finding.print(|| show::table(&run, self.unit), || show::json(&run))?;
         }
         run.verdict()
     }

@@ -5,19 +5,11 @@ use crate::ground::text::counted;
 use crate::ground::text::printable;
 use crate::judge::check::{Outcome, Row, Verdict};
 use crate::judge::statistics::Interval;
-use crate::present::markdown::{Room, plain};
-use crate::present::show::{Column, drawn};
+use crate::present::markdown::{Comment, LONG, list, plain};
+use crate::present::schema;
+use crate::present::table::{NONE, Table};
 use askama::Template;
 use serde_json::{Value, json};
-
-/// Version of what [`json()`] returns.
-pub const SCHEMA: u32 = 1;
-
-/// What stands where there is nothing to tell.
-const NONE: &str = "–";
-
-/// Text that is longer than this is cut in Markdown: names have no longest length.
-const LONG: usize = 1000;
 
 impl Row {
     /// How much of the budget is used, in percent.
@@ -60,27 +52,29 @@ fn headline(verdict: &Verdict) -> String {
     }
 }
 
+/// These budgets as a table; on a terminal each has the line that it stands in.
+fn budgets(rows: &[&Row], lines: bool) -> Table {
+    let rows = || rows.iter().copied();
+    let mut table = Table::of(rows().count());
+    if lines {
+        table.numbers("line", rows().map(Row::line));
+    }
+    table.words("cell", rows().map(|row| row.cell.clone()));
+    table.words("figure", rows().map(|row| row.figure.to_owned()));
+    table.numbers("measured", rows().map(|row| row.measured.clone()));
+    table.numbers("allowed", rows().map(|row| row.allowed.clone()));
+    table.numbers("used", rows().map(Row::used));
+    table.words("verdict", rows().map(|row| row.outcome.name().replace('-', " ")));
+    table
+}
+
 /// The verdict as a table for people: the budgets that are not met, or all. Ends with a newline.
 pub fn table(verdict: &Verdict, all: bool) -> String {
     let shown = |row: &&Row| all || row.outcome != Outcome::Met;
     let rows: Vec<&Row> = verdict.rows.iter().filter(shown).collect();
-    let column = |header: &str, number: bool, text: &dyn Fn(&Row) -> String| Column {
-        header: header.to_owned(),
-        texts: rows.iter().map(|row| text(row)).collect(),
-        number,
-    };
-    let columns = [
-        column("line", true, &Row::line),
-        column("cell", false, &|row| row.cell.clone()),
-        column("figure", false, &|row| row.figure.to_owned()),
-        column("measured", true, &|row| row.measured.clone()),
-        column("allowed", true, &|row| row.allowed.clone()),
-        column("used", true, &Row::used),
-        column("verdict", false, &|row| row.outcome.name().replace('-', " ")),
-    ];
     let mut text = String::new();
     if !rows.is_empty() {
-        text += &format!("{}\n", drawn(&columns, rows.len()));
+        text += &format!("{}\n", budgets(&rows, true).terminal());
     }
     for row in verdict.rows.iter().filter(|row| row.outcome == Outcome::InDoubt) {
         text += &format!("in doubt: {}, {}: {}\n", row.cell, row.figure, row.why);
@@ -98,50 +92,32 @@ pub fn table(verdict: &Verdict, all: bool) -> String {
 /// The verdict as Markdown that fits a pull-request comment. Where it would be too long, it says what
 /// is left out. Ends with a newline.
 pub fn markdown(verdict: &Verdict) -> String {
-    let head = format!("**{}**\n", plain(&headline(verdict), LONG));
     let (met, others): (Vec<&Row>, Vec<&Row>) =
         verdict.rows.iter().partition(|row| row.outcome == Outcome::Met);
-    let folded = format!(
-        "\n<details><summary>{} met</summary>\n\n{MARKDOWN_HEADER}",
-        counted(met.len() as u64, "budget")
-    );
-    let end = "\n</details>\n";
-    let around = [&head, MARKDOWN_HEADER, &folded, end, "\n\n\n"];
-    let mut room = Room::beside(around.iter().map(|part| part.len()).sum());
-    let table = |rows: &[&Row]| rows.iter().map(|row| markdown_row(row)).collect::<Vec<String>>();
-    let budgets = |count| {
-        let count = counted(count as u64, "more budget");
-        format!("\n… and {count}: `cargo analyze check RUN --budgets FILE --all` shows them")
+    let more = |count: usize, noun: &str| counted(count as u64, &format!("more {noun}"));
+    let more_budgets = |count| {
+        let more = more(count, "budget");
+        format!("\n… and {more}: `cargo analyze check RUN --budgets FILE --all` shows them")
     };
-    let mut text = head;
+    let mut comment = Comment::default();
+    comment.text(format!("**{}**\n", plain(&headline(verdict), LONG)));
     if !others.is_empty() {
-        text += &format!("\n{MARKDOWN_HEADER}{}", room.fill(&table(&others), 0.75, budgets));
+        comment.text("\n");
+        comment.table(&budgets(&others, false), 0.75, more_budgets);
     }
-    let remarks = verdict.notes.iter().chain(&verdict.warnings);
-    let remarks: Vec<String> = remarks.map(|remark| format!("- {}", plain(remark, LONG))).collect();
-    let remarks = room.fill(&remarks, 0.5, |count| {
-        let count = counted(count as u64, "more remark");
-        format!("- … and {count}: `cargo analyze check RUN --budgets FILE` shows them")
-    });
     if !met.is_empty() {
-        text += &format!("{folded}{}{end}", room.fill(&table(&met), 1.0, budgets));
+        let count = counted(met.len() as u64, "budget");
+        comment.text(format!("\n<details><summary>{count} met</summary>\n\n"));
+        comment.table(&budgets(&met, false), 0.5, more_budgets);
+        comment.text("\n</details>\n");
     }
-    text + "\n" + &remarks + "\n"
-}
-
-const MARKDOWN_HEADER: &str =
-    "| cell | figure | measured | allowed | used | verdict |\n|---|---|--:|--:|--:|---|\n";
-
-fn markdown_row(row: &Row) -> String {
-    format!(
-        "| {} | {} | {} | {} | {} | {} |",
-        plain(&row.cell, LONG),
-        row.figure,
-        plain(&row.measured, LONG),
-        plain(&row.allowed, LONG),
-        row.used(),
-        row.outcome.name().replace('-', " ")
-    )
+    comment.text("\n");
+    comment.lines(list(verdict.notes.iter().chain(&verdict.warnings)), 1.0, |count| {
+        let more = more(count, "remark");
+        format!("- … and {more}: `cargo analyze check RUN --budgets FILE` shows them")
+    });
+    comment.text("\n");
+    comment.finish()
 }
 
 /// The verdict as JSON: numbers in cycles, counts or ratios, as the budget is.
@@ -164,7 +140,7 @@ pub fn json(verdict: &Verdict) -> Value {
         })
     });
     json!({
-        "schema": SCHEMA,
+        "schema": schema::CHECK,
         "headline": headline(verdict),
         "budgets": verdict.file.display().to_string(),
         "run": verdict.run.display().to_string(),
@@ -205,7 +181,7 @@ pub fn junit(verdict: &Verdict) -> Result<String, Failure> {
         .map_err(|error| Failure::internal(&format!("the JUnit report can't be written: {error}")))
 }
 
-/// When the run began, without the zone, as JUnit wants it; a bare capture does not tell.
+/// When the run began, without the zone, as JUnit wants it; a bare capture has no time.
 fn timestamp(started: &str) -> &str {
     let time = started.get(..19).unwrap_or_default();
     let fits = time.bytes().zip("0000-00-00T00:00:00".bytes()).all(|(byte, like)| match like {

@@ -1,11 +1,14 @@
 //! Text as HTML.
 
+/// Text as HTML or XML, between tags or in an attribute.
+pub(crate) fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;")
+}
+
 /// Text as HTML: everything in it is escaped, and what stands between backticks is code.
 pub(crate) fn with_code(text: &str) -> String {
-    let pieces: Vec<String> = text
-        .split('`')
-        .map(|piece| piece.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
-        .collect();
+    let pieces: Vec<String> = text.split('`').map(escaped).collect();
     // One that has no partner begins no code.
     if pieces.len().is_multiple_of(2) {
         return pieces.join("`");

@@ -1,26 +1,81 @@
 //! Markdown for a comment on a pull request, which has a longest length.
 
+use super::table::Table;
+
 /// GitHub refuses longer comments. It counts characters; there are at least as many bytes.
-pub(crate) const LONGEST: usize = 65_536;
+const LONGEST: usize = 65_536;
+
+/// Text that is longer than this is cut: names have no longest length.
+pub(crate) const LONG: usize = 1000;
+
+/// A comment, part by part. It never becomes longer than [`LONGEST`], whatever its lists hold.
+#[derive(Default)]
+pub(crate) struct Comment<'a>(Vec<Part<'a>>);
+
+enum Part<'a> {
+    /// Goes in whole.
+    Text(String),
+    /// As much as fits goes in.
+    Lines { lines: Vec<String>, share: f64, left_out: Box<dyn Fn(usize) -> String + 'a> },
+}
+
+impl<'a> Comment<'a> {
+    /// Adds text that is never left out.
+    pub fn text(&mut self, text: impl Into<String>) {
+        self.0.push(Part::Text(text.into()));
+    }
+
+    /// Adds lines: as many as fit into a share of the room that all text and the lists before have
+    /// left; `left_out` says how many are missing.
+    pub fn lines(
+        &mut self,
+        lines: Vec<String>,
+        share: f64,
+        left_out: impl Fn(usize) -> String + 'a,
+    ) {
+        self.0.push(Part::Lines { lines, share, left_out: Box::new(left_out) });
+    }
+
+    /// Adds a table, of which rows may be left out.
+    pub fn table(&mut self, table: &Table, share: f64, left_out: impl Fn(usize) -> String + 'a) {
+        let (header, rows) = table.markdown();
+        self.text(header);
+        self.lines(rows, share, left_out);
+    }
+
+    /// The comment.
+    pub fn finish(self) -> String {
+        let length = |part: &Part<'_>| match part {
+            Part::Text(text) => text.len(),
+            Part::Lines { .. } => 0,
+        };
+        let mut room = Room::beside(self.0.iter().map(length).sum());
+        let written = |part| match part {
+            Part::Text(text) => text,
+            Part::Lines { lines, share, left_out } => room.fill(&lines, share, left_out),
+        };
+        self.0.into_iter().map(written).collect()
+    }
+}
+
+/// Texts as a list's lines.
+pub(crate) fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    texts.into_iter().map(|text| format!("- {}", plain(text, LONG))).collect()
+}
 
 /// What is left of a comment's [`LONGEST`] length, in bytes.
 #[derive(Debug)]
-pub(crate) struct Room(usize);
+struct Room(usize);
 
 impl Room {
-    /// Beside parts that have this length together.
-    pub fn beside(taken: usize) -> Room {
+    /// Beside text that has this length together.
+    fn beside(taken: usize) -> Room {
         Room(LONGEST.saturating_sub(taken))
     }
 
     /// As many of the lines as fit, or as fit into a share of the room, each with a line end; then,
     /// where some are left out, a sentence that says how many.
-    pub fn fill(
-        &mut self,
-        lines: &[String],
-        share: f64,
-        left_out: impl Fn(usize) -> String,
-    ) -> String {
+    fn fill(&mut self, lines: &[String], share: f64, left_out: impl Fn(usize) -> String) -> String {
         let room = (self.0 as f64 * share) as usize;
         let all: usize = lines.iter().map(|line| line.len() + 1).sum();
         // The sentence is the longest where all are left out.

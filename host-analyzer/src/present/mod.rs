@@ -1,10 +1,14 @@
-//! How it is shown: tables on the terminal, Markdown, HTML and JSON; the report, figures, exports.
+//! How it is shown: one table for the terminal, Markdown and HTML; JSON; the report, figures,
+//! exports.
 
 pub mod check;
 pub mod compare;
 pub mod decode;
 pub mod export;
+pub mod format;
 pub(crate) mod html;
 pub(crate) mod markdown;
 pub mod report;
+pub mod schema;
 pub mod show;
+pub(crate) mod table;

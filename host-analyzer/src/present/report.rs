@@ -1,11 +1,17 @@
-//! `report`: a run as one HTML page and its figures.
+//! `report`: a run as one HTML page and its pictures.
 
+mod axes;
 mod data;
-mod figure;
+mod drawing;
+mod groups;
 mod headline;
 mod page;
+mod palette;
+mod picture;
 mod pictures;
 mod tables;
+mod timeline;
+mod trials;
 
 use crate::ground::failure::Failure;
 use crate::ground::file::{make_folder, write_whole};
@@ -16,7 +22,7 @@ use data::Data;
 use std::path::Path;
 
 /// Writes `report.html`, `figures/*.svg` and `figures/*.png` into a folder: the page opens offline,
-/// with everything that it needs inside; the figures are for use elsewhere. Makes the folder where
+/// with everything that it needs inside; the pictures are for use elsewhere. Makes the folder where
 /// it is missing.
 ///
 /// Fails with [`Failure::Request`] where that is no folder, with [`Failure::Environment`] where a
@@ -38,12 +44,12 @@ pub fn write_watched(
     let kept = Kept::of(run);
     kept.spared_by(&page)?;
     make_folder(&figures_folder)?;
-    let shown = run.with_timelines(&data::shown(run))?;
-    let pictures = pictures::of(run, &shown, pictures::MANY_FIGURES, watch)?;
-    for figure in &pictures.figures {
-        let file = figures_folder.join(&figure.file);
+    let shown = run.with_timelines(&trials::shown(run))?;
+    let pictures = pictures::of(run, &shown, pictures::MANY_PICTURES, watch)?;
+    for picture in &pictures.pictures {
+        let file = figures_folder.join(&picture.file);
         for (file, contents) in
-            [(file.with_extension("png"), &figure.png[..]), (file, figure.svg.as_bytes())]
+            [(file.with_extension("png"), &picture.png[..]), (file, picture.svg.as_bytes())]
         {
             kept.spared_by(&file)?;
             write_whole(&file, contents)?;

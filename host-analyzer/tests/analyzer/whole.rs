@@ -506,7 +506,9 @@ fn a_cell_that_vanished_is_told_in_every_form_of_the_verdict() {
     assert!(table(&verdict, false).contains("broken"));
     assert!(junit.contains("<failure ") && !junit.contains("failures=\"0\""), "{junit}");
     let comparison = compare(&run, &run, Settings::default()).unwrap();
-    for text in [present::compare::table(&comparison, false), present::compare::markdown(&comparison)] {
+    for text in
+        [present::compare::table(&comparison, false), present::compare::markdown(&comparison)]
+    {
         assert!(text.contains("the new run is not whole: ") && text.contains(told), "{text}");
     }
     let analyzer = |arguments: &[&str]| {

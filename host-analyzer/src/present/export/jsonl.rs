@@ -2,12 +2,10 @@
 
 use super::Exporter;
 use super::facts::{Column, Fact, Facts};
+use crate::present::schema;
 use crate::run::{Run, WholeTrial};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::io::{self, Write};
-
-/// Version of the objects.
-pub const SCHEMA: u32 = 1;
 
 /// Writes JSON lines.
 pub struct Jsonl<'a> {
@@ -52,7 +50,7 @@ struct Object<'a> {
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("schema", &SCHEMA)?;
+        map.serialize_entry("schema", &schema::TRIALS)?;
         let mut row = self.row;
         for columns in self.columns.chunk_by(|one, next| one.group == next.group) {
             let (facts, rest) = row.split_at(columns.len());

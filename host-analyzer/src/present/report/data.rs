@@ -1,20 +1,27 @@
 //! What the page's charts are drawn from: one block of JSON.
 //!
-//! Times are whole cycles; the page turns them into µs with the cell's clock. Timelines and paths
-//! are arrays of numbers, since they are most of the page.
+//! Times are whole cycles; each cell says by what they become its chart's unit. Whatever can be
+//! decided before a reader chooses is decided here, as for the tables and the still pictures:
+//! units and decimals, colours, groups, names. Timelines and paths are arrays of numbers, since
+//! they are most of the page.
 
+use super::axes::{Axis, axes, value};
+use super::groups::groups;
 use super::headline;
-use crate::judge::critical::{self, Part, Segment, Sum};
+use super::palette::{LINES, MARKS};
+use super::timeline::TimelineData;
+use super::trials::{median_of, names};
+use crate::ground::unit::{Scale, Unit};
+use crate::judge::critical::{self, Part, Sum};
 use crate::judge::statistics::Spread;
+use crate::present::schema;
 use crate::run::measure::Measure;
-use crate::run::timeline::Reached;
-use crate::run::{Cell, FullTrial, Run, Trial};
+use crate::run::{Cell, FullTrial, Run};
 use bringup::Cycles;
-use bringup::frame::{ApEnd, ApTimeline};
-use bringup::phase::{Phase, SubPhase};
-use bringup::stamp::Stamp;
-use serde::Serialize;
-use std::collections::BTreeSet;
+use bringup::frame::ApEnd;
+use bringup::phase::Phase;
+use serde::{Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Timelines are left out beyond so many numbers, those of the smallest CPU counts first; it keeps
 /// a page of many cells at about 4 MB.
@@ -25,24 +32,58 @@ const MOST_NUMBERS: usize = 400_000;
 pub struct Data {
     schema: u32,
     phases: [&'static str; Phase::ALL.len()],
-    /// True for the phases in which an AP waits.
-    waits: [bool; Phase::ALL.len()],
     parts: [&'static str; Part::ALL.len()],
+    /// What the five numbers of a distribution are.
+    pub quantiles: [&'static str; 5],
     /// What the filter offers: everything that differs between cells.
     pub axes: Vec<Axis>,
+    /// The lines of the chart of totals.
+    lines: Vec<LineData>,
+    /// Cells that differ in strategy and CPU count alone share a lower bound.
+    groups: Vec<GroupData>,
     /// The cells that have something to show, in the order of the tables.
     pub cells: Vec<CellData>,
+    /// Whether there are several CPU counts.
+    pub curve: bool,
+    /// How the charts write their times.
+    pub scales: Scales,
     /// The cell that the headline speaks of: an index of `cells`.
     best: Option<usize>,
 }
 
-/// Something that differs between cells, and its values.
+/// How the charts write their times.
 #[derive(Serialize)]
-pub struct Axis {
-    /// `engine`, `CPUs`, or an option.
-    pub key: String,
-    /// As they come.
-    pub values: Vec<String>,
+pub struct Scales {
+    /// Mean phases.
+    #[serde(serialize_with = "scale")]
+    pub phases: Scale,
+    /// Totals.
+    #[serde(serialize_with = "scale")]
+    pub totals: Scale,
+    /// Each phase over the APs, and over the trials.
+    over_aps: [ScaleData; Phase::ALL.len()],
+    over_trials: [ScaleData; Phase::ALL.len()],
+}
+
+#[derive(Serialize)]
+struct ScaleData(#[serde(serialize_with = "scale")] Scale);
+
+/// A line of the chart of totals: the cells that differ in CPU count alone.
+#[derive(Serialize)]
+struct LineData {
+    label: String,
+    colour: &'static str,
+    mark: &'static str,
+    dashed: bool,
+}
+
+/// A lower bound.
+#[derive(Serialize)]
+struct GroupData {
+    label: String,
+    /// Of each CPU count the cell with the least bound, in the order of the counts: what any of the
+    /// strategies shows to be possible. Indices of [`Data::cells`].
+    bounds: Vec<usize>,
 }
 
 /// One cell.
@@ -50,14 +91,20 @@ pub struct Axis {
 pub struct CellData {
     /// Its name among the cells of the run.
     pub label: String,
-    /// Name of the cells that differ from it in CPU count alone.
-    line: String,
+    /// An index of [`Data::lines`].
+    line: usize,
+    /// An index of [`Data::groups`].
+    group: usize,
     smp: u16,
     /// Its value on each axis: an index of [`Axis::values`].
     values: Vec<usize>,
+    /// By what its cycles become each unit.
+    per: BTreeMap<&'static str, f64>,
     /// Frequency of its clock.
+    #[serde(skip)]
     pub khz: Option<u64>,
     /// How many trials it has, without cold ones.
+    #[serde(skip)]
     pub trials: u64,
     /// Median of the totals, and the confidence interval of it where there is one.
     pub total: u64,
@@ -67,8 +114,7 @@ pub struct CellData {
     pub lower_bound: Option<u64>,
     /// Median over the trials of the mean over the APs.
     pub phases: Option<[u64; Phase::ALL.len()]>,
-    /// Each phase over the trials, each the mean of its APs: least, quartile, median, quartile,
-    /// greatest.
+    /// Each phase over the trials, each the mean of its APs: the five [`Data::quantiles`].
     pub over_trials: Option<[[u64; 5]; Phase::ALL.len()]>,
     /// Each phase over the APs of the median trial.
     pub over_aps: Option<[[u64; 5]; Phase::ALL.len()]>,
@@ -79,91 +125,34 @@ pub struct CellData {
     timelines: Vec<TimelineData>,
 }
 
-/// One trial, AP by AP.
-#[derive(Serialize)]
-struct TimelineData {
-    /// `best`, `median` or `worst`.
-    which: &'static str,
-    boot: u32,
-    number: u32,
-    total: u64,
-    /// Of each AP its index, `init`, and the lengths of `kick`, `wake`, `trampoline` and the five
-    /// phases after `sipi`; nothing where a stamp is missing.
-    aps: Vec<[Option<i64>; 10]>,
-    /// Of each AP that is not online its index, how it ended, and the moment of its last stamp.
-    lost: Vec<(u16, String, Option<u64>)>,
-    /// Of each segment of the critical path its part, AP, begin and length; and where somebody had
-    /// waited for it, who, in which phase (-1 for the BSP), and for how long.
-    path: Vec<Vec<i64>>,
-}
-
 impl Data {
-    /// Of a run, given the trials that [`shown`] has chosen, with their timelines.
+    /// Of a run, given the trials that [`shown`](super::trials::shown) has chosen, with their
+    /// timelines.
     pub fn of(run: &Run, shown: &[Vec<FullTrial>]) -> Data {
         let axes = axes(run);
-        let varying = run.varying_options();
-        let engines: BTreeSet<&str> = run.cells.iter().map(|cell| &*cell.engine).collect();
-        let best = headline::best(run);
-        let mut cells = Vec::new();
-        let mut index_of_best = None;
-        for (index, (cell, trials)) in run.cells.iter().zip(shown).enumerate() {
-            let Some(total) = cell.total().filter(|_| cell.smp > 1) else { continue };
-            if best == Some(index) {
-                index_of_best = Some(cells.len());
-            }
-            let options = cell.options_label(&varying);
-            let engine =
-                if engines.len() > 1 { format!("{}, ", cell.engine) } else { String::new() };
-            let values = axes.iter().filter_map(|axis| {
-                let value = value(cell, &axis.key);
-                axis.values.iter().position(|other| *other == value)
-            });
-            let median = median_of(trials);
-            cells.push(CellData {
-                label: format!("{engine}{} CPUs, {options}", cell.smp),
-                line: format!("{engine}{options}"),
-                smp: cell.smp,
-                values: values.collect(),
-                khz: cell.tsc_khz(),
-                trials: cell.trials.count(),
-                total: total.median,
-                interval: cell.sample(Measure::Total).interval().map(|told| (told.low, told.high)),
-                lower_bound: median
-                    .and_then(|trial| critical::lower_bound(&trial.timelines))
-                    .map(|cycles| cycles.0),
-                phases: per_phase(|phase| Some(cell.phase(phase)?.median)),
-                over_trials: per_phase(|phase| Some(five(cell.phase(phase)?))),
-                over_aps: per_phase(|phase| {
-                    let aps = online(&median?.timelines);
-                    Some(five(Spread::of(aps.filter_map(|ap| Some(phase.of(&ap.stamps)?.0)))?))
-                }),
-                path: median.map(|FullTrial { trial, timelines }| {
-                    critical::sums(&critical::path(Cycles(trial.total), timelines))
-                }),
-                timelines: trials
-                    .iter()
-                    .zip(names(trials.len()))
-                    .map(|(trial, which)| TimelineData::of(which, trial))
-                    .collect(),
-            });
-        }
+        let (cells, lines, places) = cells(run, shown, &axes);
+        let counts: BTreeSet<u16> = cells.iter().map(|cell| cell.smp).collect();
         let mut data = Data {
-            schema: 1,
+            schema: schema::PAGE,
             phases: Phase::ALL.map(Phase::name),
-            waits: Phase::ALL.map(|phase| !phase.is_work()),
             parts: Part::ALL.map(Part::name),
+            quantiles: ["least", "quartile", "median", "quartile", "greatest"],
             axes,
+            lines,
+            groups: Vec::new(),
+            curve: counts.len() > 1,
+            scales: Scales::of(&cells),
             cells,
-            best: index_of_best,
+            best: headline::best(run).and_then(|best| places[best]),
         };
+        data.group(run, &places);
         data.bound();
         data
     }
 
     /// True where an AP of a shown trial did not come online.
     pub fn lost(&self) -> bool {
-        let mut timelines = self.cells.iter().flat_map(|cell| &cell.timelines);
-        timelines.any(|timeline| !timeline.lost.is_empty())
+        self.cells.iter().flat_map(|cell| &cell.timelines).any(TimelineData::has_lost)
     }
 
     /// As text for a script block: nothing in it can end the block.
@@ -174,6 +163,29 @@ impl Data {
     /// How many cells have no timelines, so that the page stays small.
     pub fn without_timelines(&self) -> usize {
         self.cells.iter().filter(|cell| cell.timelines.is_empty()).count()
+    }
+
+    /// One scale for a value of each cell.
+    pub fn scale(&self, of: impl Fn(&CellData) -> Option<u64>) -> Scale {
+        common(&self.cells, of)
+    }
+
+    /// Puts the cells into groups; `places` has the place in [`Data::cells`] of each cell of the run.
+    fn group(&mut self, run: &Run, places: &[Option<usize>]) {
+        for group in groups(run) {
+            let mut bounds: BTreeMap<u16, (u64, usize)> = BTreeMap::new();
+            for place in group.cells.iter().filter_map(|cell| places[*cell]) {
+                let cell = &mut self.cells[place];
+                cell.group = self.groups.len();
+                if let Some(bound) = cell.lower_bound {
+                    let least = bounds.entry(cell.smp).or_insert((bound, place));
+                    *least = (*least).min((bound, place));
+                }
+            }
+            let label = format!("lower bound{}", group.behind());
+            let bounds = bounds.into_values().map(|(_, place)| place).collect();
+            self.groups.push(GroupData { label, bounds });
+        }
     }
 
     /// Leaves timelines out beyond [`MOST_NUMBERS`].
@@ -190,126 +202,123 @@ impl Data {
     }
 }
 
-/// The trials of each cell that are shown AP by AP: the fastest, the median and the slowest, fewer
-/// where these are the same one.
-pub fn shown(run: &Run) -> Vec<Vec<Trial>> {
-    let of = |cell: &Cell| {
-        let trials = cell.ranked_trials();
-        match &trials[..] {
-            [] => vec![],
-            [one] => vec![*one],
-            [best, worst] => vec![*best, *worst],
-            [best, .., worst] => vec![*best, trials[(trials.len() - 1) / 2], *worst],
-        }
-    };
-    run.cells.iter().map(of).collect()
-}
-
-/// Which of the shown trials is the median one.
-pub fn median_of(shown: &[FullTrial]) -> Option<&FullTrial> {
-    shown.get(shown.len().saturating_sub(1) / 2)
-}
-
-fn names(count: usize) -> &'static [&'static str] {
-    match count {
-        1 => &["median"],
-        2 => &["best", "worst"],
-        _ => &["best", "median", "worst"],
-    }
-}
-
-impl TimelineData {
-    fn of(which: &'static str, FullTrial { trial, timelines }: &FullTrial) -> TimelineData {
-        let lost = timelines.iter().filter(|ap| ap.end != ApEnd::Online);
-        let path = critical::path(Cycles(trial.total), timelines);
-        TimelineData {
-            which,
-            boot: trial.boot + 1,
-            number: trial.number,
-            total: trial.total,
-            aps: timelines.iter().map(lengths).collect(),
-            lost: lost
-                .map(|ap| {
-                    let last = Reached::of(&ap.stamps).map(|reached| reached.last());
-                    (ap.cpu.0, ending(ap.end), last)
-                })
+/// The cells that have something to show, their lines, and the place of each cell of the run.
+fn cells(
+    run: &Run,
+    shown: &[Vec<FullTrial>],
+    axes: &[Axis],
+) -> (Vec<CellData>, Vec<LineData>, Vec<Option<usize>>) {
+    let varying = run.varying_options();
+    let engines: BTreeSet<&str> = run.cells.iter().map(|cell| &*cell.engine).collect();
+    let (mut cells, mut lines, mut places) = (Vec::new(), Vec::<LineData>::new(), Vec::new());
+    for (cell, trials) in run.cells.iter().zip(shown) {
+        let Some(total) = cell.total().filter(|_| cell.smp > 1) else {
+            places.push(None);
+            continue;
+        };
+        places.push(Some(cells.len()));
+        let options = cell.options_label(&varying);
+        let engine = if engines.len() > 1 { format!("{}, ", cell.engine) } else { String::new() };
+        let name = format!("{engine}{options}");
+        let line = lines.iter().position(|line| line.label == name).unwrap_or_else(|| {
+            lines.push(LineData::of(name, lines.len()));
+            lines.len() - 1
+        });
+        let label = format!("{engine}{} CPUs, {options}", cell.smp);
+        let values = axes.iter().filter_map(|axis| axis.place(&value(cell, &axis.key)));
+        cells.push(CellData {
+            line,
+            values: values.collect(),
+            timelines: trials
+                .iter()
+                .zip(names(trials.len()))
+                .map(|(trial, which)| TimelineData::of(which, trial, cell.tsc_khz()))
                 .collect(),
-            path: path.iter().map(numbers).collect(),
+            ..CellData::of(label, cell, total.median, median_of(trials))
+        });
+    }
+    (cells, lines, places)
+}
+
+impl LineData {
+    fn of(label: String, index: usize) -> LineData {
+        LineData {
+            label,
+            colour: LINES[index % LINES.len()],
+            mark: MARKS[index % MARKS.len()],
+            dashed: index >= LINES.len(),
         }
     }
+}
 
-    fn numbers(&self) -> usize {
-        self.aps.len() * 10 + self.path.iter().map(Vec::len).sum::<usize>()
+impl CellData {
+    /// The cell alone: without its line, group, values and timelines.
+    fn of(label: String, cell: &Cell, total: u64, median: Option<&FullTrial>) -> CellData {
+        let khz = cell.tsc_khz();
+        let units = [Unit::Cycles, Unit::Us, Unit::Ms].map(|unit| Scale::of(unit, []));
+        let over_aps = |phase: Phase| {
+            let online = median?.timelines.iter().filter(|ap| ap.end == ApEnd::Online);
+            Some(five(Spread::of(online.filter_map(|ap| Some(phase.of(&ap.stamps)?.0)))?))
+        };
+        CellData {
+            label,
+            line: 0,
+            group: 0,
+            smp: cell.smp,
+            values: Vec::new(),
+            per: units.iter().filter_map(|unit| Some((unit.name(), unit.value(1, khz)?))).collect(),
+            khz,
+            trials: cell.trials.count(),
+            total,
+            interval: cell.sample(Measure::Total).interval().map(|ends| (ends.low, ends.high)),
+            lower_bound: median
+                .and_then(|trial| critical::lower_bound(&trial.timelines))
+                .map(|cycles| cycles.0),
+            phases: per_phase(|phase| Some(cell.phase(phase)?.median)),
+            over_trials: per_phase(|phase| Some(five(cell.phase(phase)?))),
+            over_aps: per_phase(over_aps),
+            path: median.map(|FullTrial { trial, timelines }| {
+                critical::sums(&critical::path(Cycles(trial.total), timelines))
+            }),
+            timelines: Vec::new(),
+        }
     }
 }
 
-fn lengths(ap: &ApTimeline) -> [Option<i64>; 10] {
-    let signed = |cycles: Cycles| i64::try_from(cycles.0).ok();
-    let part = |part: SubPhase| part.of(&ap.stamps).and_then(signed);
-    let phase = |phase: Phase| phase.of(&ap.stamps).and_then(signed);
-    let [_, later @ ..] = Phase::ALL;
-    let [hold, callin, turn, tsc_sync, online] = later.map(phase);
-    let [kick, wake, trampoline] = SubPhase::ALL.map(part);
-    let init = ap.stamps.get(Stamp::Init);
-    let cpu = Some(i64::from(ap.cpu.0));
-    [cpu, init, kick, wake, trampoline, hold, callin, turn, tsc_sync, online]
-}
-
-fn numbers(segment: &Segment) -> Vec<i64> {
-    let signed = |cycles: u64| i64::try_from(cycles).unwrap_or(i64::MAX);
-    let Segment { part, cpu, from, held, .. } = segment;
-    let mut numbers = vec![*part as i64, i64::from(cpu.0), signed(*from), signed(segment.cycles())];
-    if let Some(held) = held {
-        let phase = held.phase.map_or(-1, |phase| phase as i64);
-        numbers.extend([i64::from(held.cpu.0), phase, signed(held.cycles)]);
-    }
-    numbers
-}
-
-/// How an AP ended, in words.
-pub fn ending(end: ApEnd) -> String {
-    match end {
-        ApEnd::Online => "online".to_owned(),
-        ApEnd::Lost(Some(stamp)) => format!("lost after {}", stamp.name()),
-        ApEnd::Lost(None) => "lost before it was kicked".to_owned(),
-        ApEnd::WrongAnswer => "online with a wrong answer".to_owned(),
+impl Scales {
+    fn of(cells: &[CellData]) -> Scales {
+        let sum = |cell: &CellData| Some(cell.phases?.into_iter().fold(0, u64::saturating_add));
+        let each = |of: fn(&CellData) -> Option<[[u64; 5]; Phase::ALL.len()]>| {
+            let greatest = |phase| move |cell: &CellData| Some(of(cell)?[phase as usize][4]);
+            Phase::ALL.map(|phase| ScaleData(common(cells, greatest(phase))))
+        };
+        Scales {
+            phases: common(cells, sum),
+            totals: common(cells, |cell| Some(cell.total)),
+            over_aps: each(|cell| cell.over_aps),
+            over_trials: each(|cell| cell.over_trials),
+        }
     }
 }
 
-fn online(timelines: &[ApTimeline]) -> impl Iterator<Item = &ApTimeline> {
-    timelines.iter().filter(|ap| ap.end == ApEnd::Online)
+/// One scale for a value of each cell: cycles where a clock's frequency is unknown.
+fn common(cells: &[CellData], of: impl Fn(&CellData) -> Option<u64>) -> Scale {
+    let known = cells.iter().all(|cell| cell.khz.is_some_and(|khz| khz > 0));
+    let unit = if known { Unit::Auto } else { Unit::Cycles };
+    Scale::of(unit, cells.iter().filter_map(|cell| Some((of(cell)?, cell.khz))))
 }
 
-fn five(told: Spread) -> [u64; 5] {
-    [told.min, told.lower_quartile, told.median, told.upper_quartile, told.max]
+/// `["ms", 2]`: the unit, and its decimals.
+pub fn scale<S: Serializer>(scale: &Scale, serializer: S) -> Result<S::Ok, S::Error> {
+    (scale.name(), scale.decimals()).serialize(serializer)
+}
+
+fn five(spread: Spread) -> [u64; 5] {
+    [spread.min, spread.lower_quartile, spread.median, spread.upper_quartile, spread.max]
 }
 
 /// All six, or none where one is missing.
 fn per_phase<T>(of: impl Fn(Phase) -> Option<T>) -> Option<[T; Phase::ALL.len()]> {
     let values: Option<Vec<T>> = Phase::ALL.into_iter().map(of).collect();
     values?.try_into().ok()
-}
-
-fn axes(run: &Run) -> Vec<Axis> {
-    let keys = ["engine", "CPUs"].into_iter().chain(run.varying_options());
-    keys.map(|key| {
-        let mut values = Vec::new();
-        for cell in run.cells.iter().filter(|cell| cell.smp > 1 && !cell.trials.is_empty()) {
-            let value = value(cell, key);
-            if !values.contains(&value) {
-                values.push(value);
-            }
-        }
-        Axis { key: key.to_owned(), values }
-    })
-    .filter(|axis| axis.values.len() > 1)
-    .collect()
-}
-
-fn value(cell: &Cell, key: &str) -> String {
-    match key {
-        "engine" => cell.engine.clone(),
-        "CPUs" => cell.smp.to_string(),
-        option => cell.option(option),
-    }
 }

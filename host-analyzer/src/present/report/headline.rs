@@ -1,7 +1,7 @@
 //! The finding in sentences: which cell is the fastest at the largest CPU count, by how much, and
 //! what limits it.
 
-use super::data::median_of;
+use super::trials::median_of;
 use crate::ground::unit::{Unit, readable};
 use crate::judge::critical::{self, Sum};
 use crate::run::measure::Measure;
@@ -68,7 +68,7 @@ pub fn limit(run: &Run, shown: &[Vec<FullTrial>]) -> Option<String> {
         100.0 * cycles as f64 / trial.total as f64
     );
     if let Some(bound) = critical::lower_bound(timelines) {
-        text += &format!(" Had nobody waited for anybody, it would be {}.", told(bound.0));
+        text += &format!(" Without any waiting it would take {}.", told(bound.0));
     }
     Some(text)
 }

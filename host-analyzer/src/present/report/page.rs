@@ -1,17 +1,18 @@
-//! The page: what `templates/report.html` is filled with.
+//! The page: what `templates/report/` is filled with.
 //!
 //! All of it is in one file. Its Content-Security-Policy forbids every connection, and every script
 //! but the two that are named by their hashes; so even a flaw in the escaping runs nothing.
 
 use super::data::Data;
-use super::figure::{Figure, GRID, INK, Kind, PAPER, phase_colour};
 use super::headline;
+use super::palette::{FAINT, GRID, INK, PAPER, phase_colour, wait};
+use super::picture::{Kind, Picture};
 use super::pictures::Pictures;
 use super::tables::{self, CellTable};
 use crate::ground::manifest::Manifest;
 use crate::ground::unit::Unit;
 use crate::present::html::with_code;
-use crate::present::show::{Column, caption, columns, found};
+use crate::present::show::{caption, cells, found};
 use crate::run::{Cell, FullTrial, Machine, Run};
 use askama::Template;
 use base64::Engine;
@@ -23,10 +24,16 @@ use std::path::{Path, PathBuf};
 
 /// Apache ECharts; `vendor/echarts/README.md` says which.
 const ECHARTS: &str = include_str!("../../../vendor/echarts/echarts.min.js");
-const SCRIPT: &str = include_str!("../../../templates/report.js");
-const STYLE: &str = include_str!("../../../templates/report.css");
+/// One script, whose parts share their names.
+const SCRIPT: &str = concat!(
+    include_str!("../../../templates/report/base.js"),
+    include_str!("../../../templates/report/overview.js"),
+    include_str!("../../../templates/report/timeline.js"),
+    include_str!("../../../templates/report/controls.js"),
+);
+const STYLE: &str = include_str!("../../../templates/report/style.css");
 
-/// Static figures beyond so many bytes are linked and not shown.
+/// Still pictures beyond so many bytes are linked and not shown.
 const MOST_DRAWN: usize = 1_200_000;
 
 /// More warnings than these are folded.
@@ -35,7 +42,7 @@ const WARNINGS_SHOWN: usize = 6;
 /// The report. Everything that comes from a capture or a manifest is escaped, by the template or by
 /// [`with_code`].
 #[derive(Template)]
-#[template(path = "report.html")]
+#[template(path = "report/page.html")]
 pub struct Page<'a> {
     /// The finding, in one sentence.
     headline: String,
@@ -51,24 +58,24 @@ pub struct Page<'a> {
     json: &'a str,
     /// Cells whose timelines would have made the page too large.
     without_timelines: usize,
-    /// Cells that have no static figure, since there are very many.
-    without_figures: usize,
+    /// Cells that have no picture, since there are very many.
+    without_pictures: usize,
     phases: Section<'a>,
-    /// Whether there are several CPU counts.
-    curve: bool,
     totals: Section<'a>,
-    over_aps: CellTable,
-    over_trials: CellTable,
+    /// Tables as HTML.
+    over_aps: String,
+    over_trials: String,
     timelines: Section<'a>,
     /// Whether an AP of the timelines was lost.
     lost: bool,
-    /// What the TSC sync has found, a row for each cell whose clocks were compared.
-    tsc_sync: CellTable,
+    /// What the TSC sync has found, as HTML: a row for each cell whose clocks were compared.
+    tsc_sync: Option<String>,
     tsc_sync_caption: String,
     caption: String,
-    columns: Vec<Column>,
-    /// Of each row of the table of all cells its cell: an index of [`Data::cells`].
-    rows: Vec<Option<usize>>,
+    /// How many cells the run has.
+    cell_count: usize,
+    /// The table of all cells, as HTML.
+    cells: String,
     /// Options that are the same in every cell.
     common: Vec<(&'static str, String)>,
     /// Options that differ.
@@ -82,8 +89,9 @@ pub struct Page<'a> {
     paper: &'static str,
     ink: &'static str,
     grid: &'static str,
-    /// Each phase, its colour, and whether an AP waits in it.
-    legend: [(&'static str, &'static str, bool); Phase::ALL.len()],
+    faint: &'static str,
+    /// Each phase, its colour, and what an AP waits for in it.
+    legend: [(&'static str, &'static str, Option<&'static str>); Phase::ALL.len()],
     /// The colours of waiting, which are too bright on a dark screen.
     hold: &'static str,
     turn: &'static str,
@@ -94,16 +102,17 @@ pub struct Page<'a> {
     hashes: [String; 2],
 }
 
-/// A table, and the static figures that show the same.
+/// A table as HTML, and the still pictures that show the same.
 struct Section<'a> {
-    table: CellTable,
-    figures: Vec<Shown<'a>>,
+    table: String,
+    pictures: Vec<Shown<'a>>,
 }
 
-/// A static figure, and whether the page has room for it.
+/// A still picture, whether the page has room for it, and its table as HTML.
 struct Shown<'a> {
-    figure: &'a Figure,
+    picture: &'a Picture,
     drawn: bool,
+    table: Option<String>,
 }
 
 impl<'a> Page<'a> {
@@ -116,21 +125,17 @@ impl<'a> Page<'a> {
         json: &'a str,
     ) -> Page<'a> {
         let mut bytes = 0;
-        let mut section = |kind, table| {
-            let figures = pictures.figures.iter().filter(|figure| figure.kind == kind);
-            let figures = figures.map(|figure| {
-                bytes += figure.svg.len();
-                Shown { figure, drawn: bytes <= MOST_DRAWN }
+        let mut section = |kind, table: CellTable, name: &str| {
+            let pictures = pictures.pictures.iter().filter(|picture| picture.kind == kind);
+            let pictures = pictures.map(|picture| {
+                bytes += picture.svg.len();
+                Shown::of(picture, bytes <= MOST_DRAWN)
             });
-            Section { table, figures: figures.collect() }
+            Section { table: table.html(name), pictures: pictures.collect() }
         };
-        let mut shown_cells = 0..;
-        let place = |cell: &Cell| match cell.total() {
-            Some(_) if cell.smp > 1 => shown_cells.next(),
-            _ => None,
-        };
-        let rows: Vec<Option<usize>> = run.cells.iter().map(place).collect();
+        let places = places(run);
         let found = found(run, Unit::Auto);
+        let clocks = tables::tsc_sync(&found, &places);
         Page {
             headline: headline::sentence(run),
             limit: headline::limit(run, shown),
@@ -143,19 +148,20 @@ impl<'a> Page<'a> {
             data,
             json,
             without_timelines: data.without_timelines(),
-            without_figures: pictures.cells_left_out,
-            phases: section(Kind::Phases, tables::phases(data)),
-            curve: data.axes.iter().any(|axis| axis.key == "CPUs"),
-            totals: section(Kind::Totals, tables::totals(data)),
-            over_aps: tables::spreads(data, |cell| &cell.over_aps),
-            over_trials: tables::spreads(data, |cell| &cell.over_trials),
-            timelines: section(Kind::Timeline, tables::paths(data)),
+            without_pictures: pictures.cells_left_out,
+            phases: section(Kind::Phases, tables::phases(data), "Phases of one AP"),
+            totals: section(Kind::Totals, tables::totals(data), "Totals"),
+            over_aps: tables::spreads(data, |cell| &cell.over_aps)
+                .html("Distribution over the APs of the median trial"),
+            over_trials: tables::spreads(data, |cell| &cell.over_trials)
+                .html("Distribution over the trials"),
+            timelines: section(Kind::Timeline, tables::paths(data), "Critical paths"),
             lost: data.lost(),
-            tsc_sync: tables::tsc_sync(&found, &rows),
+            tsc_sync: (!clocks.cells.is_empty()).then(|| clocks.html("TSC sync")),
             tsc_sync_caption: found.caption,
             caption: caption(run, Unit::Auto),
-            columns: columns(run, Unit::Auto),
-            rows,
+            cell_count: run.cells.len(),
+            cells: cells(run, Unit::Auto).html("Table of all cells", &places),
             common: run.common_options(),
             varying: run.varying_options().join(", "),
             machines: machines(run),
@@ -164,7 +170,8 @@ impl<'a> Page<'a> {
             paper: PAPER,
             ink: INK,
             grid: GRID,
-            legend: Phase::ALL.map(|phase| (phase.name(), phase_colour(phase), !phase.is_work())),
+            faint: FAINT,
+            legend: Phase::ALL.map(|phase| (phase.name(), phase_colour(phase), wait(phase))),
             hold: phase_colour(Phase::Hold),
             turn: phase_colour(Phase::Turn),
             style: STYLE,
@@ -183,6 +190,24 @@ impl<'a> Page<'a> {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     }
+}
+
+impl Shown<'_> {
+    fn of(picture: &Picture, drawn: bool) -> Shown<'_> {
+        let name = format!("The numbers of {}", picture.file);
+        let table = picture.table.as_ref().map(|table| table.html(&name, &[]));
+        Shown { picture, drawn, table }
+    }
+}
+
+/// Of each cell of the run its place in [`Data::cells`].
+fn places(run: &Run) -> Vec<Option<usize>> {
+    let mut shown = 0..;
+    let place = |cell: &Cell| match cell.total() {
+        Some(_) if cell.smp > 1 => shown.next(),
+        _ => None,
+    };
+    run.cells.iter().map(place).collect()
 }
 
 /// Where a link like `latest` points to: the page may be read when it points elsewhere.

@@ -1,30 +1,42 @@
 //! The numbers behind the page's charts, as tables: they are there without JavaScript and on paper.
 
 use super::data::{CellData, Data};
-use super::figure::Numbers;
-use crate::ground::unit::{Scale, Unit};
+use crate::ground::unit::Scale;
 use crate::present::show::Found;
+use crate::present::table::{NONE, Table};
 use bringup::phase::Phase;
-
-/// What stands where there is nothing to tell.
-pub const NONE: &str = "–";
 
 /// A table of the page. Each row is of one cell, so that the filter can hide it.
 pub struct CellTable {
     /// The table.
-    pub numbers: Numbers,
-    /// The cell of each row: an index of [`Data::cells`].
-    pub cells: Vec<usize>,
+    pub table: Table,
+    /// The cell of each row: an index of [`Data::cells`]; `None` for a cell without trials.
+    pub cells: Vec<Option<usize>>,
+}
+
+impl CellTable {
+    /// As HTML, called by this name.
+    pub fn html(&self, name: &str) -> String {
+        self.table.html(name, &self.cells)
+    }
+
+    fn of(
+        words: &[&str],
+        numbers: impl IntoIterator<Item = String>,
+        data: &Data,
+        rows: impl Fn(&CellData) -> Vec<Vec<String>>,
+    ) -> CellTable {
+        let of = |(index, cell)| rows(cell).into_iter().map(move |row| (row, Some(index)));
+        let (rows, cells) = data.cells.iter().enumerate().flat_map(of).unzip();
+        CellTable { table: Table::with_rows(words, numbers, rows), cells }
+    }
 }
 
 /// Mean phases of one AP.
 pub fn phases(data: &Data) -> CellTable {
-    let cells = || data.cells.iter().filter_map(|cell| Some((cell, cell.phases?)));
-    let sum = |phases: [u64; 6]| phases.into_iter().fold(0, u64::saturating_add);
-    let scale = scale(cells().map(|(cell, phases)| (cell, sum(phases))));
-    let unit = scale.name();
-    let names = Phase::ALL.map(|phase| format!("{} [{unit}]", phase.name()));
-    table(["cell".to_owned()].into_iter().chain(names), data, |cell| {
+    let scale = data.scales.phases;
+    let names = Phase::ALL.map(|phase| format!("{} [{}]", phase.name(), scale.name()));
+    CellTable::of(&["cell"], names, data, |cell| {
         let Some(phases) = cell.phases else { return vec![] };
         let texts = phases.map(|cycles| scale.text(cycles, cell.khz));
         vec![[cell.label.clone()].into_iter().chain(texts).collect()]
@@ -33,17 +45,16 @@ pub fn phases(data: &Data) -> CellTable {
 
 /// Totals, their intervals and lower bounds.
 pub fn totals(data: &Data) -> CellTable {
-    let scale = scale(data.cells.iter().map(|cell| (cell, cell.total)));
+    let scale = data.scales.totals;
     let unit = scale.name();
     let header = [
-        "cell".to_owned(),
         format!("total [{unit}]"),
         format!("95 % from [{unit}]"),
         format!("to [{unit}]"),
         format!("lower bound [{unit}]"),
         "trials".to_owned(),
     ];
-    table(header, data, |cell| {
+    CellTable::of(&["cell"], header, data, |cell| {
         let text = |cycles: u64| scale.text(cycles, cell.khz);
         let maybe = |cycles: Option<u64>| cycles.map_or(NONE.to_owned(), text);
         vec![vec![
@@ -57,16 +68,14 @@ pub fn totals(data: &Data) -> CellTable {
     })
 }
 
-/// A distribution of each phase, which one a function says.
+/// A distribution of each phase; `of` says which one.
 pub fn spreads(data: &Data, of: fn(&CellData) -> &Option<[[u64; 5]; 6]>) -> CellTable {
-    let most = |cell| of(cell).as_ref().map(|phases| phases.iter().flatten().copied().max());
-    let scale = scale(data.cells.iter().filter_map(|cell| Some((cell, most(cell).flatten()?))));
-    let unit = scale.name();
-    let header = ["cell", "phase"].map(str::to_owned).into_iter().chain(
-        ["least", "quartile", "median", "quartile", "greatest"]
-            .map(|name| format!("{name} [{unit}]")),
-    );
-    table(header, data, |cell| {
+    let most = |cell: &CellData| {
+        of(cell).as_ref().and_then(|phases| phases.iter().flatten().copied().max())
+    };
+    let scale = data.scale(most);
+    let header = data.quantiles.map(|name| format!("{name} [{}]", scale.name()));
+    CellTable::of(&["cell", "phase"], header, data, |cell| {
         let phases = Phase::ALL.iter().zip(of(cell).iter().flatten());
         phases
             .map(|(phase, five)| {
@@ -77,49 +86,20 @@ pub fn spreads(data: &Data, of: fn(&CellData) -> &Option<[[u64; 5]; 6]>) -> Cell
     })
 }
 
-fn scale<'a>(values: impl Iterator<Item = (&'a CellData, u64)>) -> Scale {
-    Scale::of(Unit::Auto, values.map(|(cell, cycles)| (cycles, cell.khz)))
-}
-
-fn table(
-    header: impl IntoIterator<Item = String>,
-    data: &Data,
-    rows: impl Fn(&CellData) -> Vec<Vec<String>>,
-) -> CellTable {
-    let mut table = CellTable {
-        numbers: Numbers { header: header.into_iter().collect(), rows: Vec::new() },
-        cells: Vec::new(),
-    };
-    for (index, cell) in data.cells.iter().enumerate() {
-        for row in rows(cell) {
-            table.numbers.rows.push(row);
-            table.cells.push(index);
-        }
-    }
-    table
-}
-
 /// What the TSC sync has found; `shown` has the page's cell of each cell of the run.
 pub fn tsc_sync(found: &Found, shown: &[Option<usize>]) -> CellTable {
-    let texts = |row: usize| found.columns.iter().map(|column| column.texts[row].clone()).collect();
-    let rows = found.cells.iter().enumerate().filter_map(|(row, cell)| Some((row, shown[*cell]?)));
-    let (rows, cells) = rows.map(|(row, cell)| (texts(row), cell)).unzip();
-    let header = found.columns.iter().map(|column| column.header.clone()).collect();
-    CellTable { numbers: Numbers { header, rows }, cells }
+    let rows = found.table.rows.iter().zip(&found.cells);
+    let (rows, cells) =
+        rows.filter_map(|(row, cell)| Some((row.clone(), Some(shown[*cell]?)))).unzip();
+    let columns = found.table.columns.clone();
+    CellTable { table: Table { columns, rows, notes: Vec::new() }, cells }
 }
 
 /// What the critical path of each median trial is made of.
 pub fn paths(data: &Data) -> CellTable {
-    let cells = || data.cells.iter().filter(|cell| cell.path.is_some());
-    let scale = scale(cells().map(|cell| (cell, cell.total)));
-    let header = [
-        "cell".to_owned(),
-        "part".to_owned(),
-        format!("time [{}]", scale.name()),
-        "share".to_owned(),
-        "APs".to_owned(),
-    ];
-    table(header, data, |cell| {
+    let scale: Scale = data.scale(|cell| cell.path.is_some().then_some(cell.total));
+    let header = [format!("time [{}]", scale.name()), "share".to_owned(), "APs".to_owned()];
+    CellTable::of(&["cell", "part"], header, data, |cell| {
         let sums = cell.path.iter().flatten();
         let total = sums.clone().map(|sum| sum.cycles).fold(0, u64::saturating_add);
         sums.map(|sum| {

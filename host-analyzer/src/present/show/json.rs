@@ -1,14 +1,12 @@
 //! The same cells for programs: JSON, in cycles.
 
 use crate::judge::statistics::{Interval, Spread};
+use crate::present::schema;
 use crate::run::measure::Measure;
 use crate::run::{Cell, Run};
 use bringup::options::Options;
 use bringup::phase::{Phase, SubPhase};
 use serde_json::{Map, Value, json};
-
-/// Version of what [`json()`] returns.
-pub const SCHEMA: u32 = 1;
 
 /// A run as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`.
 ///
@@ -19,7 +17,7 @@ pub const SCHEMA: u32 = 1;
 /// no trial, or no online AP, to take a number of, and where the clock's frequency is unknown.
 pub fn json(run: &Run) -> Value {
     json!({
-        "schema": SCHEMA,
+        "schema": schema::SHOW,
         "cells": run.cells.iter().map(cell).collect::<Vec<_>>(),
         "warnings": run.warnings,
     })

@@ -1,71 +1,64 @@
 //! The verdict on published figures: a table for people, JSON for programs.
 
-use super::table::{Column, drawn};
+use super::warned::warnings;
 use crate::ground::text::printable;
 use crate::ground::unit::{Unit, readable};
 use crate::judge::published::verdict::{Beyond, Row, Verdict};
 use crate::judge::published::{Machine, Published};
+use crate::present::schema;
+use crate::present::table::{NONE, Table};
 use crate::run::{Cell, PROFILE, Run};
 use bringup::options::Strategy;
 use serde_json::{Value, json};
-
-/// Version of what [`published_json()`] returns.
-pub const SCHEMA: u32 = 1;
-
-/// What stands where there is nothing to tell.
-const NONE: &str = "–";
 
 /// The figures that a run covers as a table, their sources, and what the profiles say beyond them.
 /// Ends with a newline.
 pub fn published_table(run: &Run, verdict: &Verdict<'_>) -> String {
     let rows = &verdict.rows;
-    let column = |header: &str, number: bool, text: &dyn Fn(&Row<'_>) -> String| Column {
-        header: header.to_owned(),
-        texts: rows.iter().map(text).collect(),
-        number,
-    };
-    // A simulated figure must not pass for a measured one.
-    let columns = vec![
-        column("engine", false, &|row| row.cell.engine.clone()),
-        column("profile", false, &|row| row.machine.profile.clone()),
-        column("CPUs", true, &|row| row.cell.smp.to_string()),
-        column("strategy", false, &|row| row.figure.options.strategy.to_string()),
-        column("figure", false, &|row| row.figure.measure.name().to_owned()),
-        column("published", true, &|row| told(row, row.published)),
-        column("measured", true, &|row| told(row, row.measured.map(|cycles| cycles as f64))),
-        column("ratio", true, &|row| {
-            row.ratio().map_or(NONE.to_owned(), |ratio| format!("{ratio:.4}"))
-        }),
-        column("tolerance", false, &|row| row.tolerance()),
-        column("fit", false, &|row| row.figure.fit.name().to_owned()),
-        column("verdict", false, &|row| verdict_of(row).to_owned()),
-    ];
-    let mut text = drawn(&columns, rows.len());
-    text.push('\n');
+    let mut table = figures(rows);
+    let notes = &mut table.notes;
+    notes.push(String::new());
     let mut machines: Vec<&Machine> = Vec::new();
     for row in rows {
         if !machines.iter().any(|machine| machine.profile == row.machine.profile) {
             machines.push(row.machine);
         }
     }
-    for machine in machines {
-        text += &format!("{}: {}; {}\n", machine.profile, machine.machine, machine.source);
+    for Machine { profile, machine, source, .. } in machines {
+        notes.push(format!("{profile}: {machine}; {source}"));
     }
-    text += "calibrated: the profile was derived from this figure; predicted: it was not\n";
+    notes.push(
+        "calibrated: the profile was derived from this figure; predicted: it was not".to_owned(),
+    );
     if !verdict.beyond.is_empty() {
-        text += "\nWhat the same profile says beyond them:\n";
-        for beyond in &verdict.beyond {
-            text += &format!("  {}\n", sentence(run, beyond));
-        }
+        notes.extend(["", "What the same profile says beyond them:"].map(str::to_owned));
+        notes.extend(verdict.beyond.iter().map(|beyond| format!("  {}", sentence(run, beyond))));
     }
-    for warning in &run.warnings {
-        text += &format!("warning: {warning}\n");
-    }
-    text
+    notes.extend(warnings(run));
+    table.terminal()
+}
+
+fn figures(rows: &[Row<'_>]) -> Table {
+    let mut table = Table::of(rows.len());
+    // A simulated figure must not pass for a measured one.
+    table.words("engine", rows.iter().map(|row| row.cell.engine.clone()));
+    table.words("profile", rows.iter().map(|row| row.machine.profile.clone()));
+    table.numbers("CPUs", rows.iter().map(|row| row.cell.smp.to_string()));
+    table.words("strategy", rows.iter().map(|row| row.figure.options.strategy.to_string()));
+    table.words("figure", rows.iter().map(|row| row.figure.measure.name().to_owned()));
+    table.numbers("published", rows.iter().map(|row| value(row, row.published)));
+    let measured = |row: &Row<'_>| value(row, row.measured.map(|cycles| cycles as f64));
+    table.numbers("measured", rows.iter().map(measured));
+    let ratio = |row: &Row<'_>| row.ratio().map_or(NONE.to_owned(), |ratio| format!("{ratio:.4}"));
+    table.numbers("ratio", rows.iter().map(ratio));
+    table.words("tolerance", rows.iter().map(Row::tolerance));
+    table.words("fit", rows.iter().map(|row| row.figure.fit.name().to_owned()));
+    table.words("verdict", rows.iter().map(|row| verdict_of(row).to_owned()));
+    table
 }
 
 /// A value in the unit of its source.
-fn told(row: &Row<'_>, cycles: Option<f64>) -> String {
+fn value(row: &Row<'_>, cycles: Option<f64>) -> String {
     match (row.figure.value, row.cell.tsc_khz(), cycles) {
         (Published::Cycles(_), _, Some(cycles)) => format!("{cycles:.0} cycles"),
         (Published::Ms(_), Some(khz), Some(cycles)) => {
@@ -112,7 +105,7 @@ fn label(run: &Run, cell: &Cell) -> String {
 /// times in cycles of the profile.
 pub fn published_json(run: &Run, verdict: &Verdict<'_>) -> Value {
     json!({
-        "schema": SCHEMA,
+        "schema": schema::PUBLISHED,
         "met": verdict.result().is_ok(),
         "figures": verdict.rows.iter().map(row).collect::<Vec<_>>(),
         "beyond": verdict.beyond.iter().map(|other| beyond(run, other)).collect::<Vec<_>>(),

@@ -1,74 +1,65 @@
 //! A run against the simulator: a table for people, JSON for programs.
 
-use super::table::{Column, drawn};
 use crate::judge::simulated::{
     FITTED_TOLERANCE, Figure, OWN_WORK, PHASE_TOLERANCE, Row, TOTAL_TOLERANCE,
 };
+use crate::present::schema;
+use crate::present::table::{NONE, Table};
 use crate::run::Run;
 use bringup::phase::Phase;
 use serde_json::{Map, Value, json};
 
-/// Version of what [`simulated_json()`] returns.
-pub const SCHEMA: u32 = 1;
-
-/// What stands where there is nothing to tell.
-const NONE: &str = "–";
-
 /// A row for each cell: its total, and the phase that is furthest off. Ends with a newline.
 pub fn simulated_table(run: &Run, rows: &[Row<'_>]) -> String {
-    let worst = |row: &Row<'_>, text: &dyn Fn(Phase, Figure) -> String| {
-        row.worst().map_or(NONE.to_owned(), |(phase, figure)| text(phase, figure))
+    let worst = |text: fn(Phase, Figure) -> String| {
+        let of = move |row: &Row<'_>| row.worst().map(|(phase, figure)| text(phase, figure));
+        rows.iter().map(move |row| of(row).unwrap_or(NONE.to_owned()))
     };
-    let mut columns = totals(run, rows);
-    columns.extend([
-        column(rows, "phase most off", false, &|row| worst(row, &|phase, _| phase.name().into())),
-        column(rows, "by cycles", true, &|row| {
-            worst(row, &|_, figure| format!("{:+}", figure.off()))
-        }),
-        column(rows, "", true, &|row| worst(row, &|_, figure| percent(figure))),
-        column(rows, "overruns", true, &|row| row.cell.overrun_count().to_string()),
-        column(rows, "verdict", false, &|row| verdict(row).to_owned()),
-    ]);
+    let mut table = totals(run, rows);
+    table.words("phase most off", worst(|phase, _| phase.name().to_owned()));
+    table.numbers("by cycles", worst(|_, figure| format!("{:+}", figure.off())));
+    table.numbers("", worst(|_, figure| percent(figure)));
+    table.numbers("overruns", rows.iter().map(|row| row.cell.overrun_count().to_string()));
+    table.words("verdict", rows.iter().map(|row| verdict(row).to_owned()));
     let agree = rows.iter().filter(|row| row.agrees()).count();
+    table.notes = vec![
+        String::new(),
+        format!(
+            "{agree} of {} cells agree: the total within {} %, each phase within {} %, or",
+            rows.len(),
+            100.0 * TOTAL_TOLERANCE,
+            100.0 * PHASE_TOLERANCE,
+        ),
+        format!("{OWN_WORK} cycles where it is simulated to take less: the kernel's own work"),
+    ];
     format!(
-        "In cycles: medians over the trials; each phase is the mean over the APs.\n\n{}\n{agree} of {} cells \
-         agree: the total within {} %, each phase within {} %, or\n{OWN_WORK} cycles where it is simulated to take less: the kernel's own work\n",
-        drawn(&columns, rows.len()),
-        rows.len(),
-        100.0 * TOTAL_TOLERANCE,
-        100.0 * PHASE_TOLERANCE,
+        "In cycles: medians over the trials; each phase is the mean over the APs.\n\n{}",
+        table.terminal()
     )
 }
 
 /// A row for each cell that was simulated with fitted costs. Ends with a newline.
 pub fn fitted_table(run: &Run, rows: &[Row<'_>]) -> String {
     let within = rows.iter().filter(|row| row.fits()).count();
+    let mut table = totals(run, rows);
+    let tolerance = 100.0 * FITTED_TOLERANCE;
+    let all = rows.len();
+    table.notes = vec![String::new(), format!("{within} of {all} totals are within {tolerance} %")];
     format!(
         "In cycles: medians over the trials, and what the simulator says with costs fitted at another \
-         CPU count.\n\n{}\n{within} of {} totals are within {} %\n",
-        drawn(&totals(run, rows), rows.len()),
-        rows.len(),
-        100.0 * FITTED_TOLERANCE,
+         CPU count.\n\n{}",
+        table.terminal()
     )
 }
 
-fn totals(run: &Run, rows: &[Row<'_>]) -> Vec<Column> {
+fn totals(run: &Run, rows: &[Row<'_>]) -> Table {
     let varying = run.varying_options();
-    vec![
-        column(rows, "cell", false, &|row| row.cell.label(&varying)),
-        column(rows, "total", true, &|row| row.total.measured.to_string()),
-        column(rows, "simulated", true, &|row| row.total.simulated.to_string()),
-        column(rows, "off", true, &|row| percent(row.total)),
-    ]
-}
-
-fn column(
-    rows: &[Row<'_>],
-    header: &str,
-    number: bool,
-    text: &dyn Fn(&Row<'_>) -> String,
-) -> Column {
-    Column { header: header.to_owned(), texts: rows.iter().map(text).collect(), number }
+    let mut table = Table::of(rows.len());
+    table.words("cell", rows.iter().map(|row| row.cell.label(&varying)));
+    table.numbers("total", rows.iter().map(|row| row.total.measured.to_string()));
+    table.numbers("simulated", rows.iter().map(|row| row.total.simulated.to_string()));
+    table.numbers("off", rows.iter().map(|row| percent(row.total)));
+    table
 }
 
 fn percent(figure: Figure) -> String {
@@ -100,7 +91,7 @@ pub fn simulated_json(run: &Run, rows: &[Row<'_>]) -> Value {
             "verdict": verdict(row),
         })
     });
-    json!({ "schema": SCHEMA, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
+    json!({ "schema": schema::SIMULATED, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
 }
 
 fn figure(figure: Figure) -> Value {

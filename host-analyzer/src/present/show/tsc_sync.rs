@@ -1,38 +1,33 @@
 //! What the TSC sync has found out: a table for people, JSON for programs.
 
-use super::table::{Column, drawn};
+use super::warned::warnings;
 use crate::ground::unit::{Scale, Unit};
 use crate::judge::statistics::Spread;
+use crate::present::schema;
+use crate::present::table::{NONE, Table};
 use crate::run::{Cell, Run};
 use bringup::offset::Verdict;
 use serde_json::{Map, Value, json};
 
-/// Version of what [`tsc_sync_json()`] returns.
-pub const SCHEMA: u32 = 1;
-
-/// What stands where there is nothing to tell.
-const NONE: &str = "–";
-
 /// A row for each cell whose clocks were compared. Ends with a newline.
 pub fn tsc_sync_table(run: &Run, unit: Unit) -> String {
-    let Found { caption, columns, cells } = found(run, unit);
-    let mut text = match cells.len() {
-        0 => "no clock of an online AP was compared: with tsc-sync=trusted and in `sim` none is\n"
-            .to_owned(),
-        rows => format!("{caption}\n\n{}", drawn(&columns, rows)),
-    };
-    for warning in &run.warnings {
-        text += &format!("warning: {warning}\n");
+    let Found { caption, mut table, cells } = found(run, unit);
+    if cells.is_empty() {
+        let none =
+            "no clock of an online AP was compared: with tsc-sync=trusted and in `sim` none is";
+        let lines = [none.to_owned()].into_iter().chain(warnings(run));
+        return lines.map(|line| line + "\n").collect();
     }
-    text
+    table.notes.extend(warnings(run));
+    format!("{caption}\n\n{}", table.terminal())
 }
 
 /// What the sync has found, in the terminal as in the report.
 pub(crate) struct Found {
     /// What the numbers are.
     pub caption: String,
-    /// The columns, the cells' labels first.
-    pub columns: Vec<Column>,
+    /// The table, the cells' labels first.
+    pub table: Table,
     /// The cell of each row: an index of [`Run::cells`].
     pub cells: Vec<usize>,
 }
@@ -42,40 +37,6 @@ pub(crate) fn found(run: &Run, unit: Unit) -> Found {
     let (places, cells): (Vec<usize>, Vec<&Cell>) = compared(run).unzip();
     let times = cells.iter().filter_map(|cell| Some((cell.clocks.longest_time?, cell.tsc_khz())));
     let scale = Scale::of(unit, times);
-    let column = |header: &str, number, text: &dyn Fn(&Cell) -> String| Column {
-        header: header.to_owned(),
-        texts: cells.iter().map(|cell| text(cell)).collect(),
-        number,
-    };
-    let time = |cell: &Cell, cycles: Option<u64>| {
-        cycles.map_or(NONE.to_owned(), |cycles| scale.text(cycles, cell.tsc_khz()))
-    };
-    let varying = run.varying_options();
-    let mut columns = vec![
-        column("cell", false, &|cell| cell.label(&varying)),
-        column("APs compared", true, &|cell| cell.clocks.compared().to_string()),
-    ];
-    for verdict in Verdict::ALL {
-        if verdict == Verdict::Clean || cells.iter().any(|cell| cell.clocks.count(verdict) > 0) {
-            columns.push(column(verdict.name(), true, &|cell| share(cell, verdict)));
-        }
-    }
-    columns.extend([
-        column("width", true, &|cell| or_none(median(&cell.clocks.widths))),
-        column("widest", true, &|cell| or_none(cell.clocks.widest)),
-        column("readings", true, &|cell| or_none(cell.clocks.fewest_readings)),
-        column("windows", true, &|cell| cell.clocks.most_windows.to_string()),
-        column("whole sync", true, &|cell| time(cell, median(&cell.clocks.times))),
-        column("longest", true, &|cell| time(cell, cell.clocks.longest_time)),
-    ]);
-    if cells.iter().any(|cell| cell.clocks.planted > 0) {
-        columns.push(column("skews found", true, &|cell| match &cell.clocks {
-            clocks if clocks.planted == 0 => NONE.to_owned(),
-            clocks => format!("{} of {}", clocks.found, clocks.planted),
-        }));
-        columns.push(column("off by", true, &|cell| or_none(cell.clocks.worst_miss)));
-    }
-    columns.push(column("others off", true, &|cell| cell.clocks.others_off.to_string()));
     let caption = format!(
         "Widths of the clean clocks' intervals are in cycles; the whole sync, for how long some AP was in it, \
          in {}: the median, then the greatest. Readings are the fewest that a side saw of the other's clock, \
@@ -83,7 +44,39 @@ pub(crate) fn found(run: &Run, unit: Unit) -> Found {
          by at most; others off are clocks found to be off where none was.",
         scale.name(),
     );
-    Found { caption, columns, cells: places }
+    Found { caption, table: clocks(run, &cells, scale), cells: places }
+}
+
+fn clocks(run: &Run, cells: &[&Cell], scale: Scale) -> Table {
+    let time = |cell: &Cell, cycles: Option<u64>| {
+        cycles.map_or(NONE.to_owned(), |cycles| scale.text(cycles, cell.tsc_khz()))
+    };
+    let varying = run.varying_options();
+    let all = || cells.iter().copied();
+    let mut table = Table::of(cells.len());
+    table.words("cell", all().map(|cell| cell.label(&varying)));
+    table.numbers("APs compared", all().map(|cell| cell.clocks.compared().to_string()));
+    for verdict in Verdict::ALL {
+        if verdict == Verdict::Clean || all().any(|cell| cell.clocks.count(verdict) > 0) {
+            table.numbers(verdict.name(), all().map(|cell| share(cell, verdict)));
+        }
+    }
+    table.numbers("width", all().map(|cell| or_none(median(&cell.clocks.widths))));
+    table.numbers("widest", all().map(|cell| or_none(cell.clocks.widest)));
+    table.numbers("readings", all().map(|cell| or_none(cell.clocks.fewest_readings)));
+    table.numbers("windows", all().map(|cell| cell.clocks.most_windows.to_string()));
+    table.numbers("whole sync", all().map(|cell| time(cell, median(&cell.clocks.times))));
+    table.numbers("longest", all().map(|cell| time(cell, cell.clocks.longest_time)));
+    if all().any(|cell| cell.clocks.planted > 0) {
+        let found = |cell: &Cell| match &cell.clocks {
+            clocks if clocks.planted == 0 => NONE.to_owned(),
+            clocks => format!("{} of {}", clocks.found, clocks.planted),
+        };
+        table.numbers("skews found", all().map(found));
+        table.numbers("off by", all().map(|cell| or_none(cell.clocks.worst_miss)));
+    }
+    table.numbers("others off", all().map(|cell| cell.clocks.others_off.to_string()));
+    table
 }
 
 /// The same as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`, all in cycles.
@@ -112,7 +105,7 @@ pub fn tsc_sync_json(run: &Run) -> Value {
             "others_off": clocks.others_off,
         })
     });
-    json!({ "schema": SCHEMA, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
+    json!({ "schema": schema::TSC_SYNC, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
 }
 
 fn compared(run: &Run) -> impl Iterator<Item = (usize, &Cell)> {

@@ -1,8 +1,6 @@
-//! The figures, as SVG. The one file that knows the plotting library.
-//!
-//! The library paints with colours of this file; a page may override them by those very values
-//! ([`INK`] and its neighbours), which is how the report follows a dark screen.
+//! Drawings, as SVG and PNG. The one file that knows the plotting library.
 
+use super::palette::{FAINT, GRID, INK, LINES, PAPER, phase_colour, wait};
 use bringup::phase::Phase;
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
@@ -15,80 +13,20 @@ use kuva::render::render::render_multiple;
 use kuva::render::theme::Theme;
 use std::sync::Arc;
 
-/// Behind everything.
-pub const PAPER: &str = "#fefefe";
-/// Text and axes.
-pub const INK: &str = "#1c1d21";
-/// What stands back.
-const FAINT: &str = "#5b5f69";
-/// Lines of the grid.
-pub const GRID: &str = "#dcdde1";
-
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const WIDTH: f64 = 860.0;
-/// What axis, labels and legend take of a figure's height.
+/// What axis, labels and legend take of a picture's height.
 const AROUND: f64 = 130.0;
 
 /// More rows than this are drawn thin.
 const MANY_ROWS: usize = 64;
 
-/// The colour of a phase: work in strong colours that the colour-blind can tell apart (Okabe and
-/// Ito's), waiting in greys.
-pub const fn phase_colour(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Sipi => "#e69f00",
-        Phase::Hold => "#c9ccd3",
-        Phase::Callin => "#0072b2",
-        Phase::Turn => "#a3a8b4",
-        Phase::TscSync => "#009e73",
-        Phase::Online => "#cc79a7",
-    }
-}
-
-/// The colours of lines, in turn.
-const LINES: [&str; 6] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-
-/// What a figure shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Where one AP's time goes.
-    Phases,
-    /// Totals against CPU count.
-    Totals,
-    /// A trial, AP by AP.
-    Timeline,
-}
-
-/// A finished figure.
-pub struct Figure {
-    /// What it shows.
-    pub kind: Kind,
-    /// Its file's name under `figures/`.
-    pub file: String,
-    /// What it shows, as a heading.
-    pub title: String,
-    /// What it shows, for those who can't see it.
-    pub description: String,
-    /// The same as a table, where the page has no other.
-    pub numbers: Option<Numbers>,
-    /// The SVG, with title and description inside.
-    pub svg: String,
-    /// The same as PNG, for where SVG is not shown.
-    pub png: Vec<u8>,
-}
-
 /// What the plotting library makes of plots.
 pub struct Drawing {
-    svg: String,
-    png: Vec<u8>,
-}
-
-/// The numbers behind a figure.
-pub struct Numbers {
-    /// What each column holds, with its unit; the first names the rows.
-    pub header: Vec<String>,
-    /// The rows; one may be shorter than the header.
-    pub rows: Vec<Vec<String>>,
+    /// As SVG.
+    pub svg: String,
+    /// As PNG.
+    pub png: Vec<u8>,
 }
 
 /// One bar: its label, and the length of each phase in the axis's unit.
@@ -167,8 +105,8 @@ pub fn timeline(rows: &[&Row], unit: &str) -> Drawing {
             at = end;
         }
     }
-    // Many rows are thin, and then only some have room for their label; which is which remains
-    // told by the tooltips and the table.
+    // Many rows are thin, and then only some have room for their label; the
+    // tooltips and the table name the others.
     let (height, every) = if rows.len() > MANY_ROWS { (4.0, 4) } else { (16.0, 1) };
     let labels = (0..rows.len()).rev().map(|row| match row % every {
         0 => rows[row].label.clone(),
@@ -281,7 +219,7 @@ fn draw_rows(
     row: f64,
 ) -> Drawing {
     let legend = Phase::ALL.iter().map(|phase| {
-        let wait = if phase.is_work() { "" } else { " (waits)" };
+        let wait = wait(*phase).map_or(String::new(), |wait| format!(" ({wait})"));
         entry(&format!("{}{wait}", phase.name()), phase_colour(*phase), LegendShape::Rect)
     });
     let mark = entry("lost, at its last stamp", INK, LegendShape::Marker(MarkerShape::Cross));
@@ -331,50 +269,6 @@ fn draw(plots: Vec<Plot>, layout: Layout) -> Drawing {
         // It fails only where a picture has no size.
         png: RasterBackend::new().with_scale(2.0).render_scene(&scene).unwrap_or_default(),
     }
-}
-
-impl Figure {
-    /// Puts title and description into a drawing, and lets it scale.
-    pub fn new(
-        kind: Kind,
-        file: String,
-        title: String,
-        description: String,
-        Drawing { svg: drawing, png }: Drawing,
-    ) -> Figure {
-        let id = file.trim_end_matches(".svg");
-        let (head, body) = drawing.split_once('>').unwrap_or(("<svg", ""));
-        // The library numbers its clip paths through a whole process; by the figure's name the
-        // same run gives the same bytes.
-        let clip = body.split_once("id=\"kuva-clip-").and_then(|(_, id)| id.split_once('"'));
-        let body = match clip {
-            Some((number, _)) => {
-                body.replace(&format!("kuva-clip-{number}"), &format!("{id}-clip"))
-            }
-            None => body.to_owned(),
-        };
-        let size = |name: &str| {
-            let (_, behind) = head.split_once(&format!(" {name}=\""))?;
-            behind.split_once('"').map(|(value, _)| value)
-        };
-        let mut svg = head.to_owned();
-        if let (Some(width), Some(height)) = (size("width"), size("height")) {
-            svg += &format!(" viewBox=\"0 0 {width} {height}\"");
-        }
-        svg += &format!(
-            " role=\"img\" aria-labelledby=\"{id}-title {id}-description\">\
-             <title id=\"{id}-title\">{}</title>\
-             <desc id=\"{id}-description\">{}</desc>{body}",
-            escaped(&title),
-            escaped(&description)
-        );
-        Figure { kind, file, title, description, numbers: None, svg, png }
-    }
-}
-
-/// Text for XML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A number of about four digits.

@@ -1,0 +1,75 @@
+//! A comparison for programs: JSON, in cycles.
+
+use super::words::{headline, warnings};
+use crate::judge::compare::{CellPair, Comparison, Figure, Verdict};
+use crate::judge::statistics::Interval;
+use crate::present::schema;
+use crate::run::measure::Measure;
+use crate::run::{Cell, Run};
+use serde_json::{Value, json};
+
+/// A comparison as JSON, times in cycles.
+pub fn json(comparison: &Comparison<'_>) -> Value {
+    let count = |wanted: &str| comparison.count(|verdict| verdict.name() == wanted);
+    let labels = |run: &Run, cells: &[&Cell]| {
+        let varying = run.varying_options();
+        cells.iter().map(|cell| cell.label(&varying)).collect::<Vec<_>>()
+    };
+    json!({
+        "schema": schema::COMPARE,
+        "headline": headline(comparison),
+        "base": comparison.base.path.display().to_string(),
+        "new": comparison.new.path.display().to_string(),
+        "margin": comparison.settings.margin,
+        "family": comparison.family,
+        "slower": count("slower"),
+        "faster": count("faster"),
+        "same": count("same"),
+        "cant_tell": count("cant-tell"),
+        "cells": comparison.cells.iter().map(cell_json).collect::<Vec<_>>(),
+        "base_alone": labels(comparison.base, &comparison.base_alone),
+        "new_alone": labels(comparison.new, &comparison.new_alone),
+        "notes": comparison.notes,
+        "warnings": warnings(comparison),
+    })
+}
+
+fn cell_json(cell: &CellPair<'_>) -> Value {
+    let options = cell
+        .options
+        .iter()
+        .map(|(key, base, new)| json!({"option": key, "base": base, "new": new}));
+    json!({
+        "cell": cell.label,
+        "engine": cell.new.engine,
+        "smp": cell.new.smp,
+        "profile": cell.new.profile,
+        "strategy": cell.new.options.strategy.name(),
+        "exact": cell.exact,
+        "tsc_khz": cell.new.tsc_khz(),
+        "boots": [cell.base.sample(Measure::Total).boots(), cell.new.sample(Measure::Total).boots()],
+        "options": options.collect::<Vec<_>>(),
+        "figures": cell.figures.iter().map(figure_json).collect::<Vec<_>>(),
+    })
+}
+
+fn figure_json(figure: &Figure) -> Value {
+    let moved =
+        figure.moved.iter().map(|ap| json!({"cpu": ap.cpu.0, "base": ap.base, "new": ap.new}));
+    json!({
+        "figure": figure.measure.name(),
+        "base": figure.base,
+        "new": figure.new,
+        "difference": figure.difference,
+        "share": figure.share(),
+        "interval": figure.interval.map(|Interval { low, high }| [low, high]),
+        "effect": figure.effect,
+        "p": figure.p,
+        "verdict": figure.verdict.name(),
+        "more_boots": match figure.verdict {
+            Verdict::CantTell { more_boots } => more_boots,
+            _ => None,
+        },
+        "moved": moved.collect::<Vec<_>>(),
+    })
+}

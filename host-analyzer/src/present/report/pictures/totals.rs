@@ -1,0 +1,76 @@
+//! Totals against CPU count.
+
+use crate::ground::unit::{Scale, Unit};
+use crate::judge::critical::lower_bound;
+use crate::present::report::drawing::{self, Line};
+use crate::present::report::groups::Group;
+use crate::present::report::picture::{Kind, Picture};
+use crate::run::measure::Measure;
+use crate::run::{Cell, FullTrial, Run};
+
+/// The totals of some groups: a line for each strategy of each, and the lower bound of each.
+pub fn picture(
+    run: &Run,
+    trials: &[Option<&FullTrial>],
+    behind: &str,
+    file: &str,
+    groups: &[Group],
+) -> Option<Picture> {
+    let mut shown: Vec<(String, &Cell, u64)> = Vec::new();
+    let mut bounds: Vec<(String, &Cell, u64)> = Vec::new();
+    for group in groups {
+        let called = |name: &str| match groups.len() {
+            1 => name.to_owned(),
+            _ => format!("{name}{}", group.behind()),
+        };
+        for index in &group.cells {
+            let cell = &run.cells[*index];
+            shown.push((called(cell.options.strategy.name()), cell, cell.total()?.median));
+            if let Some(bound) = trials[*index].and_then(|trial| lower_bound(&trial.timelines)) {
+                bounds.push((called("lower bound"), cell, bound.0));
+            }
+        }
+    }
+    let spans = shown.iter().map(|(_, cell, total)| (*total, cell.tsc_khz()));
+    let scale = Scale::of(Unit::Auto, spans);
+    let mut lines: Vec<Line> = Vec::new();
+    for (label, cell, total) in &shown {
+        let line = line_called(&mut lines, label);
+        let khz = cell.tsc_khz();
+        line.points.push((f64::from(cell.smp), scale.value(*total, khz)?));
+        let ends = |cycles: f64| scale.value(cycles as u64, khz);
+        let interval = cell.sample(Measure::Total).interval();
+        line.band.extend(interval.and_then(|told| Some((ends(told.low)?, ends(told.high)?))));
+    }
+    // What any of the strategies shows to be possible.
+    let mut floors: Vec<Line> = Vec::new();
+    for (label, cell, bound) in &bounds {
+        let line = line_called(&mut floors, label);
+        let (cpus, bound) = (f64::from(cell.smp), scale.value(*bound, cell.tsc_khz())?);
+        match line.points.iter_mut().find(|(at, _)| *at == cpus) {
+            Some((_, least)) => *least = least.min(bound),
+            None => line.points.push((cpus, bound)),
+        }
+    }
+    if lines.is_empty() {
+        return None;
+    }
+    let unit = scale.name();
+    let title = format!("Total against CPU count{behind}");
+    let description = format!(
+        "A line for each strategy: the median time in {unit} from the trial's zero until the last \
+         AP is known online, for each CPU count. The dotted lower bound is what it would take had \
+         nobody waited for anybody."
+    );
+    let drawing = drawing::totals(&lines, &floors, unit);
+    Some(Picture::new(Kind::Totals, format!("totals{file}.svg"), title, description, drawing))
+}
+
+/// The line of that name, new where there was none.
+fn line_called<'a>(lines: &'a mut Vec<Line>, label: &str) -> &'a mut Line {
+    let at = lines.iter().position(|line| line.label == *label).unwrap_or_else(|| {
+        lines.push(Line { label: label.to_owned(), points: Vec::new(), band: Vec::new() });
+        lines.len() - 1
+    });
+    &mut lines[at]
+}

@@ -1,0 +1,81 @@
+//! The table of all cells, a row for each, in the terminal as in the report.
+
+use super::warned::warnings;
+use crate::ground::unit::{Scale, Unit};
+use crate::present::table::{NONE, Table};
+use crate::run::{Cell, Run};
+use bringup::phase::Phase;
+
+/// A run as a table for people: a row for each cell, medians over its trials, and below them the
+/// warnings. Ends with a newline.
+///
+/// All times have one unit, which is said first. The six phases are means over the APs of a trial,
+/// then medians over the trials.
+pub fn table(run: &Run, unit: Unit) -> String {
+    let mut table = cells(run, unit);
+    if run.cells.is_empty() {
+        table.notes.push("no cell was begun".to_owned());
+    }
+    table.notes.extend(warnings(run));
+    format!("{}\n\n{}", caption(run, unit), table.terminal())
+}
+
+/// What the numbers are, unit first.
+pub(crate) fn caption(run: &Run, unit: Unit) -> String {
+    let unit = scale(run, unit).name();
+    format!("Times in {unit}: medians over the trials; each phase is the mean over the APs.")
+}
+
+/// One unit for all times, so that they can be compared along a row and added up.
+fn scale(run: &Run, unit: Unit) -> Scale {
+    let totals = run.cells.iter().filter_map(|cell| Some((cell.total()?.median, cell.tsc_khz())));
+    Scale::of(unit, totals)
+}
+
+/// The table, a row for each of [`Run::cells`].
+pub(crate) fn cells(run: &Run, unit: Unit) -> Table {
+    let cells = &run.cells;
+    let unit = scale(run, unit).unit();
+    let mut table = Table::of(cells.len());
+    table.words("engine", cells.iter().map(|cell| cell.engine.clone()));
+    table.numbers("CPUs", cells.iter().map(|cell| cell.smp.to_string()));
+    for key in run.varying_options() {
+        table.words(key, cells.iter().map(|cell| cell.option(key)));
+    }
+    table.numbers("trials", cells.iter().map(|cell| cell.trials.count().to_string()));
+    if run.lost_aps() > 0 {
+        table.numbers("lost", cells.iter().map(|cell| cell.lost().to_string()));
+    }
+    times(&mut table, cells, unit, "total", &|cell| Some(cell.total()?.median));
+    times(&mut table, cells, unit, "kick-loop", &|cell| Some(cell.kick_loop()?.median));
+    for phase in Phase::ALL {
+        times(&mut table, cells, unit, phase.name(), &|cell| Some(cell.phase(phase)?.median));
+    }
+    let against_serial = |cell: &Cell| match run.speed_up(cell) {
+        _ if cell.smp == 1 => "nothing to bring up".to_owned(),
+        Some(factor) => format!("{factor:.2}×"),
+        None => NONE.to_owned(),
+    };
+    table.numbers("vs serial", cells.iter().map(against_serial));
+    table
+}
+
+/// Adds a column of times, with as many decimals as its greatest needs.
+fn times(
+    table: &mut Table,
+    cells: &[Cell],
+    unit: Unit,
+    name: &str,
+    median: &dyn Fn(&Cell) -> Option<u64>,
+) {
+    // A machine of one CPU has no bring-up, so no time of one.
+    let median = |cell: &Cell| median(cell).filter(|_| cell.smp > 1);
+    let scale =
+        Scale::of(unit, cells.iter().filter_map(|cell| Some((median(cell)?, cell.tsc_khz()))));
+    table.numbers(
+        name,
+        cells.iter().map(|cell| {
+            median(cell).map_or(NONE.to_owned(), |cycles| scale.text(cycles, cell.tsc_khz()))
+        }),
+    );
+}

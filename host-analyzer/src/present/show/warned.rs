@@ -1,0 +1,8 @@
+//! A run's warnings as lines below a table.
+
+use crate::run::Run;
+
+/// A line for each.
+pub fn warnings(run: &Run) -> impl Iterator<Item = String> {
+    run.warnings.iter().map(|warning| format!("warning: {warning}"))
+}

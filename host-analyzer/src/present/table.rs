@@ -174,7 +174,7 @@ mod tests {
     fn a_terminal_gets_text_that_steers_nothing_and_the_notes() {
         let text = table().terminal();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        assert_eq!(lines[0], "cell           total");
+        assert_eq!(lines[0], "cell          total");
         assert_eq!(lines[2..], ["a|<b>              1", "c       20\\u{1b}[2J", "warning: low"]);
     }
 

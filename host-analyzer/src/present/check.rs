@@ -103,12 +103,12 @@ pub fn markdown(verdict: &Verdict) -> String {
     comment.text(format!("**{}**\n", plain(&headline(verdict), LONG)));
     if !others.is_empty() {
         comment.text("\n");
-        comment.table(&budgets(&others, false), 0.75, more_budgets);
+        comment.table(budgets(&others, false).markdown(), 0.75, more_budgets);
     }
     if !met.is_empty() {
         let count = counted(met.len() as u64, "budget");
         comment.text(format!("\n<details><summary>{count} met</summary>\n\n"));
-        comment.table(&budgets(&met, false), 0.5, more_budgets);
+        comment.table(budgets(&met, false).markdown(), 0.5, more_budgets);
         comment.text("\n</details>\n");
     }
     comment.text("\n");

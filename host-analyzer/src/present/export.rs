@@ -1,26 +1,21 @@
 //! Exports: every trial of a run for other programs.
 //!
 //! An exporter takes the trials as they come by in another pass over the captures, and writes them
-//! at once; a file for each format. `docs/exports.md` tells what the fields are.
+//! at once; a file for each format. `docs/exports.md` says what the fields are.
 
 mod csv;
+mod exporter;
 mod facts;
 mod jsonl;
 mod perfetto;
 
 use crate::ground::failure::Failure;
-use crate::run::{Run, WholeTrial};
+use crate::run::Run;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-/// A format, on its way to some output.
-trait Exporter {
-    /// Writes a trial.
-    fn trial(&mut self, trial: &WholeTrial<'_>) -> io::Result<()>;
-
-    /// Writes what is left, and tells what could not be told in this format, a sentence each.
-    fn finish(self: Box<Self>) -> io::Result<Vec<String>>;
-}
+use exporter::Exporter;
+pub use exporter::Shown;
 
 /// What a run is exported as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,16 +28,6 @@ pub enum Format {
     Perfetto,
 }
 
-/// Which trials a trace shows. Tables hold all of them anyway.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shown {
-    /// Of each cell the trial whose total is the median.
-    #[default]
-    Median,
-    /// All, cold ones too, one after the other.
-    All,
-}
-
 /// Why an export stopped.
 #[derive(Debug)]
 pub enum Stop {
@@ -52,7 +37,7 @@ pub enum Stop {
     Output(io::Error),
 }
 
-/// Writes the trials of a run that arrived whole. Returns what could not be told in the format, a
+/// Writes the trials of a run that arrived whole. Returns what the format can't hold, a
 /// sentence each.
 ///
 /// Memory does not grow with the number of trials.

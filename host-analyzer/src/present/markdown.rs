@@ -1,7 +1,5 @@
 //! Markdown for a comment on a pull request, which has a longest length.
 
-use super::table::Table;
-
 /// GitHub refuses longer comments. It counts characters; there are at least as many bytes.
 const LONGEST: usize = 65_536;
 
@@ -36,9 +34,13 @@ impl<'a> Comment<'a> {
         self.0.push(Part::Lines { lines, share, left_out: Box::new(left_out) });
     }
 
-    /// Adds a table, of which rows may be left out.
-    pub fn table(&mut self, table: &Table, share: f64, left_out: impl Fn(usize) -> String + 'a) {
-        let (header, rows) = table.markdown();
+    /// Adds a table, a header and rows, of which some may be left out.
+    pub fn table(
+        &mut self,
+        (header, rows): (String, Vec<String>),
+        share: f64,
+        left_out: impl Fn(usize) -> String + 'a,
+    ) {
         self.text(header);
         self.lines(rows, share, left_out);
     }

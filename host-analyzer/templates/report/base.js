@@ -79,6 +79,11 @@ const names = (list, { axisLabel, ...rest } = {}) => axis({
 const cellNames = (cells) => names(cells.map((cell) => cell.label), { axisLabel: {
   width: isNarrow() ? 130 : 300, overflow: "break", lineHeight: 12, fontSize: isNarrow() ? 11 : 12,
 } });
+/** The height of a cell's row: a narrow page breaks its name into lines of some 16 characters. */
+const rowHeight = (cells, least) => {
+  const longest = Math.max(0, ...cells.map((cell) => cell.label.length));
+  return isNarrow() ? Math.max(least, 12 * Math.ceil(longest / 16) + 6) : least;
+};
 const tooltip = (formatter) => ({
   trigger: "item", confine: true, formatter, transitionDuration: still.matches ? 0 : 0.1,
   backgroundColor: colours.paper, borderColor: colours.grid, padding: [6, 10],

@@ -10,7 +10,7 @@ function drawPhases() {
   const share = unit === "share";
   const length = (cell, cycles) =>
     share ? (100 * cycles) / (sum(cell.phases) || 1) : value(scale, cell, cycles);
-  paint(charts.phases, cells.length * 26 + 56, {
+  paint(charts.phases, cells.length * rowHeight(cells, 26) + 56, {
     aria: { enabled: false },
     grid: { left: 4, right: 16, top: 4, bottom: 44, containLabel: true },
     xAxis: values(`time of one AP, mean [${share ? "%" : scale[0]}]`, share ? { max: 100 } : {}),
@@ -60,7 +60,7 @@ function drawBars() {
     type: "custom", z, silent: true, data: shown.map((cell, index) => [of(cell, cell.total), index]),
     renderItem: ({ dataIndex }, api) => renderItem(shown[dataIndex], api, api.value(1)),
   });
-  paint(charts.totals, shown.length * 30 + 56, {
+  paint(charts.totals, shown.length * rowHeight(shown, 30) + 56, {
     grid: { left: 4, right: 24, top: 4, bottom: 44, containLabel: true },
     xAxis: values(`total [${scale[0]}]`, { min: 0 }),
     yAxis: cellNames(shown),

@@ -61,12 +61,12 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
     }
     if !changed.is_empty() {
         comment.text("\n");
-        comment.table(&figures(comparison, &changed, false), 0.75, more_figures);
+        comment.table(figures(comparison, &changed, false).markdown(), 0.75, more_figures);
     }
     if !others.is_empty() {
         let count = counted(others.len() as u64, "figure");
         comment.text(format!("\n<details><summary>{count} without a change</summary>\n\n"));
-        comment.table(&figures(comparison, &others, false), 0.75, more_figures);
+        comment.table(figures(comparison, &others, false).markdown(), 0.75, more_figures);
         comment.text(end);
     }
     comment.text(format!(

@@ -1,6 +1,6 @@
 //! CSV: a row for each AP of each trial.
 
-use super::Exporter;
+use super::exporter::Exporter;
 use super::facts::{Fact, Facts};
 use crate::run::{Run, WholeTrial};
 use serde::{Serialize, Serializer};

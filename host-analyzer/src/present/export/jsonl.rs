@@ -1,6 +1,6 @@
 //! JSON lines: an object for each AP of each trial.
 
-use super::Exporter;
+use super::exporter::Exporter;
 use super::facts::{Column, Fact, Facts};
 use crate::present::schema;
 use crate::run::{Run, WholeTrial};

@@ -139,10 +139,7 @@ impl<'a> Page<'a> {
         Page {
             headline: headline::sentence(run),
             limit: headline::limit(run, shown),
-            name: match &run.manifest {
-                Some(manifest) => manifest.scenario.clone(),
-                None => run.path.display().to_string(),
-            },
+            name: name(run),
             manifest: run.manifest.as_ref(),
             warnings: run.warnings.iter().map(|warning| with_code(warning)).collect(),
             data,
@@ -197,6 +194,14 @@ impl Shown<'_> {
         let name = format!("The numbers of {}", picture.file);
         let table = picture.table.as_ref().map(|table| table.html(&name, &[]));
         Shown { picture, drawn, table }
+    }
+}
+
+/// The scenario's name, or the capture's.
+fn name(run: &Run) -> String {
+    match &run.manifest {
+        Some(manifest) => manifest.scenario.clone(),
+        None => run.path.display().to_string(),
     }
 }
 

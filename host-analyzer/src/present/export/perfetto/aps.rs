@@ -1,6 +1,6 @@
 //! The APs' tracks: phases, and in `sipi` the sub-phases.
 
-use super::Pen;
+use super::pen::Pen;
 use super::writer::Label;
 use crate::run::WholeTrial;
 use crate::run::timeline::phases;

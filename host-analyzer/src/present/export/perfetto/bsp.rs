@@ -4,7 +4,7 @@
 //! wait at `seen_…`, a sync at `sync_end`. The BSP does one thing after the other, so a verb begins
 //! where the one before it ended, and a kick or a sync not before its own first stamp.
 
-use super::Pen;
+use super::pen::Pen;
 use super::writer::Label;
 use crate::run::WholeTrial;
 use bringup::CpuIndex;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Judges a run by its budgets; exits with 1 where one is broken.
 ///
 /// Exact engines are judged to the cycle. On noisy ones a budget is broken only where the whole 95 %
-/// interval lies beyond it; where it lies on both sides, the budget is in doubt, which is told and
+/// interval lies beyond it; where it lies on both sides, the budget is in doubt, which is reported and
 /// fails nothing. A budget that matches no cell is a mistake of the request: 2.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \

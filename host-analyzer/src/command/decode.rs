@@ -37,7 +37,7 @@ impl Decode {
     }
 }
 
-/// Tells a capture's summary on standard error.
+/// Writes a capture's summary to standard error.
 fn summarize(summary: &Summary) {
     note(&format!(
         "{} recovered, {} lost, {}, {} repeated, {} unknown; {} of console text",

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Writes every trial of a run, AP by AP, as CSV, JSON lines or a Perfetto trace.
 ///
-/// Trials of which a frame is missing are left out, as everywhere. docs/exports.md tells what the
+/// Trials with a missing frame are left out, as everywhere. docs/exports.md says what the
 /// columns and the tracks are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

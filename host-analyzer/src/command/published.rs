@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Compares a run with published figures; exits with 1 where one is not met.
 ///
 /// A row for each figure whose profile, CPU count and options a cell of the run has. Below:
-/// what the same profile says of bring-ups that nobody has published.
+/// what the same profile predicts for bring-ups without a published figure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask matrix scenarios/haswell-28.toml && cargo analyze published

@@ -1,4 +1,4 @@
-//! `show`: a run as a table, as JSON, or as the e-mail's lines.
+//! `show`: a run as a table, as JSON, or as a line for each AP.
 
 use super::finding::Finding;
 use super::output::{note, print};
@@ -24,10 +24,10 @@ pub struct Show {
     unit: Unit,
     /// Show the median trial of each cell AP by AP, in cycles
     ///
-    /// `CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)` tells the work phases sipi,
+    /// `CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)` has the work phases sipi,
     /// callin, tsc-sync and online, and in brackets their sum. `Brought CPUs online in N
     /// cycles` is a serial trial's total. A parallel trial has two such lines, one for the
-    /// loop that kicks all CPUs and one for what came after it; its total is their sum.
+    /// loop that kicks all CPUs and one for the time after it; its total is their sum.
     #[arg(long, conflicts_with_all = ["format", "unit"])]
     cpu_lines: bool,
 }

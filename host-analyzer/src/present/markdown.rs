@@ -34,7 +34,7 @@ impl<'a> Comment<'a> {
         self.0.push(Part::Lines { lines, share, left_out: Box::new(left_out) });
     }
 
-    /// Adds a table, a header and rows, of which some may be left out.
+    /// Adds a table, a header and rows; some rows may be left out.
     pub fn table(
         &mut self,
         (header, rows): (String, Vec<String>),

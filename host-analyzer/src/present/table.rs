@@ -175,7 +175,7 @@ mod tests {
         let text = table().terminal();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(lines[0], "cell          total");
-        assert_eq!(lines[2..], ["a|<b>              1", "c       20\\u{1b}[2J", "warning: low"]);
+        assert_eq!(lines[2..], ["a|<b>             1", "c       20\\u{1b}[2J", "warning: low"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn headline(comparison: &Comparison<'_>) -> String {
     if let Some((cell, figure)) = comparison.greatest() {
         let row = Row::of(cell, figure, 1.0);
         text += &format!(
-            " Most of all {} of {}: {} → {}, {}.",
+            " The largest change is {} of {}: {} → {}, {}.",
             row.figure(),
             row.cell,
             row.base,
@@ -32,7 +32,7 @@ pub fn headline(comparison: &Comparison<'_>) -> String {
         );
     }
     if unknown > 0 {
-        text += &format!(" {unknown} can't be told");
+        text += &format!(" {unknown} can't be decided");
         let needs: Option<Vec<u32>> = comparison
             .figures()
             .filter_map(|(_, figure)| match figure.verdict {
@@ -41,8 +41,8 @@ pub fn headline(comparison: &Comparison<'_>) -> String {
             })
             .collect();
         text += &match needs.and_then(|needs| needs.into_iter().max()) {
-            Some(more) => format!(": {more} more boots of each run would tell."),
-            None => ", some not with 200 boots either.".to_owned(),
+            Some(more) => format!(": {more} more boots of each run would be enough."),
+            None => ", some not even with 200 boots.".to_owned(),
         };
     }
     text

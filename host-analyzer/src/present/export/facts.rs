@@ -1,4 +1,4 @@
-//! What is told of an AP in a trial: one list of columns, which the tables share.
+//! What is exported of an AP in a trial: one list of columns, which the formats share.
 
 use crate::run::{Run, WholeTrial};
 use bringup::Cycles;

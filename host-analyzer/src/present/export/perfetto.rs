@@ -70,7 +70,7 @@ impl<'a> Perfetto<'a> {
         }
         if cells.iter().all(Option::is_none) {
             return Err(Failure::Request(miette!(
-                help = "`--format csv` and `--format jsonl` tell times in cycles",
+                help = "`--format csv` and `--format jsonl` have times in cycles",
                 "{} can't become a trace: the TSC's frequency is unknown, so cycles are no ns",
                 run.path.display()
             )));

@@ -32,14 +32,15 @@ pub fn sentence(run: &Run) -> String {
         format!("{engine}{}", cell.options_label(&varying))
     };
     let total = |cell: &Cell| cell.total().map_or(0, |total| total.median);
-    let told = |cell: &Cell| readable(Unit::Auto, total(cell), cell.tsc_khz());
-    let mut text = format!("{smp} CPUs come online in {} with {}", told(best), label(best));
+    let time_of = |cell: &Cell| readable(Unit::Auto, total(cell), cell.tsc_khz());
+    let mut text = format!("{smp} CPUs come online in {} with {}", time_of(best), label(best));
     let slower = |cell: &&Cell| {
         total(cell) > 0 && total(cell) != total(best) && cell.lost_in_all_trials() == 0
     };
     if let Some(against) = run.serial_of(best).filter(slower).or(Some(worst).filter(slower)) {
         let factor = time(against) / time(best);
-        text += &format!(": {factor:.2} times as fast as {} ({})", label(against), told(against));
+        text +=
+            &format!(": {factor:.2} times as fast as {} ({})", label(against), time_of(against));
         if overlap(best, against) {
             text += "; but their 95 % confidence intervals overlap";
         }
@@ -55,7 +56,7 @@ pub fn limit(run: &Run, shown: &[Vec<FullTrial>]) -> Option<String> {
     let FullTrial { trial, timelines } = median_of(&shown[best])?;
     let Sum { part, cycles, aps } =
         *critical::sums(&critical::path(Cycles(trial.total), timelines)).first()?;
-    let told = |cycles| readable(Unit::Auto, cycles, khz);
+    let time_of = |cycles| readable(Unit::Auto, cycles, khz);
     let whose = match aps {
         1 => "of one AP".to_owned(),
         aps => format!("of {aps} APs, one after the other"),
@@ -63,17 +64,17 @@ pub fn limit(run: &Run, shown: &[Vec<FullTrial>]) -> Option<String> {
     let mut text = format!(
         "What limits it now is {}: {} of the {} on its critical path ({:.0} %), {whose}.",
         part.name(),
-        told(cycles),
-        told(trial.total),
+        time_of(cycles),
+        time_of(trial.total),
         100.0 * cycles as f64 / trial.total as f64
     );
     if let Some(bound) = critical::lower_bound(timelines) {
-        text += &format!(" Without any waiting it would take {}.", told(bound.0));
+        text += &format!(" Without any waiting it would take {}.", time_of(bound.0));
     }
     Some(text)
 }
 
-/// Whether the totals of two cells of one engine can be the same for all that their boots tell.
+/// Whether the totals of two cells of one engine can be the same as far as their boots show.
 fn overlap(one: &Cell, other: &Cell) -> bool {
     let interval = |cell: &Cell| cell.sample(Measure::Total).interval();
     let (Some(faster), Some(slower)) = (interval(one), interval(other)) else { return false };

@@ -19,7 +19,7 @@ pub const LINES: [&str; 6] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f
 /// The marks of lines, in turn, by their names in Apache ECharts.
 pub const MARKS: [&str; 6] = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
 
-/// The colour of a phase: work in strong colours that the colour-blind can tell apart (Okabe and
+/// The colour of a phase: work in strong colours that the colour-blind can distinguish (Okabe and
 /// Ito's), waiting in greys.
 pub const fn phase_colour(phase: Phase) -> &'static str {
     match phase {

@@ -20,7 +20,7 @@ use std::slice;
 /// More lines than this are not put in one chart.
 const MANY_LINES: usize = 8;
 
-/// Once there are so many pictures, no further group gets any: nobody looks at them one by one, and
+/// Once there are so many pictures, no further group gets any: they are too many to look at one by one, and
 /// drawing takes some 20 ms each.
 pub const MANY_PICTURES: usize = 150;
 
@@ -46,7 +46,7 @@ pub fn of(
     let groups = groups(run);
     let mut pictures = Vec::new();
     let mut cells_left_out = 0;
-    // Where they are few enough to be told apart, all lines are in one chart.
+    // Where they are few enough to be distinguished, all lines are in one chart.
     let together = groups.len() > 1 && count_lines(run, &groups) <= MANY_LINES;
     if together {
         watch(pictures.len())?;

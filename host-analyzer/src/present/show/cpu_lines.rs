@@ -1,4 +1,4 @@
-//! The lines of the e-mail, for the median trial of every cell.
+//! The lines of Woodhouse's measurements (2021), for the median trial of every cell.
 
 use crate::ground::failure::Failure;
 use crate::run::timeline;
@@ -6,11 +6,11 @@ use crate::run::{FullTrial, LostAp, Run};
 use bringup::frame::ApTimeline;
 use bringup::phase::Phase;
 
-/// Each cell's median trial in the e-mail's words, in cycles: a line for each AP with its work
+/// Each cell's median trial in the words of those measurements, in cycles: a line for each AP with its work
 /// phases `sipi`, `callin`, `tsc-sync` and `online`, in brackets their sum, then how long all took.
 ///
-/// Where all APs are kicked in one loop, that line is two, as in the e-mail's parallel log: the
-/// kick loop, and what came after it; the total is their sum.
+/// Where all APs are kicked in one loop, the last line is two, as in their parallel log: the
+/// kick loop, and the time after it; the total is their sum.
 pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
     let varying = run.varying_options();
     let mut text = String::new();

@@ -94,7 +94,7 @@ fn sentence(run: &Run, beyond: &Beyond<'_>) -> String {
     format!("{}: {total}{serial}; {assumed}", label(run, cell))
 }
 
-/// What tells a cell from the others, its profile first.
+/// The name of a cell among the others, its profile first.
 fn label(run: &Run, cell: &Cell) -> String {
     let varying: Vec<&str> =
         run.varying_options().into_iter().filter(|key| *key != PROFILE).collect();

@@ -93,7 +93,7 @@ impl Path<'_, '_, '_> {
         self.pen.close(self.track, end)
     }
 
-    /// What is told of a slice that begins at a stamp: its length, by how much it went beyond its
+    /// What is shown of a slice that begins at a stamp: its length, by how much it went beyond its
     /// cost, and the arrows that end here.
     fn label(&mut self, name: &str, category: &'static str, from: Stamp, length: Cycles) -> Label {
         let mut label = Label::new(category, name).with("cycles", length.0);

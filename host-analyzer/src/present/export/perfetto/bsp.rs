@@ -1,4 +1,4 @@
-//! The BSP's track: its verbs, as far as stamps tell of them.
+//! The BSP's track: its verbs, as far as stamps show them.
 //!
 //! A verb ends where the BSP, or in a TSC sync the AP, has a stamp of it: a kick at `kick_end`, a
 //! wait at `seen_…`, a sync at `sync_end`. The BSP does one thing after the other, so a verb begins

@@ -95,7 +95,7 @@ pub enum EventType {
     Instant = 3,
 }
 
-/// A number that is told beside an event.
+/// A number that is shown beside an event.
 #[derive(Clone, PartialEq, Message)]
 pub struct DebugAnnotation {
     #[prost(uint64, optional, tag = "1")]

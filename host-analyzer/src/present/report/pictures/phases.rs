@@ -48,7 +48,7 @@ pub fn picture(run: &Run, group: &Group) -> Option<Picture> {
     Some(Picture::new(Kind::Phases, group.file("phases"), title, description, drawing))
 }
 
-/// What tells a cell from the others of its group.
+/// The name of a cell in its group.
 fn cell_name(cell: &Cell) -> String {
     format!("{} CPUs, {}", cell.smp, cell.options.strategy)
 }

@@ -40,7 +40,7 @@ pub fn picture(
         line.points.push((f64::from(cell.smp), scale.value(*total, khz)?));
         let ends = |cycles: f64| scale.value(cycles as u64, khz);
         let interval = cell.sample(Measure::Total).interval();
-        line.band.extend(interval.and_then(|told| Some((ends(told.low)?, ends(told.high)?))));
+        line.band.extend(interval.and_then(|of| Some((ends(of.low)?, ends(of.high)?))));
     }
     // What any of the strategies shows to be possible.
     let mut floors: Vec<Line> = Vec::new();
@@ -59,8 +59,8 @@ pub fn picture(
     let title = format!("Total against CPU count{behind}");
     let description = format!(
         "A line for each strategy: the median time in {unit} from the trial's zero until the last \
-         AP is known online, for each CPU count. The dotted lower bound is what it would take had \
-         nobody waited for anybody."
+         AP is known online, for each CPU count. The dotted lower bound is what it would take \
+         without any waiting."
     );
     let drawing = drawing::totals(&lines, &floors, unit);
     Some(Picture::new(Kind::Totals, format!("totals{file}.svg"), title, description, drawing))

@@ -15,5 +15,28 @@ pub const COMPARE: u32 = 1;
 pub const CHECK: u32 = 1;
 /// `export --format jsonl`.
 pub const TRIALS: u32 = 1;
-/// The block of data in `report.html`, for its own script.
+/// The block of data in `report.html`, for the page's own script.
 pub const PAGE: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_exports_lists_every_version() {
+        let page = include_str!("../../../docs/exports.md");
+        for (output, version) in [
+            ("cargo analyze show --format json`", SHOW),
+            ("cargo analyze published --format json`", PUBLISHED),
+            ("cargo analyze simulated --format json`", SIMULATED),
+            ("cargo analyze tsc-sync --format json`", TSC_SYNC),
+            ("cargo analyze compare --format json`", COMPARE),
+            ("cargo analyze check --format json`", CHECK),
+            ("cargo analyze export --format jsonl`", TRIALS),
+            ("the block `#data`", PAGE),
+        ] {
+            let cells = format!("{output} | `schema` {version}");
+            assert!(page.contains(&cells), "docs/exports.md has no row with {cells}");
+        }
+    }
+}

@@ -359,10 +359,13 @@ fn markdown_and_page_say_the_same_and_take_no_markup_from_a_run() {
     }
     assert!(!markdown.replace("\\]", "").contains("](javascript"), "{markdown}");
     assert!(markdown.starts_with("**") && markdown.len() < 65_536);
-    let rows = markdown.lines().filter(|line| line.starts_with("| "));
-    for row in rows {
+    let mut columns = 0;
+    for row in markdown.lines().filter(|line| line.starts_with("| ")) {
         let bars = row.replace("\\|", "").matches('|').count();
-        assert_eq!(bars, 10, "{row}");
+        if row.contains("| figure |") {
+            columns = bars;
+        }
+        assert!(bars == columns && bars >= 7, "{bars} and {columns}: {row}");
     }
     let json = present::compare::json(&comparison);
     assert_eq!(json["schema"], 1);

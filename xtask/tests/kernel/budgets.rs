@@ -2,7 +2,8 @@
 
 use crate::harness::kernel;
 use host_analyzer::judge::check::budgets::Budgets;
-use host_analyzer::judge::check::{self, Outcome, Verdict, check};
+use host_analyzer::judge::check::{Outcome, Verdict, check};
+use host_analyzer::present;
 use host_analyzer::run::Run;
 use std::fs;
 use std::path::Path;
@@ -54,8 +55,8 @@ fn not_met(verdict: &Verdict) -> Vec<(&str, &str)> {
 #[test]
 fn the_small_scenario_keeps_its_budgets_against_the_reference() {
     let verdict = judged(unchanged(), &root().join("scenarios/budgets/small.toml"));
-    assert_eq!(not_met(&verdict), [], "{}", check::table(&verdict, true));
-    assert!(verdict.rows.len() > 60, "{}", check::table(&verdict, true));
+    assert_eq!(not_met(&verdict), [], "{}", present::check::table(&verdict, true));
+    assert!(verdict.rows.len() > 60, "{}", present::check::table(&verdict, true));
 }
 
 #[test]
@@ -71,13 +72,13 @@ fn one_percent_more_callin_of_one_strategy_is_found_there_and_nowhere_else() {
     fs::write(&budgets, text.replace("results/reference/small", &base_path)).unwrap();
 
     let verdict = judged(base, &budgets);
-    assert_eq!(not_met(&verdict), [], "{}", check::table(&verdict, true));
+    assert_eq!(not_met(&verdict), [], "{}", present::check::table(&verdict, true));
     verdict.result().unwrap();
 
     let verdict = judged(&slow, &budgets);
     let broken = not_met(&verdict);
     let cells = [2, 8].map(|smp| format!("icount, {smp} CPUs, full-parallel, cost-callin=808us"));
     let expected = cells.each_ref().map(|cell| (cell.as_str(), "callin"));
-    assert_eq!(broken, expected, "{}", check::table(&verdict, true));
+    assert_eq!(broken, expected, "{}", present::check::table(&verdict, true));
     assert!(verdict.result().is_err());
 }

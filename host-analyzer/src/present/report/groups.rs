@@ -1,6 +1,7 @@
 //! Cells that are shown together.
 
 use crate::run::Run;
+use bringup::options::{Kind, kind_of};
 use std::collections::BTreeSet;
 
 /// A file's name has no more than so many characters of its group's name.
@@ -38,7 +39,7 @@ pub fn groups(run: &Run) -> Vec<Group> {
             continue;
         }
         let engine = (engines.len() > 1).then(|| cell.engine.clone());
-        let others = varying.iter().filter(|key| **key != "strategy");
+        let others = varying.iter().filter(|key| kind_of(key) != Some(Kind::Strategy));
         let words = others.map(|key| format!("{key}={}", cell.option(key)));
         let name = engine.into_iter().chain(words).collect::<Vec<_>>().join(", ");
         match groups.iter_mut().find(|group| group.name == name) {

@@ -497,7 +497,8 @@ fn the_readme_has_the_table_of_options() {
         return;
     }
     let only = |one: &str, other: &str| -> String {
-        one.lines().filter(|row| !other.lines().any(|known| known == *row)).collect()
+        let rows = one.lines().filter(|row| !other.lines().any(|known| known == *row));
+        rows.collect::<Vec<_>>().join("\n")
     };
     assert!(
         there == table,

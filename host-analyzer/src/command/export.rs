@@ -72,7 +72,7 @@ impl Export {
                 Err(Stop::Output(error)) => return written(Err(error)),
             },
         };
-        for warning in run.warnings.iter().chain(&notes) {
+        for warning in run.warnings().iter().chain(&notes) {
             note(&format!("warning: {warning}"));
         }
         run.verdict()

@@ -38,7 +38,7 @@ impl Show {
         let run = self.finding.open()?;
         if self.cpu_lines {
             print(&show::cpu_lines(&run)?)?;
-            run.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+            run.warnings().iter().for_each(|warning| note(&format!("warning: {warning}")));
         } else {
             self.finding.print(|| show::table(&run, self.unit), || show::json(&run))?;
         }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// expected, what to do.
 #[derive(Debug)]
 pub enum Failure {
-    /// A verdict against: an AP lost, a budget broken. Exit code 1.
+    /// A negative result: an AP lost, a budget broken. Exit code 1.
     Verdict(Report),
     /// The request was wrong. Exit code 2.
     Request(Report),
@@ -70,7 +70,7 @@ pub fn finish(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Where nobody reads standard error, the exit code has to do.
+            // If standard error is closed, the exit code alone reports the failure.
             let report = printable_but_laid_out(&format!("{:?}", failure.report()));
             let _ = writeln!(std::io::stderr(), "{report}");
             failure.exit_code()

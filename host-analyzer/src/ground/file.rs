@@ -1,4 +1,4 @@
-//! Files and folders that appear whole or not at all, and the one place that deletes a folder.
+//! Files and folders that appear whole or not at all, and the only code that deletes a folder.
 
 use crate::ground::failure::Failure;
 use miette::miette;
@@ -15,12 +15,12 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Failure> {
     file.finish()
 }
 
-/// A file that is written bit by bit and takes its place when it is finished; dropped before, it
-/// leaves nothing behind.
+/// A file that is written in pieces and takes its place when it is finished. Dropped before that, it leaves
+/// no file.
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
-    /// Where it is written until then; `None` for what is no regular file, as a pipe.
+    /// Where it is written until then; `None` where the path is not a regular file but, say, a pipe.
     beside: Option<PathBuf>,
     output: BufWriter<File>,
 }
@@ -86,7 +86,7 @@ impl Write for WholeFile {
 impl Drop for WholeFile {
     fn drop(&mut self) {
         if let Some(beside) = &self.beside {
-            // There is nothing to keep, and nobody to tell.
+            // The file is given up, and `drop` can't report an error.
             let _ = fs::remove_file(beside);
         }
     }
@@ -154,7 +154,7 @@ impl NewFolder {
 impl Drop for NewFolder {
     fn drop(&mut self) {
         if !self.kept {
-            // There is nothing to keep, and nobody to report an error to.
+            // The folder is given up, and `drop` can't report an error.
             let _ = fs::remove_dir_all(&self.path);
         }
     }

@@ -1,4 +1,4 @@
-//! `run.json`: what a run folder says of itself.
+//! `run.json`: the description of a run folder.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,12 @@ pub struct Manifest {
     pub scenario: String,
     /// The scenario file as read; empty for a single boot.
     pub scenario_text: String,
-    /// The command that measured, `cargo xtask …`, a word each; empty where it was not told.
+    /// The command that measured, `cargo xtask …`, a word each; empty where it is unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// When the run began, UTC, RFC 3339.
     pub started: String,
-    /// How it ended; runs of before this was recorded were complete.
+    /// How it ended; older runs lack this, and were complete.
     #[serde(default)]
     pub ended: Ended,
     /// True where `check --accept` has put it there to compare with, and may replace it.
@@ -35,7 +35,7 @@ pub struct Manifest {
     /// The engines that the scenario defines, those that were started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<Engine>,
-    /// How many boots it set out to make; absent in runs of before this was recorded.
+    /// How many boots were planned; absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_boots: Option<usize>,
     /// Every boot, in the order in which they ran: all of a complete run, and those that had ended
@@ -78,7 +78,7 @@ pub struct Host {
     pub cpus: usize,
     /// Operating system and its version.
     pub os: String,
-    /// How busy it was; absent where the system does not tell.
+    /// How busy it was; absent where the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
 }
@@ -103,8 +103,8 @@ pub struct Profile {
     pub text: String,
 }
 
-/// An engine as a scenario defines it: a QEMU by `base`, anything else by `command`. What is empty
-/// was not said.
+/// An engine as a scenario defines it: a QEMU by `base`, anything else by `command`. An empty
+/// field was not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Engine {
@@ -131,22 +131,22 @@ pub struct Engine {
     /// Options that it needs, as words in front of all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own_words: Option<String>,
-    /// Arguments of QEMU behind all others.
+    /// Arguments of QEMU after all others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<String>,
     /// Program and arguments, with placeholders.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Program and arguments that tell its version.
+    /// Program and arguments that print its version.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub version_command: Vec<String>,
     /// The exit statuses of a command that are due after a goodbye.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub success_status: Vec<u8>,
-    /// True where a command stays when its machine has ended, and is killed then.
+    /// True where a command keeps running when its machine has ended, and is then killed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub endless: bool,
-    /// True where a command is said to give equal captures for equal kernels and options.
+    /// True where a command is declared to give equal captures for equal kernels and options.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exact: bool,
     /// The longest command line that a command passes on, in bytes.

@@ -1,4 +1,4 @@
-//! Text: of others, made safe for a terminal; numbers with their nouns.
+//! Text: untrusted text made safe for a terminal; numbers with their nouns.
 
 use std::fmt::Display;
 
@@ -8,8 +8,8 @@ const NAMED: usize = 8;
 /// The text with everything written out that could steer a terminal or hide what stands there: control
 /// characters, line breaks too, and marks that turn the direction of writing.
 ///
-/// What captures, engines and `run.json` say goes through here before it is printed or put into a message.
-/// To do it twice changes nothing.
+/// Text from captures, engines and `run.json` passes through here before it is printed or put into a message.
+/// Doing it twice changes nothing.
 pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_frequency_only_cycles_are_told() {
+    fn without_a_frequency_only_cycles_are_written() {
         assert_eq!(readable(Unit::Auto, 28, None), "28 cycles");
         assert_eq!(readable(Unit::Ms, 28, None), "? ms");
     }

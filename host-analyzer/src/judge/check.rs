@@ -116,7 +116,7 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<Verdict, Failure> {
     judge.gaps();
     let Judge { rows, notes, .. } = judge;
     let accept = accept(run, budgets, &rows);
-    let warnings = run.warnings.clone();
+    let warnings = run.warnings();
     let started = run.manifest.as_ref().map_or(String::new(), |manifest| manifest.started.clone());
     Ok(Verdict {
         file: budgets.file.clone(),

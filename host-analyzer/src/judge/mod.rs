@@ -1,7 +1,6 @@
 //! What a run shows: statistics, comparisons, budgets, published figures.
 
 pub mod check;
-pub mod claims;
 pub mod compare;
 pub mod critical;
 pub mod pairing;
@@ -9,3 +8,4 @@ pub mod published;
 pub mod simulated;
 pub mod statistics;
 pub mod warnings;
+mod whole;

@@ -4,6 +4,8 @@
 //! what else the host did), so the boot is the unit: intervals resample boots, and the test ranks
 //! their medians. `docs/method.md` has the reasons.
 
+use crate::run::measure::Measure;
+use crate::run::{Cell, Sample};
 use fastrand::Rng;
 use std::f64::consts::SQRT_2;
 
@@ -23,73 +25,6 @@ const SEED: u64 = 28;
 /// Up to this many values the test of ranks counts every arrangement; beyond, the normal
 /// approximation is closer than the data are to anything.
 const EXACT_RANKS: usize = 40;
-
-/// Some cycles in a few numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
-    /// How many values.
-    pub count: u64,
-    /// The least.
-    pub min: u64,
-    /// A quarter of the values lies below; between two values in proportion, rounded down.
-    pub lower_quartile: u64,
-    /// The middle; of an even count the mean of the two in the middle, rounded down.
-    pub median: u64,
-    /// A quarter of the values lies above.
-    pub upper_quartile: u64,
-    /// The greatest.
-    pub max: u64,
-    /// Median absolute deviation: the median distance from the median.
-    pub mad: u64,
-    /// Values beyond the [`Spread::fences`]. They are told, not dropped.
-    pub outliers: u64,
-}
-
-impl Spread {
-    /// Of these values; `None` of none.
-    pub fn of(values: impl IntoIterator<Item = u64>) -> Option<Spread> {
-        let mut values: Vec<u64> = values.into_iter().collect();
-        values.sort_unstable();
-        let (min, max) = (*values.first()?, *values.last()?);
-        let median = quantile(&values, 2);
-        let mut spread = Spread {
-            count: values.len() as u64,
-            min,
-            lower_quartile: quantile(&values, 1),
-            median,
-            upper_quartile: quantile(&values, 3),
-            max,
-            mad: 0,
-            outliers: 0,
-        };
-        spread.outliers = values.iter().filter(|value| spread.is_outlier(**value)).count() as u64;
-        values.iter_mut().for_each(|value| *value = value.abs_diff(median));
-        values.sort_unstable();
-        spread.mad = quantile(&values, 2);
-        Some(spread)
-    }
-
-    /// The least and the greatest value that is no outlier: one and a half times the distance of
-    /// the quartiles beyond them (Tukey, "Exploratory Data Analysis").
-    pub fn fences(&self) -> (u64, u64) {
-        let reach = (self.upper_quartile - self.lower_quartile).saturating_mul(3) / 2;
-        (self.lower_quartile.saturating_sub(reach), self.upper_quartile.saturating_add(reach))
-    }
-
-    /// True for a value beyond the [`Spread::fences`].
-    pub fn is_outlier(&self, value: u64) -> bool {
-        let (low, high) = self.fences();
-        !(low..=high).contains(&value)
-    }
-}
-
-/// So many quarters of sorted values lie below this.
-fn quantile(sorted: &[u64], quarters: usize) -> u64 {
-    let last = sorted.len() - 1;
-    let (index, rest) = (last * quarters / 4, (last * quarters % 4) as u128);
-    let (low, high) = (sorted[index], sorted[(index + 1).min(last)]);
-    low + (u128::from(high - low) * rest / 4) as u64
-}
 
 /// Where a number lies with [`CONFIDENCE`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,121 +54,30 @@ impl Interval {
     }
 }
 
-/// The values of some trials, each with its boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Sorted by value; a boot is an index of `sizes`.
-    values: Vec<(u64, u32)>,
-    /// How many values each boot has.
-    sizes: Vec<u64>,
-    /// How many values a block has; the last may have fewer.
-    block: usize,
-    /// Of each block in order, how many values of each boot lie before it: a resample need not
-    /// look at every value.
-    before: Vec<u64>,
-}
-
 impl Sample {
-    /// Of values, each with the boot that it is of.
-    pub fn of(values: impl IntoIterator<Item = (u32, u64)>) -> Sample {
-        let mut known: Vec<u32> = Vec::new();
-        let mut sizes: Vec<u64> = Vec::new();
-        let mut last = 0;
-        let mut values: Vec<(u64, u32)> = values
-            .into_iter()
-            .map(|(boot, value)| {
-                // Trials come boot after boot.
-                if known.get(last) != Some(&boot) {
-                    last = known.iter().position(|other| *other == boot).unwrap_or_else(|| {
-                        known.push(boot);
-                        sizes.push(0);
-                        known.len() - 1
-                    });
-                }
-                sizes[last] += 1;
-                (value, last as u32)
-            })
-            .collect();
-        values.sort_unstable();
-        // As many entries as values at most.
-        let block = sizes.len().max(64);
-        let (mut before, mut seen) = (Vec::new(), vec![0; sizes.len()]);
-        for values in values.chunks(block) {
-            before.extend_from_slice(&seen);
-            values.iter().for_each(|(_, boot)| seen[*boot as usize] += 1);
-        }
-        Sample { values, sizes, block, before }
-    }
-
-    /// How many boots have a value.
-    pub fn boots(&self) -> usize {
-        self.sizes.len()
-    }
-
-    /// The median of all values, not rounded; `None` of none.
-    pub fn median(&self) -> Option<f64> {
-        (!self.values.is_empty()).then(|| self.weighted(&vec![1; self.boots()]))
-    }
-
-    /// The median of each boot's values, in the order in which the boots came.
-    pub fn boot_medians(&self) -> Vec<f64> {
-        let mut weights = vec![0; self.boots()];
-        (0..self.boots())
-            .map(|boot| {
-                weights[boot] = 1;
-                let median = self.weighted(&weights);
-                weights[boot] = 0;
-                median
-            })
-            .collect()
-    }
-
     /// Where the median of all values lies, by resampling boots; `None` of fewer than
     /// [`BOOTS_FOR_INTERVAL`].
     pub fn interval(&self) -> Option<Interval> {
         resampled([self], |[median]| median)
     }
+}
 
-    /// The median of all values, each counted as often as its boot says.
-    fn weighted(&self, weights: &[u64]) -> f64 {
-        let total = weighted_sum(&self.sizes, weights);
-        let (low, high) = ((total - 1) / 2, total / 2);
-        let lower = self.at(low, weights);
-        if low == high { lower } else { lower + (self.at(high, weights) - lower) / 2.0 }
-    }
-
-    /// The value that so many come before, each counted as often as its boot says.
-    fn at(&self, place: u64, weights: &[u64]) -> f64 {
-        let boots = self.boots();
-        let before =
-            |block: usize| weighted_sum(&self.before[block * boots..(block + 1) * boots], weights);
-        // The last block that begins at or before the place.
-        let (mut from, mut to) = (0, self.values.len().div_ceil(self.block));
-        while to - from > 1 {
-            let middle = usize::midpoint(from, to);
-            if before(middle) <= place { from = middle } else { to = middle }
-        }
-        let mut seen = before(from);
-        let reached = self.values[from * self.block..].iter().find(|(_, boot)| {
-            seen += weights[*boot as usize];
-            seen > place
-        });
-        reached.map_or(f64::NAN, |(value, _)| *value as f64)
-    }
-
-    /// The median of one resample: as many boots as there are, drawn with repetition.
-    fn resample(&self, random: &mut Rng, weights: &mut Vec<u64>) -> f64 {
-        weights.clear();
-        weights.resize(self.boots(), 0);
-        for _ in 0..self.boots() {
-            weights[random.usize(..self.boots())] += 1;
-        }
-        self.weighted(weights)
+impl Cell {
+    /// Where the median of a measure lies, in cycles, by resampling boots. `None` on an exact
+    /// engine, which needs none, and of fewer than [`BOOTS_FOR_INTERVAL`] boots.
+    pub fn interval(&self, measure: Measure) -> Option<Interval> {
+        if self.exact == Some(true) { None } else { self.sample(measure).interval() }
     }
 }
 
-fn weighted_sum(counts: &[u64], weights: &[u64]) -> u64 {
-    counts.iter().zip(weights).map(|(count, weight)| count * weight).sum()
+/// The median of one resample: as many boots as there are, drawn with repetition.
+fn resample(sample: &Sample, random: &mut Rng, weights: &mut Vec<u64>) -> f64 {
+    weights.clear();
+    weights.resize(sample.boots(), 0);
+    for _ in 0..sample.boots() {
+        weights[random.usize(..sample.boots())] += 1;
+    }
+    sample.weighted_median(weights)
 }
 
 /// Where a number that is made of the medians of samples lies, by resampling the boots of each;
@@ -247,7 +91,7 @@ pub fn resampled<const N: usize>(
     }
     let (mut random, mut weights) = (Rng::with_seed(SEED), Vec::new());
     let numbers = (0..RESAMPLES)
-        .map(|_| number(samples.map(|sample| sample.resample(&mut random, &mut weights))));
+        .map(|_| number(samples.map(|sample| resample(sample, &mut random, &mut weights))));
     Some(Interval::of(numbers.collect()))
 }
 
@@ -362,31 +206,7 @@ pub fn dominance(base: &[f64], new: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use fastrand::Rng;
-    use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
-
-    fn of(values: &[u64]) -> Spread {
-        Spread::of(values.iter().copied()).unwrap()
-    }
-
-    #[test]
-    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
-        assert_eq!(Spread::of([]), None);
-        assert_eq!(of(&[7]).median, 7);
-        assert_eq!((of(&[9, 1, 2]).median, of(&[9, 1, 2]).min, of(&[9, 1, 2]).max), (2, 1, 9));
-        assert_eq!(of(&[8, 1, 2, 4]).median, 3);
-        assert_eq!(of(&[u64::MAX, u64::MAX]).median, u64::MAX);
-    }
-
-    /// The numbers of R's `quantile` (its default), `mad(constant = 1)` and Tukey's fences.
-    #[test]
-    fn a_spread_has_known_answers() {
-        let spread = of(&[2, 4, 4, 5, 6, 7, 8, 9, 10, 40]);
-        let Spread { count, lower_quartile, median, upper_quartile, mad, outliers, .. } = spread;
-        assert_eq!((count, lower_quartile, median, upper_quartile), (10, 4, 6, 8));
-        assert_eq!((mad, outliers), (2, 1));
-        assert_eq!(spread.fences(), (0, 14));
-        assert!(spread.is_outlier(40) && !spread.is_outlier(10));
-    }
+    use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 
     /// `scipy.stats.mannwhitneyu(…, method="exact")`, and by counting: of the 20 ways to deal six
     /// ranks out to two threes, two are as far apart as can be.
@@ -490,20 +310,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn the_weighted_median_is_the_median(values in proptest::collection::vec((0u32..5, 0u64..1000), 1..300)) {
-            let median = Spread::of(values.iter().map(|(_, value)| *value)).unwrap().median;
-            prop_assert_eq!(Sample::of(values).median().unwrap().floor(), median as f64);
-        }
-
-        #[test]
-        fn the_parts_of_a_spread_are_in_order(values in proptest::collection::vec(any::<u64>(), 1..50)) {
-            let spread = Spread::of(values).unwrap();
-            let Spread { min, lower_quartile, median, upper_quartile, max, .. } = spread;
-            prop_assert!([min, lower_quartile, median, upper_quartile, max].is_sorted());
-            prop_assert!(!spread.is_outlier(median));
-        }
-
         #[test]
         fn holm_is_never_less_careful_than_no_correction(p in proptest::collection::vec(0.0f64..=1.0, 1..30)) {
             let adjusted = holm(&p);

@@ -3,13 +3,13 @@
 use crate::ground::manifest::Load;
 use crate::ground::text::{counted, list, printable, repeated, times};
 use crate::ground::unit::{Unit, readable};
-use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Sample, Spread, rank_test};
+use crate::judge::statistics::{BOOTS_FOR_INTERVAL, rank_test};
 use crate::run::measure::Measure;
-use crate::run::{Boot, Cell, Losses, Part, Run};
+use crate::run::{Boot, Breach, Cell, Losses, Part, Run, Sample, Spread};
 use bringup::frame::{OVERRUNS, WINDOW};
 use std::collections::HashMap;
 
-/// Fewer trials than this of a noisy engine make no median to rely on.
+/// Fewer trials than this on a noisy engine give no reliable median.
 const FEW_TRIALS: u64 = 5;
 
 /// The TSC window of a noisy engine ends a few cycles late nearly always: the BSP sees its end only
@@ -26,28 +26,32 @@ const DRIFT_CHANCE: f64 = 0.001;
 /// How far the frequencies that boots found may differ, in parts of the median.
 const FREQUENCY_TOLERANCE: f64 = 0.01;
 
-/// Every warning: first those of the captures, then those of the cells; of each first what it lacks.
-pub fn of(run: &Run) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let varying = run.varying_options();
-    let mut gaps: HashMap<Part, Vec<&str>> = HashMap::new();
-    for gap in &run.gaps {
-        gaps.entry(gap.part).or_default().push(&gap.what);
-    }
-    let mut of_part = |part: Part, warnings: &mut Vec<String>| {
-        let mut warn = |what: String| warnings.push(run.sentence(part, &varying, &what));
-        gaps.remove(&part).into_iter().flatten().for_each(|gap| warn(gap.to_owned()));
-        match part {
-            Part::Run => of_folder(run, &mut warn),
-            Part::Boot(index) => of_boot(&run.boots[index], &mut warn),
-            Part::Cell(index) => of_cell(&run.cells[index], &mut warn),
+impl Run {
+    /// What makes a result doubtful, one sentence each; the gaps are among them.
+    ///
+    /// First those of the run, then of its boots, its engines, its cells; of each first what it lacks.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let varying = self.varying_options();
+        let mut gaps: HashMap<Part, Vec<&str>> = HashMap::new();
+        for gap in &self.gaps {
+            gaps.entry(gap.part).or_default().push(&gap.what);
         }
-    };
-    of_part(Part::Run, &mut warnings);
-    (0..run.boots.len()).for_each(|index| of_part(Part::Boot(index), &mut warnings));
-    of_engines(run, &mut |what| warnings.push(printable(&what)));
-    (0..run.cells.len()).for_each(|index| of_part(Part::Cell(index), &mut warnings));
-    warnings
+        let mut of_part = |part: Part, warnings: &mut Vec<String>| {
+            let mut warn = |what: String| warnings.push(self.sentence(part, &varying, &what));
+            gaps.remove(&part).into_iter().flatten().for_each(|gap| warn(gap.to_owned()));
+            match part {
+                Part::Run => of_folder(self, &mut warn),
+                Part::Boot(index) => of_boot(&self.boots[index], &mut warn),
+                Part::Cell(index) => of_cell(self, &self.cells[index], &mut warn),
+            }
+        };
+        of_part(Part::Run, &mut warnings);
+        (0..self.boots.len()).for_each(|index| of_part(Part::Boot(index), &mut warnings));
+        of_engines(self, &mut |what| warnings.push(printable(&what)));
+        (0..self.cells.len()).for_each(|index| of_part(Part::Cell(index), &mut warnings));
+        warnings
+    }
 }
 
 fn of_folder(run: &Run, warn: &mut dyn FnMut(String)) {
@@ -66,13 +70,13 @@ fn of_folder(run: &Run, warn: &mut dyn FnMut(String)) {
         if first != index {
             let [first, this] = [first, index].map(|boot| run.name(Part::Boot(boot), &[]));
             warn(format!(
-                "{this} has the figures of {first} to the cycle: on a noisy engine one is likely a copy"
+                "{this} has exactly the figures of {first}: on a noisy engine one is likely a copy of the other"
             ));
         }
     }
 }
 
-/// Damage that need not have cost a trial, and what else there is to know of a boot.
+/// Damage that need not have cost a trial.
 fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
     let summary = &boot.summary;
     if summary.lost > 0 {
@@ -83,7 +87,7 @@ fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
         warn(format!("{} between frames can't be read", counted(summary.broken, "piece")));
     }
     if summary.repeated > 0 {
-        warn(format!("{} came again and counted once", counted(summary.repeated, "frame")));
+        warn(format!("{} arrived again and counted once", counted(summary.repeated, "frame")));
     }
     if summary.unknown > 0 {
         warn(format!(
@@ -98,61 +102,52 @@ fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
 }
 
 fn of_engines(run: &Run, warn: &mut dyn FnMut(String)) {
-    let mut told: Vec<&str> = Vec::new();
+    let Some(host) = run.manifest.as_ref().map(|manifest| &manifest.host) else { return };
+    let mut seen: Vec<&str> = Vec::new();
     for boot in run.boots.iter().filter(|boot| boot.exact == Some(false)) {
         let engine = boot.engine.as_str();
-        if told.contains(&engine) {
+        if seen.contains(&engine) {
             continue;
         }
-        told.push(engine);
+        seen.push(engine);
         let boots = || run.boots.iter().filter(|boot| boot.engine == engine);
-        let Some(host) = run.manifest.as_ref().map(|manifest| &manifest.host) else { continue };
         let most = boots().map(|boot| usize::from(boot.smp)).max().unwrap_or_default();
-        if most > host.cpus {
+        let cores = host.cpus;
+        if most > cores {
             warn(format!(
-                "{engine}: {most} CPUs on a host of {} wait for the host, not only for each other",
-                host.cpus
+                "{engine}: {most} vCPUs share {}, so times include the host's scheduling",
+                counted(cores as u64, "host CPU")
             ));
         }
         // At the end the engine's own threads are part of the load.
         if let Some(Load { begin, end }) = host.load
-            && (begin > host.cpus as f64 || end > (host.cpus + most) as f64)
+            && (begin > cores as f64 || end > (cores + most) as f64)
         {
             warn(format!(
                 "{engine}: the host was busy with other work: its load average was {begin} before \
                  the first boot and {end} after the last, on {}",
-                counted(host.cpus as u64, "core")
+                counted(cores as u64, "host CPU")
             ));
         }
         if boots().any(|boot| boot.machine.as_ref().is_some_and(|machine| !machine.tsc_invariant)) {
             warn(format!(
-                "{engine}: CPUID does not promise a TSC of one rate, so cycles need not be time"
+                "{engine}: CPUID does not report an invariant TSC, so cycles need not be \
+                 proportional to time"
             ));
         }
     }
 }
 
-fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
-    let Losses { counted: lost, cold, incomplete } = &cell.losses;
-    for (which, lost) in
-        [("", lost), ("in cold trials: ", cold), ("in incomplete trials: ", incomplete)]
-    {
-        if !lost.is_empty() {
-            let aps = lost.iter().map(|(ap, times)| format!("{}{}", ap.text(), repeated(*times)));
-            warn(format!("{which}lost {}", list(aps)));
-        }
-    }
-    if !cell.disorders.is_empty() {
-        let aps = cell
-            .disorders
-            .iter()
-            .map(|(cpu, (times, disorder))| format!("{cpu} {disorder}{}", repeated(*times)));
-        warn(format!("online, but with stamps that make no phases: {}", list(aps)));
-    }
-    if !cell.double_starts.is_empty() {
-        let aps =
-            cell.double_starts.iter().map(|(cpu, times)| format!("{cpu}{}", repeated(*times)));
-        warn(format!("started more than once: {}", list(aps)));
+fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
+    of_aps(cell, warn);
+    if let Some((trials, first)) = &cell.breaches {
+        let Breach { boot, cell, trial, what } = first;
+        let capture = run.name(Part::Boot(*boot as usize), &[]);
+        let breaks = if *trials == 1 { "breaks" } else { "break" };
+        warn(format!(
+            "{} {breaks} the strategy; the first is trial {trial} of cell {cell} in {capture}: {what}",
+            counted(*trials, "trial")
+        ));
     }
     if cell.trials.is_empty() {
         warn("no trial arrived whole".to_owned());
@@ -168,16 +163,60 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
     if uncertain > 0 {
         let of = counted(cell.clocks.compared(), "comparison");
         warn(format!(
-            "the TSC sync could not tell how far the clock is off in {uncertain} of {of}: where \
-             AP and BSP stamps meet, the numbers may be off by as much"
+            "the TSC sync could not determine how far the clock is off in {uncertain} of {of}: \
+             phases that mix AP and BSP stamps may be off by that much"
         ));
     }
-    let noisy = cell.exact == Some(false) && cell.smp > 1;
-    let khz = cell.tsc_khz();
-    for (step, overrun) in
-        OVERRUNS.iter().zip(cell.overruns).filter(|(_, overrun)| overrun.count > 0)
+    of_overruns(cell, warn);
+    let (least, most) = (cell.frequencies.iter().min(), cell.frequencies.iter().max());
+    if let (Some(least), Some(most)) = (least, most)
+        && (most - least) as f64 > *least as f64 * FREQUENCY_TOLERANCE
     {
-        let window = cell.options.tsc_window.cycles(khz.unwrap_or_default()).0;
+        warn(format!("its boots found clocks from {least} to {most} kHz"));
+    }
+    if is_noisy(cell) {
+        of_noise(cell, warn);
+    }
+}
+
+fn is_noisy(cell: &Cell) -> bool {
+    cell.exact == Some(false) && cell.smp > 1
+}
+
+/// APs that did not come online, or came otherwise than an AP should.
+fn of_aps(cell: &Cell, warn: &mut dyn FnMut(String)) {
+    let Losses { counted: lost, cold, incomplete } = &cell.losses;
+    for (which, lost) in
+        [("", lost), ("in cold trials: ", cold), ("in incomplete trials: ", incomplete)]
+    {
+        if !lost.is_empty() {
+            let aps = lost.iter().map(|(ap, times)| format!("{}{}", ap.text(), repeated(*times)));
+            warn(format!("{which}lost {}", list(aps)));
+        }
+    }
+    if !cell.disorders.is_empty() {
+        let aps = cell
+            .disorders
+            .iter()
+            .map(|(cpu, (times, disorder))| format!("{cpu} {disorder}{}", repeated(*times)));
+        warn(format!(
+            "online, but its stamps are missing or out of order, so it has no phases: {}",
+            list(aps)
+        ));
+    }
+    if !cell.double_starts.is_empty() {
+        let aps =
+            cell.double_starts.iter().map(|(cpu, times)| format!("{cpu}{}", repeated(*times)));
+        warn(format!("started more than once: {}", list(aps)));
+    }
+}
+
+/// Steps that took longer than their cost.
+fn of_overruns(cell: &Cell, warn: &mut dyn FnMut(String)) {
+    let (noisy, khz) = (is_noisy(cell), cell.tsc_khz());
+    let window = cell.options.tsc_window.cycles(khz.unwrap_or_default()).0;
+    let overruns = OVERRUNS.iter().zip(cell.overruns);
+    for (step, overrun) in overruns.filter(|(_, overrun)| overrun.count > 0) {
         if noisy && *step == WINDOW && (overrun.worst as f64) < window as f64 * LATE_WINDOW {
             continue;
         }
@@ -188,39 +227,35 @@ fn of_cell(cell: &Cell, warn: &mut dyn FnMut(String)) {
             count => times(count),
         };
         warn(format!(
-            "`{step}` took longer than its cost {often}, at most by {} ({}): its numbers hold the engine's own time",
+            "`{step}` took longer than its cost {often}, at most by {} ({}): its times include the engine's own",
             readable(Unit::Auto, overrun.worst, khz),
             overrun.cpu,
         ));
     }
-    let (least, most) = (cell.frequencies.iter().min(), cell.frequencies.iter().max());
-    if let (Some(least), Some(most)) = (least, most)
-        && (most - least) as f64 > *least as f64 * FREQUENCY_TOLERANCE
-    {
-        warn(format!("its boots found clocks from {least} to {most} kHz"));
-    }
-    if noisy {
-        of_noise(cell, warn);
-    }
 }
 
-/// What makes the numbers of a noisy engine say little.
+/// Too few trials or boots of a noisy engine, and boots that changed in the course of the run.
 fn of_noise(cell: &Cell, warn: &mut dyn FnMut(String)) {
     let trials = cell.trials.count();
     if (1..FEW_TRIALS).contains(&trials) {
-        warn(format!("{}: a noisy engine needs {FEW_TRIALS} or more", counted(trials, "trial")));
+        warn(format!(
+            "{} {} too few for a noisy engine: it needs {FEW_TRIALS} or more",
+            counted(trials, "trial"),
+            if trials == 1 { "is" } else { "are" }
+        ));
     }
     let boots = cell.sample(Measure::Total).boots();
     if (1..BOOTS_FOR_INTERVAL).contains(&boots) {
         warn(format!(
-            "{}: how far boots differ is not known, and there is no interval; a noisy engine needs {BOOTS_FOR_INTERVAL} or more",
-            counted(boots as u64, "boot")
+            "{} {} too few for an interval: a noisy engine needs {BOOTS_FOR_INTERVAL} or more",
+            counted(boots as u64, "boot"),
+            if boots == 1 { "is" } else { "are" }
         ));
     }
     if let Some(drift) = drift(cell) {
         warn(format!(
             "the second half of its boots took {:+.0} % against the first: the host or the \
-             engine changed meanwhile",
+             engine changed during the run",
             drift * 100.0
         ));
     }

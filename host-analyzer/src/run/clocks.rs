@@ -1,6 +1,6 @@
 //! What the TSC sync of a cell has found out about the APs' clocks.
 
-use super::reservoir::Reservoir;
+use crate::run::reservoir::Reservoir;
 use bringup::frame::{ApTimeline, Sync};
 use bringup::offset::Verdict;
 use bringup::options::Skews;

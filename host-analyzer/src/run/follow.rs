@@ -1,9 +1,9 @@
-//! Follows a boot's frames from trial to trial, and tells which trials arrived whole.
+//! Follows a boot's frames from trial to trial, and finds the trials that arrived whole.
 
 use crate::run::timeline::on_bsp_clock;
 use bringup::frame::{ApTimeline, Body, Frame, TrialBegin, TrialEnd};
 
-/// What has come of the trial that is open.
+/// The trial that is open: the frames of it so far.
 #[derive(Default)]
 pub(super) struct Follower {
     /// How it began, and the number that its next frame must have. None is open after a gap: that can hold
@@ -13,7 +13,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Takes the next frame of a machine of `smp` CPUs; answers where it closes a trial of which no frame is missing.
+    /// Takes the next frame of a machine of `smp` CPUs. Returns the trial that it closes, if no frame of it is missing.
     pub fn take(&mut self, frame: &Frame<'_>, smp: u16) -> Option<(TrialBegin, TrialEnd)> {
         let next = frame.number.checked_add(1)?;
         if let Body::TrialBegin(begin) = &frame.body {

@@ -1,12 +1,12 @@
-//! Files that stay as they are: no output takes the place of one.
+//! Files that no output may replace.
 
 use crate::ground::failure::Failure;
-use crate::run::Run;
+use crate::run::model::Run;
 use miette::miette;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that stay as they are, each with what it is.
+/// Files that no output may replace, each with the reason.
 #[derive(Debug)]
 pub struct Kept(Vec<(PathBuf, &'static str)>);
 
@@ -24,8 +24,7 @@ impl Kept {
         self.0.push((file, what));
     }
 
-    /// `Ok` where an output is none of them, in whatever way it is named, else a
-    /// [`Failure::Request`].
+    /// `Ok` where an output is none of them, else a [`Failure::Request`]. Paths are compared with links resolved.
     pub fn spared_by(&self, output: &Path) -> Result<(), Failure> {
         let place = place(output);
         match self.0.iter().find(|(file, _)| self::place(file) == place) {

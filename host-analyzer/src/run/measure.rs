@@ -1,6 +1,6 @@
 //! What can be measured of a trial, by its word.
 
-use crate::run::Trial;
+use crate::run::trial::Trial;
 use bringup::phase::{Phase, SubPhase};
 
 /// A figure of a trial, in cycles.

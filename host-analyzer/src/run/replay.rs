@@ -2,9 +2,10 @@
 //!
 //! One trial is in memory at a time, however many a capture holds.
 
-use super::follow::Follower;
-use super::{Boot, Cell, FullTrial, Run, Trial};
 use crate::ground::failure::Failure;
+use crate::run::follow::Follower;
+use crate::run::model::{Boot, Cell, Run};
+use crate::run::trial::{FullTrial, Trial};
 use crate::source::capture;
 use bringup::frame::{ApTimeline, TrialBegin, TrialEnd};
 use std::collections::HashMap;
@@ -76,7 +77,18 @@ impl Run {
         Ok(found)
     }
 
-    /// The trials of one boot; tells whether `each` has broken off.
+    /// The median trial of every cell with its timelines, in the order of [`Run::cells`]; `None`
+    /// where a cell has no whole trial. Reads the captures again.
+    ///
+    /// The median trial is the one whose total is the median; of an even count the lower of the
+    /// two in the middle.
+    pub fn median_trials(&self) -> Result<Vec<Option<FullTrial>>, Failure> {
+        let wanted: Vec<Vec<Trial>> =
+            self.cells.iter().map(|cell| cell.median_trial().into_iter().collect()).collect();
+        Ok(self.with_timelines(&wanted)?.into_iter().map(|mut found| found.pop()).collect())
+    }
+
+    /// The trials of one boot; breaks where `each` has broken off.
     fn each_trial_of(
         &self,
         boot_index: usize,

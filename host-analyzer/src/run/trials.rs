@@ -1,9 +1,9 @@
 //! The trials of a cell, in memory that does not grow with the capture.
 
-use super::Trial;
-use super::reservoir::Reservoir;
-use crate::judge::statistics::Spread;
 use crate::run::measure::Measure;
+use crate::run::reservoir::Reservoir;
+use crate::run::spread::Spread;
+use crate::run::trial::Trial;
 use std::ops::Deref;
 
 /// The trials of a cell. As a slice these are the trials kept; the count and the extremes are
@@ -62,8 +62,8 @@ impl<'a> IntoIterator for &'a Trials {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reservoir::KEPT;
     use super::*;
+    use crate::run::reservoir::KEPT;
 
     #[test]
     fn beyond_what_is_kept_the_count_and_the_extremes_are_those_of_all() {

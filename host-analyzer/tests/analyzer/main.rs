@@ -12,6 +12,7 @@ mod published;
 mod reports;
 mod runs;
 mod simulated;
+mod strategies;
 mod terminal;
 mod tsc_sync;
 mod whole;

@@ -59,7 +59,7 @@ fn lacks(folder: &Path) -> String {
     let verdict = check(&run, &budgets).unwrap_or_else(|no| panic!("{:?}", no.report()));
     let Err(Failure::Verdict(_)) = verdict.result() else { panic!("it passes: {verdict:?}") };
     let Err(Failure::Request(refusal)) = acceptable(&run, &[], false) else { panic!("accepted") };
-    let warned = run.warnings.join("\n");
+    let warned = run.warnings().join("\n");
     for gap in &run.gaps {
         assert!(warned.contains(&gap.what), "{} is not warned of: {warned}", gap.what);
         assert!(verdict.rows.iter().any(|row| row.why.contains(&gap.what)), "{}", gap.what);
@@ -136,12 +136,12 @@ fn a_capture_of_another_boot_is_told_by_its_options_and_its_cpus() {
     let other = LINE.replace("strategy=serial", "strategy=serial wait=spin");
     fs::write(folder.join(CUT), capture(&other, 3)).unwrap();
     let warned = lacks(&folder);
-    let told = "1 of its 2 cells ran with other options than the command line in run.json asks for: \
-                cell 0 with wait=spin instead of halt";
+    let told = "1 of its 2 cells ran with other options than the command line in run.json asks for; \
+                the first is cell 0, with wait=spin instead of halt";
     assert!(warned.contains(told), "{warned}");
     fs::write(folder.join(CUT), capture(&format!("{LINE} cell wait=spin"), 3)).unwrap();
     let warned = lacks(&folder);
-    let told = "1 cell that the command line in run.json does not ask for: the first is cell 2";
+    let told = "1 cell that the command line in run.json does not ask for; the first is cell 2";
     assert!(warned.contains(told), "{warned}");
 }
 
@@ -183,42 +183,42 @@ fn trials_that_come_twice_or_are_numbered_otherwise_are_not_whole() {
     assert!(passes(&folder));
     type Change = fn(&mut TrialBegin) -> usize;
     let changes: [(Change, &str); 7] = [
-        (|_| 2, "cell 0: 3 trials numbered"),
-        (|begin| 1 + usize::from(begin.cold), "cell 0: 1 trial numbered"),
+        (|_| 2, "cell 0: 3 trials with an unexpected number"),
+        (|begin| 1 + usize::from(begin.cold), "cell 0: 1 trial with an unexpected number"),
         (
             |begin| {
                 begin.trial = 1;
                 1
             },
-            "cell 1: 1 trial numbered",
+            "cell 1: 1 trial with an unexpected number",
         ),
         (
             |begin| {
                 begin.trial *= 99;
                 1
             },
-            "cell 1: 2 trials numbered",
+            "cell 1: 2 trials with an unexpected number",
         ),
         (
             |begin| {
                 begin.cold = true;
                 1
             },
-            "cell 1: 2 trials numbered",
+            "cell 1: 2 trials with an unexpected number",
         ),
         (
             |begin| {
                 begin.cold = false;
                 1
             },
-            "cell 0: 1 trial numbered",
+            "cell 0: 1 trial with an unexpected number",
         ),
         (
             |begin| {
                 begin.trial = 3 - begin.trial;
                 1
             },
-            "cell 1: 1 trial numbered",
+            "cell 1: 1 trial with an unexpected number",
         ),
     ];
     for (change, told) in changes {
@@ -339,8 +339,8 @@ fn a_cell_is_exact_only_where_all_of_its_boots_are() {
 fn equal_boots_of_a_noisy_engine_warn() {
     let (_keep, folder, _) = of_two_boots(&capture(LINE, 3), [false, false]);
     assert!(passes(&folder));
-    let warned = Run::open(&folder).unwrap().warnings.join("\n");
-    let told = "captures/icount-2-1.bin has the figures of captures/icount-3-1.bin to the cycle";
+    let warned = Run::open(&folder).unwrap().warnings().join("\n");
+    let told = "captures/icount-2-1.bin has exactly the figures of captures/icount-3-1.bin";
     assert!(warned.contains(told), "{warned}");
 }
 
@@ -366,13 +366,13 @@ fn boots_that_vanished_from_the_list_are_missed() {
     fewer.boots.remove(1);
     write_manifest(&folder, &fewer);
     let warned = lacks(&folder);
-    assert!(warned.contains("it set out to make 2 boots, and its run.json lists 1"), "{warned}");
+    assert!(warned.contains("it planned 2 boots, and its run.json lists 1"), "{warned}");
     assert!(warned.contains("captures that its run.json does not list: captures/icount-2-1.bin"));
     // Older ones do not say how many they were to be.
     fewer.planned_boots = None;
     write_manifest(&folder, &fewer);
     assert!(passes(&folder));
-    assert!(Run::open(&folder).unwrap().warnings[0].contains("does not list"));
+    assert!(Run::open(&folder).unwrap().warnings()[0].contains("does not list"));
 }
 
 #[test]
@@ -386,14 +386,14 @@ fn frames_behind_the_goodbye_are_not_whole_and_bytes_there_are() {
         bytes.extend(encoded(&Frame { number, body: log.clone() }));
         fs::write(folder.join(CUT), bytes).unwrap();
         let warned = lacks(&folder);
-        assert!(warned.contains("1 frame behind the goodbye"), "{warned}");
+        assert!(warned.contains("1 frame after the goodbye"), "{warned}");
         assert_eq!(warned.contains("7 of "), lost, "{warned}");
     }
     let mut bytes = frames.concat();
     bytes.extend([7, 200, 3, 0]);
     fs::write(folder.join(CUT), bytes).unwrap();
     assert!(passes(&folder));
-    assert!(Run::open(&folder).unwrap().warnings[0].contains("1 piece between frames"));
+    assert!(Run::open(&folder).unwrap().warnings()[0].contains("1 piece between frames"));
 }
 
 #[test]
@@ -435,8 +435,8 @@ fn an_edited_command_line_does_not_fit_the_capture() {
         ("foo=bar nonsense", "can't be used"),
         (&LINE.replace("repetitions=2", "repetitions=3"), "repetitions=2 instead of 3"),
         (&LINE.replace("cost-wake=9us", "cost-wake=8us"), "cost-wake=9us instead of 8us"),
-        (&format!("{LINE} cell"), "nothing came of 1 of its 3 cells"),
-        (&"cell ".repeat(70_000), "nothing came of 69998 of its 70000 cells"),
+        (&format!("{LINE} cell"), "1 of its 3 planned cells has no trials"),
+        (&"cell ".repeat(70_000), "69998 of its 70000 planned cells have no trials"),
     ] {
         let mut edited = manifest.clone();
         edited.boots[0].command_line = line.to_owned();
@@ -498,7 +498,7 @@ fn a_cell_that_vanished_is_told_in_every_form_of_the_verdict() {
     fs::write(folder.join(CUT), &bytes[..bytes.len() / 2]).unwrap();
     let run = Run::open(&folder).unwrap();
     let verdict = check(&run, &Budgets::read(&folder.join("budgets.toml")).unwrap()).unwrap();
-    let told = "nothing came of 1 of its 2 cells";
+    let told = "1 of its 2 planned cells has no trials";
     let junit = junit(&verdict).unwrap();
     for text in [&markdown(&verdict), &annotations(&verdict), &json(&verdict).to_string(), &junit] {
         assert!(text.contains(told), "{text}");

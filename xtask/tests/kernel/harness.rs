@@ -4,6 +4,7 @@ use bringup::CpuIndex;
 use bringup::frame::{ApTimeline, Body, Frame, TrialBegin, TrialEnd};
 use bringup::options::Options;
 use host_analyzer::ground::failure::Failure;
+use host_analyzer::run::Run;
 use host_analyzer::run::timeline::on_bsp_clock;
 use std::fs;
 use std::path::Path;
@@ -134,6 +135,16 @@ impl Booted {
             None => self,
             Some(failure) => panic!("{:?}", failure.report()),
         }
+    }
+
+    /// The warnings of the analyzer that a trial breaks its strategy: one for each cell with such a trial.
+    pub fn broken_strategies(&self) -> Vec<String> {
+        let capture = tempfile::NamedTempFile::new().unwrap();
+        fs::write(capture.path(), &self.bytes).unwrap();
+        let run = Run::open(capture.path()).unwrap_or_else(|no| panic!("{:?}", no.report()));
+        let mut warnings = run.warnings();
+        warnings.retain(|warning| warning.contains("the strategy; the first is trial"));
+        warnings
     }
 
     /// Every trial with its cell.

@@ -31,8 +31,9 @@ pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
         text += &format!("note: {remark}\n");
     }
     for (which, run) in [("base", comparison.base), ("new run", comparison.new)] {
-        if !run.warnings.is_empty() {
-            let count = counted(run.warnings.len() as u64, "warning");
+        let warnings = run.warnings().len();
+        if warnings > 0 {
+            let count = counted(warnings as u64, "warning");
             let path = run.path.display();
             text += &format!("note: the {which} has {count}: `cargo analyze show {path}`\n");
         }

@@ -128,7 +128,7 @@ fn not_whole(comparison: &Comparison<'_>) -> Vec<String> {
 pub fn warnings(comparison: &Comparison<'_>) -> Vec<String> {
     let runs = [("base", comparison.base), ("new", comparison.new)].into_iter();
     let of = |(which, run): (&str, &Run)| {
-        let warnings = run.warnings.iter().map(|warning| format!("{which}: {warning}"));
+        let warnings = run.warnings().into_iter().map(move |warning| format!("{which}: {warning}"));
         warnings.collect::<Vec<_>>()
     };
     runs.flat_map(of).collect()

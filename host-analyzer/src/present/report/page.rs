@@ -141,7 +141,7 @@ impl<'a> Page<'a> {
             limit: headline::limit(run, shown),
             name: name(run),
             manifest: run.manifest.as_ref(),
-            warnings: run.warnings.iter().map(|warning| with_code(warning)).collect(),
+            warnings: run.warnings().iter().map(|warning| with_code(warning)).collect(),
             data,
             json,
             without_timelines: data.without_timelines(),

@@ -1,9 +1,9 @@
 //! The same cells for programs: JSON, in cycles.
 
-use crate::judge::statistics::{Interval, Spread};
+use crate::judge::statistics::Interval;
 use crate::present::schema;
 use crate::run::measure::Measure;
-use crate::run::{Cell, Run};
+use crate::run::{Cell, Run, Spread};
 use bringup::options::Options;
 use bringup::phase::{Phase, SubPhase};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ pub fn json(run: &Run) -> Value {
     json!({
         "schema": schema::SHOW,
         "cells": run.cells.iter().map(cell).collect::<Vec<_>>(),
-        "warnings": run.warnings,
+        "warnings": run.warnings(),
     })
 }
 

@@ -109,7 +109,7 @@ pub fn published_json(run: &Run, verdict: &Verdict<'_>) -> Value {
         "met": verdict.result().is_ok(),
         "figures": verdict.rows.iter().map(row).collect::<Vec<_>>(),
         "beyond": verdict.beyond.iter().map(|other| beyond(run, other)).collect::<Vec<_>>(),
-        "warnings": run.warnings,
+        "warnings": run.warnings(),
     })
 }
 

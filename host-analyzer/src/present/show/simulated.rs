@@ -91,7 +91,7 @@ pub fn simulated_json(run: &Run, rows: &[Row<'_>]) -> Value {
             "verdict": verdict(row),
         })
     });
-    json!({ "schema": schema::SIMULATED, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
+    json!({ "schema": schema::SIMULATED, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings() })
 }
 
 fn figure(figure: Figure) -> Value {

@@ -2,10 +2,9 @@
 
 use super::warned::warnings;
 use crate::ground::unit::{Scale, Unit};
-use crate::judge::statistics::Spread;
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
-use crate::run::{Cell, Run};
+use crate::run::{Cell, Run, Spread};
 use bringup::offset::Verdict;
 use serde_json::{Map, Value, json};
 
@@ -105,7 +104,7 @@ pub fn tsc_sync_json(run: &Run) -> Value {
             "others_off": clocks.others_off,
         })
     });
-    json!({ "schema": schema::TSC_SYNC, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings })
+    json!({ "schema": schema::TSC_SYNC, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings() })
 }
 
 fn compared(run: &Run) -> impl Iterator<Item = (usize, &Cell)> {

@@ -4,5 +4,5 @@ use crate::run::Run;
 
 /// A line for each.
 pub fn warnings(run: &Run) -> impl Iterator<Item = String> {
-    run.warnings.iter().map(|warning| format!("warning: {warning}"))
+    run.warnings().into_iter().map(|warning| format!("warning: {warning}"))
 }

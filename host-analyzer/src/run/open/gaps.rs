@@ -1,46 +1,15 @@
-//! What a run set out to measure and does not hold: the one place that decides whether it is whole.
+//! What a run should hold and does not: the only code that decides whether it is whole.
 
-use super::{Boot, BootCell, Cell, Run};
 use crate::ground::manifest::Ended;
 use crate::ground::text::{counted, times};
+use crate::run::model::{Boot, BootCell, Cell, Gap, Part, Run};
 use bringup::options::Options;
 use bringup::plan::Plan;
 use std::collections::{BTreeMap, HashMap};
 
-/// Something that a run lacks, or has otherwise than it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// What of the run it concerns.
-    pub part: Part,
-    /// What is missing or different, in a sentence.
-    pub what: String,
-}
-
-/// A part of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// All of it.
-    Run,
-    /// A boot: an index of [`Run::boots`].
-    Boot(usize),
-    /// A cell: an index of [`Run::cells`].
-    Cell(usize),
-}
-
-impl Part {
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Part::Run => "run",
-            Part::Boot(_) => "boot",
-            Part::Cell(_) => "cell",
-        }
-    }
-}
-
 /// Every gap: those of the run, of its boots, of its cells.
 ///
-/// A bare capture is held against itself alone: nobody says what it was to hold.
+/// A bare capture is compared with itself alone: nothing states what it should hold.
 pub(super) fn of(run: &Run) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let mut found = |part: Part, what: String| gaps.push(Gap { part, what });
@@ -76,7 +45,7 @@ fn of_run(run: &Run, found: &mut dyn FnMut(String)) {
             let listed = manifest.boots.len();
             if let Some(planned) = manifest.planned_boots.filter(|planned| *planned != listed) {
                 let planned = counted(planned as u64, "boot");
-                found(format!("it set out to make {planned}, and its run.json lists {listed}"));
+                found(format!("it planned {planned}, and its run.json lists {listed}"));
             }
         }
         Ended::Interrupted => found("it was interrupted, so boots are missing".to_owned()),
@@ -88,6 +57,22 @@ fn of_run(run: &Run, found: &mut dyn FnMut(String)) {
 }
 
 fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
+    of_capture(boot, found);
+    of_boot_cells(boot, found);
+    // Of a capture that can't be read no cell is expected.
+    let Some(line) = boot.command_line.as_ref().filter(|_| boot.unreadable.is_none()) else {
+        return;
+    };
+    match Plan::read(line) {
+        Ok(plan) => of_plan(run, boot, &plan, found),
+        Err(error) => found(format!(
+            "the command line in run.json can't be used, so it is unknown whether all cells that \
+             it asked for are here: {error}"
+        )),
+    }
+}
+
+fn of_capture(boot: &Boot, found: &mut dyn FnMut(String)) {
     let summary = &boot.summary;
     if let Some(why) = &boot.unreadable {
         found(why.clone());
@@ -98,18 +83,21 @@ fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
     }
     if summary.behind_end > 0 {
         let count = counted(summary.behind_end, "frame");
-        found(format!("{count} behind the goodbye, which is a boot's last"));
+        found(format!("{count} after the goodbye, which is a boot's last frame"));
     }
     if boot.machine.is_none() && boot.unreadable.is_none() {
         found("the frame that describes the machine and its clock is lost".to_owned());
     }
     if summary.restarted {
-        found("the machine restarted by itself; what it sent then is not used".to_owned());
+        found("the machine restarted by itself; frames after that are not used".to_owned());
     }
     if let Some(asked) = boot.asked_smp.filter(|asked| *asked != boot.smp) {
         let asked = counted(asked.into(), "CPU");
         found(format!("the engine was asked for {asked}, the kernel found {}", boot.smp));
     }
+}
+
+fn of_boot_cells(boot: &Boot, found: &mut dyn FnMut(String)) {
     for cell in boot.cells.iter().filter(|cell| cell.cell.is_none()) {
         let count = counted(u64::from(cell.whole), "trial");
         found(format!("cell {}: its options are lost, {count} not used", cell.index));
@@ -121,8 +109,8 @@ fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
         }
         if cell.misnumbered > 0 {
             found(format!(
-                "cell {index}: {} numbered, or called cold, otherwise than a kernel does: expected \
-                 are 1, 2, … up to its repetitions, and before them the boot's only cold one, 0",
+                "cell {index}: {} with an unexpected number or cold mark: expected are numbers 1, 2, … up to \
+                 its repetitions, and before them, as the boot's only cold one, 0",
                 counted(cell.misnumbered.into(), "trial")
             ));
         }
@@ -133,20 +121,9 @@ fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
             "cell {cell} comes after cell {before}, and a boot runs each once, in order"
         ));
     }
-    // Of what can't be read no cell is expected.
-    let Some(line) = boot.command_line.as_ref().filter(|_| boot.unreadable.is_none()) else {
-        return;
-    };
-    match Plan::read(line) {
-        Ok(plan) => of_plan(run, boot, &plan, found),
-        Err(error) => found(format!(
-            "the command line in run.json can't be used, so nobody knows whether this is all that \
-             it asked for: {error}"
-        )),
-    }
 }
 
-/// Holds the cells of a boot against those that its command line asks for.
+/// Compares the cells of a boot with those that its command line asks for.
 fn of_plan(run: &Run, boot: &Boot, plan: &Plan<'_>, found: &mut dyn FnMut(String)) {
     let mut came: BTreeMap<usize, Vec<&BootCell>> = BTreeMap::new();
     for cell in &boot.cells {
@@ -168,17 +145,18 @@ fn of_plan(run: &Run, boot: &Boot, plan: &Plan<'_>, found: &mut dyn FnMut(String
     }
     let of = counted(planned, "cell");
     if missing > 0 {
-        found(format!("nothing came of {missing} of its {of}"));
+        let have = if missing == 1 { "has" } else { "have" };
+        found(format!("{missing} of its {planned} planned cells {have} no trials"));
     }
     if let Some((first, what)) = first_other {
         found(format!(
-            "{other} of its {of} ran with other options than the command line in run.json asks for: \
-             cell {first} with {what}"
+            "{other} of its {of} ran with other options than the command line in run.json asks for; \
+             the first is cell {first}, with {what}"
         ));
     }
     if let Some(first) = came.keys().next() {
         found(format!(
-            "it has {} that the command line in run.json does not ask for: the first is cell {first}",
+            "it has {} that the command line in run.json does not ask for; the first is cell {first}",
             counted(came.len() as u64, "cell"),
         ));
     }
@@ -201,7 +179,7 @@ fn of_cell(cell: &Cell, found: &mut dyn FnMut(String)) {
     }
     if let Some((trials, what)) = &cell.contradictions {
         let trials = counted(*trials, "trial");
-        found(format!("{trials} whose end does not fit the rest: the first has {what}"));
+        found(format!("{trials} whose end contradicts the timelines; the first has {what}"));
     }
     let without_phases: u64 = cell.disorders.values().map(|(times, _)| times).sum();
     if without_phases > 0 {

@@ -2,7 +2,7 @@
 
 use bringup::options::{Options, Strategy};
 use bringup::sim::trial;
-use host_analyzer::judge::published::{self, Fit, verdict::Verdict};
+use host_analyzer::judge::published::{self, Fit, verdict::PublishedVerdict};
 use host_analyzer::run::Run;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn every_profile_meets_its_figures_in_the_simulator() {
     for name in NAMES {
         let folder = tempfile::tempdir().unwrap();
         let run = simulated(folder.path(), name);
-        let verdict = Verdict::of(&run, &machines).unwrap();
+        let verdict = PublishedVerdict::of(&run, &machines).unwrap();
         let machine = machines.iter().find(|machine| machine.profile == name).unwrap();
         assert_eq!(verdict.rows.len(), machine.figures.len(), "{name}");
         for row in &verdict.rows {
@@ -152,7 +152,7 @@ fn a_profile_that_was_changed_does_not_meet_the_figures() {
     // The profile beside the scenario goes before the repository's.
     let run = simulated(folder.path(), "haswell-28");
     let machines = published::read(None).unwrap();
-    let verdict = Verdict::of(&run, &machines).unwrap();
+    let verdict = PublishedVerdict::of(&run, &machines).unwrap();
     let met: Vec<bool> = verdict.rows.iter().map(|row| row.is_met()).collect();
     assert_eq!(met, [false, false, true, false]);
     let failure = verdict.result().unwrap_err();
@@ -196,7 +196,7 @@ fn another_machines_shares_foretell_the_parallel_sipis_of_1920_threads() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let run = Run::open(&folder.path().join("results/latest")).unwrap();
     let machines = published::read(None).unwrap();
-    let verdict = Verdict::of(&run, &machines).unwrap();
+    let verdict = PublishedVerdict::of(&run, &machines).unwrap();
     let rows = verdict.rows.iter().map(|row| (row.figure.fit.name(), row.is_met()));
     assert_eq!(rows.collect::<Vec<_>>(), [("calibrated", true), ("predicted", true)]);
 }

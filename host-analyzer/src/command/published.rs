@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use crate::ground::failure::Failure;
-use crate::judge::published::{self, verdict::Verdict};
+use crate::judge::published::{self, verdict::PublishedVerdict};
 use crate::present::show;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ impl Published {
     pub fn run(self) -> Result<(), Failure> {
         let machines = published::read(self.figures.as_deref())?;
         let run = self.finding.open()?;
-        let verdict = Verdict::of(&run, &machines)?;
+        let verdict = PublishedVerdict::of(&run, &machines)?;
         self.finding.print(
             || show::published_table(&run, &verdict),
             || show::published_json(&run, &verdict),

@@ -1,9 +1,9 @@
-//! The critical path of a trial: the one chain of steps and waits that its total is made of.
+//! The critical path of a trial: the chain of steps and waits that adds up to its total.
 //!
-//! It is walked back from the trial's end. Where the BSP had waited for an AP, the AP's own path
-//! leads on; where an AP had waited at a gate, what the BSP did before it opened the gate. The
-//! segments meet end to begin, from the trial's zero to its total. What an AP did while nobody
-//! waited for it is not on the path: making it faster would gain nothing.
+//! The path is followed back from the trial's end. Where the BSP waited for an AP, it continues with the AP's
+//! steps; where an AP waited at a gate, with what the BSP did before it opened the gate. The segments are
+//! contiguous, from the trial's zero to its total. What an AP did while nobody waited for it is not on the
+//! path: making it faster would gain nothing.
 
 use bringup::frame::ApTimeline;
 use bringup::phase::Phase;
@@ -31,7 +31,7 @@ pub enum Part {
     TscSync,
     /// The AP's last steps.
     Online,
-    /// The BSP learns what an AP has done, and goes on to the next.
+    /// The BSP notices what an AP has done and goes on to the next.
     Await,
 }
 
@@ -81,7 +81,7 @@ pub struct Segment {
     pub from: u64,
     /// Where it ends, and the next begins.
     pub to: u64,
-    /// Who had waited when it ended.
+    /// Who waited for its end.
     pub held: Option<Held>,
 }
 
@@ -92,7 +92,7 @@ impl Segment {
     }
 }
 
-/// A wait that a segment put an end to.
+/// A wait that ended with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Who waited: the BSP, or an AP at a gate.
@@ -136,9 +136,9 @@ pub fn sums(path: &[Segment]) -> Vec<Sum> {
     sums
 }
 
-/// The least time in which these APs could have come online, had nobody waited for anybody: the
-/// BSP kicks one after the other without a pause, and the last of them needs no longer than the
-/// fastest. `None` where an AP did not come online.
+/// The least time in which these APs could come online without any waiting: the BSP kicks one after the
+/// other without a pause, and the last AP takes as long as the fastest one. `None` where an AP did not come
+/// online.
 pub fn lower_bound(aps: &[ApTimeline]) -> Option<Cycles> {
     let mut kicks = Vec::new();
     let mut fastest = None;
@@ -146,7 +146,7 @@ pub fn lower_bound(aps: &[ApTimeline]) -> Option<Cycles> {
         let phase = |phase: Phase| phase.of(&ap.stamps).map(|cycles| cycles.0);
         let kick_end = ap.stamps.get(Stamp::KickEnd)?;
         kicks.push((kick_end, ap.stamps.get(Stamp::Init)?));
-        // An AP may be alive before its waker is free of it.
+        // An AP may be alive before its kick ends.
         let woken = ap.stamps.get(Stamp::Alive)?.saturating_sub(kick_end).max(0) as u64;
         let work = [phase(Phase::Callin)?, phase(Phase::TscSync)?, phase(Phase::Online)?];
         let own = work.into_iter().fold(woken, u64::saturating_add);
@@ -162,7 +162,7 @@ pub fn lower_bound(aps: &[ApTimeline]) -> Option<Cycles> {
     Some(Cycles(kicking.saturating_add(fastest?)))
 }
 
-/// Something that the BSP did, as far as a stamp tells.
+/// An action of the BSP that a stamp records.
 struct Event<'a> {
     ap: &'a ApTimeline,
     what: What,
@@ -173,8 +173,8 @@ struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// Where it stands among the others. Of several at one moment the first is the one that
-    /// explains it: a kick that took until then, or an AP that the BSP waited for until then.
+    /// Its order among the others. Of several at one moment the first is the one that explains the time: a
+    /// kick that ended then, or an AP that the BSP waited for until then.
     fn place(&self, total: u64) -> (u64, bool, Reverse<Option<u64>>, What, CpuIndex) {
         let explains = match self.what {
             What::Kicked => within(total, self.ap, Stamp::Init)
@@ -238,20 +238,20 @@ fn events(total: u64, aps: &[ApTimeline]) -> Vec<Event<'_>> {
     events
 }
 
-/// A stamp, put inside the trial: what a capture says may be anything.
+/// A stamp, limited to the trial, since a capture may hold any number.
 fn within(total: u64, ap: &ApTimeline, stamp: Stamp) -> Option<u64> {
     Some((ap.stamps.get(stamp)?.max(0) as u64).min(total))
 }
 
-/// On the way back.
+/// The state of the way back along the path.
 struct Walk<'a> {
     events: &'a [Event<'a>],
     total: u64,
-    /// How far back the path leads so far.
+    /// Where the path found so far begins.
     now: u64,
     /// The last segment first.
     path: Vec<Segment>,
-    /// Who waited for the segment that comes next.
+    /// Who waited for the end of the next segment.
     held: Option<Held>,
 }
 
@@ -280,7 +280,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Before the BSP saw this stamp, it had waited for it, or was busy with something else.
+    /// Before the BSP saw this stamp, it waited for it or was busy with another AP.
     fn awaited(&mut self, ap: &ApTimeline, stamp: Stamp, free: u64, index: usize) -> usize {
         let reached = self.stamp(ap, stamp);
         self.back(reached.max(free), ap, Part::Await);
@@ -292,8 +292,8 @@ impl Walk<'_> {
         self.along(ap, stamp, index)
     }
 
-    /// Along the AP's own path, back to where the BSP let it go on. It opens a gate after it has
-    /// looked at the AP; where it never looked, the gate was open before.
+    /// Along the AP's own steps, back to where the BSP opened a gate for it. The BSP opens a gate after it has
+    /// seen the AP; where it never looked, the gate was open before.
     fn along(&mut self, ap: &ApTimeline, stamp: Stamp, index: usize) -> usize {
         let mut at = stamp;
         loop {
@@ -322,7 +322,7 @@ impl Walk<'_> {
         to
     }
 
-    /// The AP had waited until now: what the BSP did before it opened the gate leads on.
+    /// The AP waited until now: the path continues with what the BSP did before it opened the gate.
     fn gate(&mut self, ap: &ApTimeline, phase: Phase, part: Part, index: usize) -> usize {
         let (index, end) = self.event_before(index);
         self.back(end, ap, part);
@@ -331,7 +331,7 @@ impl Walk<'_> {
         index
     }
 
-    /// The AP was sent its SIPI: what the BSP did before its kick leads on.
+    /// The AP was sent its SIPI: the path continues with what the BSP did before this kick.
     fn kicked(&mut self, ap: &ApTimeline, index: usize) -> usize {
         let own = |event: &Event<'_>| event.what == What::Kicked && event.ap.cpu == ap.cpu;
         let kick = self.events[..index].iter().rposition(own);
@@ -341,8 +341,7 @@ impl Walk<'_> {
         index
     }
 
-    /// Of the BSP's events before an index the last that was over by now: the index behind it, and
-    /// its end.
+    /// The BSP's last event before an index that was over by now: the index behind it, and its end.
     fn event_before(&self, index: usize) -> (usize, u64) {
         let over = self.events[..index].iter().rposition(|event| event.end <= self.now);
         over.map_or((0, 0), |at| (at + 1, self.events[at].end))
@@ -352,7 +351,7 @@ impl Walk<'_> {
         within(self.total, ap, stamp).unwrap_or(self.now)
     }
 
-    /// A segment from there to now; never forward.
+    /// Adds the segment from `from` to now, unless it is empty.
     fn back(&mut self, from: u64, ap: &ApTimeline, part: Part) {
         if from < self.now {
             let held = self.held.take();
@@ -363,175 +362,4 @@ impl Walk<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bringup::frame::ApEnd;
-    use bringup::options::Options;
-    use bringup::sim;
-    use proptest::prelude::*;
-
-    const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us tsc-window=500us \
-                         cost-online=100us";
-
-    fn trial(words: &str, cpus: usize) -> (Cycles, Vec<ApTimeline>) {
-        let mut options = Options::default();
-        for word in COSTS.split_whitespace().chain(words.split_whitespace()) {
-            options.set_word(word).unwrap();
-        }
-        let (end, aps) = sim::trial(&options, cpus, 1_000_000).unwrap();
-        (end.total, aps)
-    }
-
-    /// Part, cycles and APs of the path's parts.
-    fn told(words: &str, cpus: usize) -> Vec<(&'static str, u64, usize)> {
-        let (total, aps) = trial(words, cpus);
-        let sums = sums(&path(total, &aps));
-        sums.iter().map(|sum| (sum.part.name(), sum.cycles, sum.aps)).collect()
-    }
-
-    #[test]
-    fn serial_has_every_step_of_every_ap_on_its_path() {
-        assert_eq!(
-            told("strategy=serial", 28),
-            [
-                ("wake", 27 * 1_200_000, 27),
-                ("callin", 27 * 800_000, 27),
-                ("tsc-sync", 27 * 500_000, 27),
-                ("kick", 27 * 100_000, 27),
-                ("online", 27 * 100_000, 27),
-            ]
-        );
-    }
-
-    #[test]
-    fn parallel_sipi_has_the_kick_loop_and_every_ap_from_its_gate_on() {
-        assert_eq!(
-            told("strategy=parallel-sipi", 28),
-            [
-                ("callin", 27 * 800_000, 27),
-                ("tsc-sync", 27 * 500_000, 27),
-                ("kick", 27 * 100_000, 27),
-                ("online", 27 * 100_000, 27),
-            ]
-        );
-        // With one AP less than a wake takes kicks, its wake is waited for.
-        let few = told("strategy=parallel-sipi", 4);
-        assert!(few.contains(&("wake", 1_200_000, 1)), "{few:?}");
-        assert!(few.contains(&("kick", 100_000, 1)), "{few:?}");
-    }
-
-    #[test]
-    fn full_parallel_has_the_kick_loop_the_turns_and_the_last_step_of_one_ap() {
-        let parts = [("tsc-sync", 27 * 500_000, 27), ("kick", 27 * 100_000, 27)];
-        assert_eq!(
-            told("strategy=full-parallel", 28),
-            [&parts[..], &[("online", 100_000, 1)]].concat()
-        );
-        let one_to_many = told("strategy=full-parallel tsc-sync=one-to-many", 28);
-        assert_eq!(
-            one_to_many,
-            [
-                ("kick", 2_700_000, 27),
-                ("wake", 1_200_000, 1),
-                ("callin", 800_000, 1),
-                ("tsc-sync", 500_000, 1),
-                ("online", 100_000, 1),
-            ]
-        );
-    }
-
-    #[test]
-    fn one_slow_ap_is_on_the_path_and_the_bsp_is_told_to_wait_for_it() {
-        let words = "strategy=full-parallel cost-callin=800000,5:80000000";
-        let (total, aps) = trial(words, 28);
-        let path = path(total, &aps);
-        let callin = path.iter().find(|segment| segment.part == Part::Callin).unwrap();
-        assert_eq!((callin.cpu, callin.cycles()), (CpuIndex(5), 80_000_000));
-        // The 26 others had their turns by 2.7 + 26 · 0.5 ms; the callin ends at 0.5 + 1.2 + 80 ms.
-        let held = Held { cpu: CpuIndex::BSP, phase: None, cycles: 81_700_000 - 15_700_000 };
-        assert_eq!(callin.held, Some(held));
-    }
-
-    #[test]
-    fn an_ap_that_waits_for_its_turn_is_held_up_by_the_turn_before() {
-        let (total, aps) = trial("strategy=full-parallel", 28);
-        let path = path(total, &aps);
-        let last = path.iter().rfind(|segment| segment.part == Part::TscSync).unwrap();
-        let before = path.iter().rev().filter(|segment| segment.part == Part::TscSync).nth(1);
-        let turn = Phase::Turn.of(&aps[usize::from(last.cpu.0) - 1].stamps).unwrap().0;
-        let held = Held { cpu: last.cpu, phase: Some(Phase::Turn), cycles: turn };
-        assert_eq!(before.unwrap().held, Some(held));
-    }
-
-    #[test]
-    fn a_lost_ap_is_waited_for() {
-        let (total, aps) = trial("strategy=serial limit=50ms fault=never:2", 4);
-        assert_eq!(aps[1].end, ApEnd::Lost(Some(Stamp::Sipi)));
-        let sums = sums(&path(total, &aps));
-        assert_eq!((sums[0].part, sums[0].cycles), (Part::Await, 50_000_000));
-    }
-
-    #[test]
-    fn the_lower_bound_is_one_kick_loop_and_one_ap() {
-        let one = 1_200_000 + 800_000 + 500_000 + 100_000;
-        for strategy in ["serial", "parallel-sipi", "full-parallel"] {
-            let (_, aps) = trial(&format!("strategy={strategy}"), 28);
-            assert_eq!(lower_bound(&aps), Some(Cycles(27 * 100_000 + one)), "{strategy}");
-        }
-        let (_, aps) = trial("strategy=parallel-sipi kick=broadcast", 28);
-        assert_eq!(lower_bound(&aps), Some(Cycles(100_000 + one)));
-        let (_, aps) = trial("strategy=serial limit=50ms fault=never:2", 4);
-        assert_eq!(lower_bound(&aps), None);
-        assert_eq!(lower_bound(&[]), None);
-    }
-
-    fn partitions(total: Cycles, path: &[Segment]) -> bool {
-        let meet = path.windows(2).all(|pair| pair[0].to == pair[1].from);
-        let ends = path.first().map(|first| first.from) == Some(0)
-            && path.last().map(|last| last.to) == Some(total.0);
-        meet && (ends || total.0 == 0) && path.iter().all(|segment| segment.from < segment.to)
-    }
-
-    proptest! {
-        #[test]
-        fn the_path_adds_up_to_the_total_and_no_total_beats_the_bound(
-            strategy in 0usize..3, sync in 0usize..3, broadcast in any::<bool>(), cpus in 2usize..14,
-            costs in proptest::collection::vec(0u64..3_000_000, 6), slow in 0u64..40_000_000,
-        ) {
-            let strategy = ["serial", "parallel-sipi", "full-parallel"][strategy];
-            let sync = ["pairwise", "one-to-many", "trusted"][sync];
-            let kick = if broadcast && strategy != "serial" { "broadcast" } else { "unicast" };
-            let [one, two, three, four, five, window] = costs[..] else { unreachable!() };
-            let (total, aps) = trial(&format!(
-                "strategy={strategy} tsc-sync={sync} kick={kick} cost-kick={one} cost-wake={two} \
-                 cost-trampoline={three} cost-callin={four},1:{slow} cost-online={five} tsc-window={window}"
-            ), cpus);
-            let path = path(total, &aps);
-            prop_assert!(partitions(total, &path), "{:?}", path);
-            // Nothing takes time in the simulator but steps: on the path there is no waiting.
-            for segment in &path {
-                prop_assert!(![Part::Await, Part::Hold, Part::Turn].contains(&segment.part), "{:?}", segment);
-            }
-            prop_assert!(lower_bound(&aps).unwrap() <= total);
-        }
-
-        #[test]
-        fn whatever_stamps_a_capture_has_the_path_adds_up(
-            total in any::<u64>(),
-            readings in proptest::collection::vec(proptest::option::of(any::<i64>()), 4 * Stamp::COUNT),
-        ) {
-            let (_, mut aps) = trial("strategy=serial", 5);
-            for (ap, readings) in aps.iter_mut().zip(readings.chunks(Stamp::COUNT)) {
-                ap.stamps = Default::default();
-                for (stamp, reading) in Stamp::ALL.into_iter().zip(readings) {
-                    if let Some(at) = reading {
-                        ap.stamps.set(stamp, *at);
-                    }
-                }
-            }
-            let path = path(Cycles(total), &aps);
-            prop_assert!(path.is_empty() || partitions(Cycles(total), &path), "{:?}", path);
-            let _ = lower_bound(&aps);
-        }
-    }
-}
+mod tests;

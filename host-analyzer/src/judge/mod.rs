@@ -3,6 +3,7 @@
 pub mod check;
 pub mod compare;
 pub mod critical;
+mod origins;
 pub mod pairing;
 pub mod published;
 pub mod simulated;

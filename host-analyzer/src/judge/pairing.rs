@@ -3,7 +3,7 @@
 use crate::run::{Cell, Run, UNKNOWN_ENGINE};
 use bringup::options::{Key, Kind, Options};
 
-/// The cells of two runs, by two.
+/// The cells of two runs in pairs.
 #[derive(Debug)]
 pub struct Pairing<'a> {
     /// Cells of the base, each with the same cell of the new run, in the order of the new run.
@@ -21,17 +21,17 @@ enum Alike {
     All,
     /// In all but how often they were repeated.
     ButRepetitions,
-    /// Nor in what the steps cost: the same bring-up of another machine.
+    /// In all but repetitions and costs: the same bring-up of another machine.
     ButCosts,
 }
 
 impl<'a> Pairing<'a> {
-    /// Pairs cells of equal engine, CPU count, profile and options. What is left then may differ
-    /// in `repetitions`, and what is left of that also in costs, where that leaves no choice:
-    /// a cell whose step was made dearer is still that cell.
+    /// Pairs cells of equal engine, CPU count, profile and options. A cell without such a partner is paired
+    /// with one that differs only in `repetitions`, or else only in that and in costs, if that partner is
+    /// unique: a cell whose step costs more is still that cell.
     ///
-    /// `engines` names one of the base's and one of the new run's, to be taken for the same. The
-    /// engine of a bare capture is not known, and may be any.
+    /// `engines` names an engine of the base and one of the new run whose cells are paired. The engine of a
+    /// bare capture is unknown and matches any.
     pub fn of(base: &'a Run, new: &'a Run, engines: Option<(&str, &str)>) -> Pairing<'a> {
         let chosen =
             |cell: &&Cell, engine: Option<&str>| engine.is_none_or(|one| one == cell.engine);
@@ -86,6 +86,12 @@ impl Alike {
 pub fn differences(base: &Cell, new: &Cell) -> Vec<(&'static str, String, String)> {
     let values = Options::names().map(|key| (key, base.option(key), new.option(key)));
     values.filter(|(_, base, new)| base != new).collect()
+}
+
+/// Such differences in words: `cost-kick 1us → 2us, repetitions 20 → 5`; `None` without any.
+pub fn differences_text(options: &[(&'static str, String, String)]) -> Option<String> {
+    let texts = options.iter().map(|(key, base, new)| format!("{key} {base} → {new}"));
+    (!options.is_empty()).then(|| texts.collect::<Vec<_>>().join(", "))
 }
 
 fn engine_fits(base: &Cell, new: &Cell, any: bool) -> bool {

@@ -1,6 +1,6 @@
 //! A run against the simulator: the same strategies on arithmetic clocks, where every step takes its
-//! cost and nothing else takes time. What the two differ by is what the costs do not explain: the
-//! kernel's own work, and the engine's.
+//! cost and nothing else takes time. The difference is what the costs do not explain: the work of the kernel
+//! and of the engine.
 
 mod fit;
 
@@ -17,30 +17,30 @@ use miette::miette;
 /// How far a measured total may be from the simulated one, as a part of it.
 pub const TOTAL_TOLERANCE: f64 = 0.01;
 
-/// How far a total may be from the one that the simulator says with costs fitted at another CPU count.
+/// How far a total may be from the one simulated with costs fitted at another CPU count, as a part of it.
 pub const FITTED_TOLERANCE: f64 = 0.1;
 
 /// How far the mean of a phase may be from the simulated one, as a part of it.
 pub const PHASE_TOLERANCE: f64 = 0.02;
 
-/// By how many cycles a phase may be off to which the simulator gives less than that: the kernel's own work
-/// where no deadline swallows it, a wake-up and a look at a gate.
+/// By how many cycles a phase may be off that takes fewer than that in the simulator: the kernel's own work
+/// (a wake-up, a look at a gate) where no deadline hides it.
 pub const OWN_WORK: u64 = 500;
 
-/// A cell, and what the simulator says of it.
+/// A cell, measured and simulated.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub struct SimulatedCell<'a> {
     /// The cell.
     pub cell: &'a Cell,
     /// The total.
-    pub total: Figure,
+    pub total: SimulatedMetric,
     /// The phases in the order of [`Phase::ALL`], each the mean over the APs; `None` where the stamps
     /// make none.
-    pub phases: Option<[Figure; 6]>,
+    pub phases: Option<[SimulatedMetric; 6]>,
 }
 
-impl Row<'_> {
-    /// True where the total is what fitted costs say.
+impl SimulatedCell<'_> {
+    /// True where the total agrees with fitted costs.
     pub fn fits(&self) -> bool {
         self.total.is_within(FITTED_TOLERANCE, 0)
     }
@@ -52,8 +52,8 @@ impl Row<'_> {
     }
 
     /// The phase that is furthest off for its tolerance.
-    pub fn worst(&self) -> Option<(Phase, Figure)> {
-        let share = |figure: &Figure| {
+    pub fn worst(&self) -> Option<(Phase, SimulatedMetric)> {
+        let share = |figure: &SimulatedMetric| {
             figure.off().unsigned_abs() as f64 / figure.tolerance(PHASE_TOLERANCE, OWN_WORK)
         };
         let phases = Phase::ALL.into_iter().zip(self.phases?);
@@ -63,14 +63,14 @@ impl Row<'_> {
 
 /// A figure, measured and simulated, in cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figure {
+pub struct SimulatedMetric {
     /// The median over the trials.
     pub measured: u64,
-    /// What the simulator says.
+    /// The simulator's number.
     pub simulated: u64,
 }
 
-impl Figure {
+impl SimulatedMetric {
     /// Measured less simulated.
     pub fn off(&self) -> i64 {
         self.measured.cast_signed().wrapping_sub(self.simulated.cast_signed())
@@ -87,41 +87,40 @@ impl Figure {
 
 /// Simulates every cell of a run that has a whole trial.
 ///
-/// Fails with [`Failure::Request`] where there is none, or where the frames that tell the machine
-/// are lost.
-pub fn rows(run: &Run) -> Result<Vec<Row<'_>>, Failure> {
-    let rows: Vec<Row<'_>> = run.cells.iter().filter_map(|cell| row(run, cell)).collect();
+/// Fails with [`Failure::Request`] where no cell can be simulated.
+pub fn rows(run: &Run) -> Result<Vec<SimulatedCell<'_>>, Failure> {
+    let rows: Vec<SimulatedCell<'_>> = run.cells.iter().filter_map(|cell| row(run, cell)).collect();
     if rows.is_empty() {
         return Err(Failure::Request(miette!(
-            help = "`cargo analyze show` tells what the run holds",
-            "no cell of {} can be simulated: each lacks a whole trial, or its machine's CPUs, or would \
-             take longer than the simulator's clock can count",
+            help = "`cargo analyze show` lists what the run holds",
+            "no cell of {} can be simulated: each lacks a whole trial or the frames that describe its CPUs, \
+             or would take longer than the simulator's clock can count",
             run.path.display()
         )));
     }
     Ok(rows)
 }
 
-fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<Row<'a>> {
+fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<SimulatedCell<'a>> {
     let (end, aps) = sim::trial_on(&cell.options, &classes(run, cell)?, cell.own_khz()?).ok()?;
-    let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
+    let total = SimulatedMetric { measured: cell.total()?.median, simulated: end.total.0 };
     let phases = means(&aps).and_then(|means| {
         let mut figures = [total; 6];
         for ((figure, phase), simulated) in figures.iter_mut().zip(Phase::ALL).zip(means) {
-            *figure = Figure { measured: cell.phase(phase)?.median, simulated };
+            *figure = SimulatedMetric { measured: cell.phase(phase)?.median, simulated };
         }
         Some(figures)
     });
-    Some(Row { cell, total, phases })
+    Some(SimulatedCell { cell, total, phases })
 }
 
 /// Simulates every cell with costs that were fitted to the cell with the same engine, profile and
-/// options at `smp` CPUs; only totals are told.
+/// options at `smp` CPUs; it gives totals only.
 ///
-/// Fails with [`Failure::Request`] where no cell has such another.
-pub fn fitted(run: &Run, smp: u16) -> Result<Vec<Row<'_>>, Failure> {
+/// Fails with [`Failure::Request`] where no two cells differ only in their CPU count, one with `smp` CPUs.
+pub fn fitted(run: &Run, smp: u16) -> Result<Vec<SimulatedCell<'_>>, Failure> {
     let rows = run.cells.iter().filter_map(|cell| fitted_row(run, cell, smp));
-    let rows: Vec<Row<'_>> = rows.collect();
+    let rows: Vec<SimulatedCell<'_>> = rows.collect();
     if rows.is_empty() {
         return Err(Failure::Request(miette!(
             help = "measure the same options at that CPU count and another",
@@ -132,7 +131,7 @@ pub fn fitted(run: &Run, smp: u16) -> Result<Vec<Row<'_>>, Failure> {
     Ok(rows)
 }
 
-fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<Row<'a>> {
+fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<SimulatedCell<'a>> {
     let mut like = run.cells.iter().filter(|other| {
         (&other.engine, &other.profile, &other.options)
             == (&cell.engine, &cell.profile, &cell.options)
@@ -140,11 +139,11 @@ fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<Row<'a>> {
     let base = like.find(|other| other.smp == smp && cell.smp != smp)?;
     let options = fit::fitted(base, &classes(run, base)?)?;
     let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.own_khz()?).ok()?;
-    let total = Figure { measured: cell.total()?.median, simulated: end.total.0 };
-    Some(Row { cell, total, phases: None })
+    let total = SimulatedMetric { measured: cell.total()?.median, simulated: end.total.0 };
+    Some(SimulatedCell { cell, total, phases: None })
 }
 
-/// The classes of a cell's CPUs, as a boot of it has told them.
+/// The classes of a cell's CPUs, as its first boot reported them.
 fn classes(run: &Run, cell: &Cell) -> Option<Vec<Class>> {
     let first = cell.trials.iter().next()?;
     let machine = run.boots.get(first.boot as usize)?.machine.as_ref()?;

@@ -3,7 +3,7 @@
 use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::printable;
-use crate::judge::check::{Outcome, Row, Verdict};
+use crate::judge::check::{BudgetRow, BudgetVerdict, Outcome};
 use crate::judge::statistics::Interval;
 use crate::present::markdown::{Comment, LONG, list, plain};
 use crate::present::schema;
@@ -11,7 +11,7 @@ use crate::present::table::{NONE, Table};
 use askama::Template;
 use serde_json::{Value, json};
 
-impl Row {
+impl BudgetRow {
     /// How much of the budget is used, in percent.
     fn used(&self) -> String {
         self.used.map_or(NONE.to_owned(), |used| format!("{:.2} %", used * 100.0))
@@ -31,14 +31,14 @@ impl Row {
 }
 
 /// What it comes to, in a sentence.
-fn headline(verdict: &Verdict) -> String {
+fn headline(verdict: &BudgetVerdict) -> String {
     let rows = verdict.rows.len();
     let all = counted(rows as u64, "budget");
     let [met, doubt, broken] =
         [Outcome::Met, Outcome::InDoubt, Outcome::Broken].map(|outcome| verdict.count(outcome));
     let closest = || {
         let rows = verdict.rows.iter().filter(|row| row.outcome == Outcome::Met);
-        let used = |row: &&Row| row.used.unwrap_or(0.0);
+        let used = |row: &&BudgetRow| row.used.unwrap_or(0.0);
         let row = rows.max_by(|one, other| used(one).total_cmp(&used(other)))?;
         row.used?;
         Some(format!("; the closest is {} of {} with {} of it", row.figure, row.cell, row.used()))
@@ -53,25 +53,25 @@ fn headline(verdict: &Verdict) -> String {
 }
 
 /// These budgets as a table; on a terminal each has the line that it stands in.
-fn budgets(rows: &[&Row], lines: bool) -> Table {
+fn budgets(rows: &[&BudgetRow], lines: bool) -> Table {
     let rows = || rows.iter().copied();
     let mut table = Table::of(rows().count());
     if lines {
-        table.numbers("line", rows().map(Row::line));
+        table.numbers("line", rows().map(BudgetRow::line));
     }
     table.words("cell", rows().map(|row| row.cell.clone()));
     table.words("figure", rows().map(|row| row.figure.to_owned()));
     table.numbers("measured", rows().map(|row| row.measured.clone()));
     table.numbers("allowed", rows().map(|row| row.allowed.clone()));
-    table.numbers("used", rows().map(Row::used));
+    table.numbers("used", rows().map(BudgetRow::used));
     table.words("verdict", rows().map(|row| row.outcome.name().replace('-', " ")));
     table
 }
 
 /// The verdict as a table for people: the budgets that are not met, or all. Ends with a newline.
-pub fn table(verdict: &Verdict, all: bool) -> String {
-    let shown = |row: &&Row| all || row.outcome != Outcome::Met;
-    let rows: Vec<&Row> = verdict.rows.iter().filter(shown).collect();
+pub fn table(verdict: &BudgetVerdict, all: bool) -> String {
+    let shown = |row: &&BudgetRow| all || row.outcome != Outcome::Met;
+    let rows: Vec<&BudgetRow> = verdict.rows.iter().filter(shown).collect();
     let mut text = String::new();
     if !rows.is_empty() {
         text += &format!("{}\n", budgets(&rows, true).terminal());
@@ -91,8 +91,8 @@ pub fn table(verdict: &Verdict, all: bool) -> String {
 
 /// The verdict as Markdown that fits a pull-request comment. Where it would be too long, it says what
 /// is left out. Ends with a newline.
-pub fn markdown(verdict: &Verdict) -> String {
-    let (met, others): (Vec<&Row>, Vec<&Row>) =
+pub fn markdown(verdict: &BudgetVerdict) -> String {
+    let (met, others): (Vec<&BudgetRow>, Vec<&BudgetRow>) =
         verdict.rows.iter().partition(|row| row.outcome == Outcome::Met);
     let more = |count: usize, noun: &str| counted(count as u64, &format!("more {noun}"));
     let more_budgets = |count| {
@@ -121,7 +121,7 @@ pub fn markdown(verdict: &Verdict) -> String {
 }
 
 /// The verdict as JSON: numbers in cycles, counts or ratios, as the budget is.
-pub fn json(verdict: &Verdict) -> Value {
+pub fn json(verdict: &BudgetVerdict) -> Value {
     let rows = verdict.rows.iter().map(|row| {
         let (measured, interval, most) = match row.numbers {
             Some((measured, interval, most)) => (Some(measured), interval, Some(most)),
@@ -162,13 +162,13 @@ struct Junit<'a> {
     run: String,
     timestamp: &'a str,
     failures: usize,
-    cases: &'a [Row],
+    cases: &'a [BudgetRow],
 }
 
 /// The verdict as JUnit: a suite for the budgets' file, a case for each figure of each cell.
 ///
 /// Fails with [`Failure::Internal`] where the template does.
-pub fn junit(verdict: &Verdict) -> Result<String, Failure> {
+pub fn junit(verdict: &BudgetVerdict) -> Result<String, Failure> {
     let report = Junit {
         name: printable(&verdict.file.display().to_string()),
         run: printable(&verdict.run.display().to_string()),
@@ -192,7 +192,7 @@ fn timestamp(started: &str) -> &str {
 }
 
 /// Every budget that is not met as a line for GitHub's log, which shows it at the budget's place.
-pub fn annotations(verdict: &Verdict) -> String {
+pub fn annotations(verdict: &BudgetVerdict) -> String {
     let mut text = String::new();
     for row in verdict.rows.iter().filter(|row| row.outcome != Outcome::Met) {
         let kind = if row.outcome == Outcome::Broken { "error" } else { "warning" };

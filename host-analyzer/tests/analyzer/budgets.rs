@@ -10,7 +10,7 @@ use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::{Ended, Manifest};
 use host_analyzer::judge::check::baseline::{self, Place};
 use host_analyzer::judge::check::budgets::{Budgets, parse};
-use host_analyzer::judge::check::{Outcome, Verdict, check};
+use host_analyzer::judge::check::{BudgetVerdict, Outcome, check};
 use host_analyzer::present;
 use host_analyzer::run::Run;
 use serde_json::Value;
@@ -31,7 +31,7 @@ fn opened(path: &Path) -> Run {
     Run::open(path).unwrap_or_else(|failure| panic!("{:?}", failure.report()))
 }
 
-fn judged(run: &Path, budgets: &Path) -> Verdict {
+fn judged(run: &Path, budgets: &Path) -> BudgetVerdict {
     let budgets = Budgets::read(budgets).unwrap_or_else(|no| panic!("{:?}", no.report()));
     check(&opened(run), &budgets).unwrap_or_else(|no| panic!("{:?}", no.report()))
 }
@@ -44,7 +44,7 @@ fn written(folder: &Path, text: &str) -> PathBuf {
 }
 
 /// Everything that is not met: the cell and the figure.
-fn not_met(verdict: &Verdict) -> Vec<(&str, &str)> {
+fn not_met(verdict: &BudgetVerdict) -> Vec<(&str, &str)> {
     let rows = verdict.rows.iter().filter(|row| row.outcome != Outcome::Met);
     rows.map(|row| (row.cell.as_str(), row.figure)).collect()
 }
@@ -495,23 +495,23 @@ fn accepting_takes_nothing_away_that_is_not_a_baseline() {
     fs::create_dir(place.join("empty")).unwrap();
     fs::write(folder.join("above/other.txt"), "somebody's").unwrap();
     for (named, told) in [
-        (".", "its last part is no name"),
-        ("./", "its last part is no name"),
-        ("..", "its last part is no name"),
-        ("/", "its last part is no name"),
-        ("results/reference/..", "its last part is no name"),
-        ("results/../..", "its last part is no name"),
-        ("results", "no run folder"),
-        ("results/", "no run folder"),
-        ("results/reference", "no run folder"),
-        ("src", "no run folder"),
-        ("src/.", "no run folder"),
-        ("empty", "no run folder"),
+        (".", "it does not end with a name"),
+        ("./", "it does not end with a name"),
+        ("..", "it does not end with a name"),
+        ("/", "it does not end with a name"),
+        ("results/reference/..", "it does not end with a name"),
+        ("results/../..", "it does not end with a name"),
+        ("results", "not a run folder"),
+        ("results/", "not a run folder"),
+        ("results/reference", "not a run folder"),
+        ("src", "not a run folder"),
+        ("src/.", "not a run folder"),
+        ("empty", "not a run folder"),
         ("budgets.toml", "it is a file"),
         ("results/latest", "it is a link"),
         ("results/latest/", "it is a link"),
         ("results/latest/.", "it is a link"),
-        ("results/reference/extra", "captures/mine.txt is in its folder"),
+        ("results/reference/extra", "its folder also holds captures/mine.txt"),
         ("results/reference/linked", "is outside the run's folder"),
         ("results/reference/damaged", "it is no JSON"),
         ("results/default/1", "it is the baseline already"),
@@ -587,7 +587,7 @@ fn a_run_that_nobody_accepted_is_not_replaced() {
         let before = tree(&folder);
         let (code, said) = accepting(&folder, &["kept"]);
         assert_eq!(code, Some(2), "{name}: {said}");
-        assert!(said.contains("its run.json does not say `\"baseline\": true`"), "{name}: {said}");
+        assert!(said.contains("its run.json does not have `\"baseline\": true`"), "{name}: {said}");
         assert!(tree(&folder) == before, "{name}: something has changed");
     }
     // As older ones were.
@@ -665,8 +665,8 @@ fn places_that_lie_in_each_other_are_refused_before_anything_changes() {
         (&["b/c", "b"][..], "one lies in the other"),
         (&["b", "b/c"], "one lies in the other"),
         (&["b", "x/../b/./c/d"], "one lies in the other"),
-        (&["run/sub"], "lies in the other"),
-        (&["x/../run/sub/deep"], "lies in the other"),
+        (&["run/sub"], "lies inside it"),
+        (&["x/../run/sub/deep"], "lies inside it"),
     ] {
         written(&folder, &baselines(named));
         let before = tree(&folder);
@@ -772,7 +772,7 @@ fn a_noisy_or_a_failed_run_becomes_no_baseline_unasked() {
     assert_eq!(check("noisy", &["--noisy"]).status.code(), Some(0));
     run_folder(&folder.join("lost"), "repetitions=1 limit=50ms fault=never:2", &[4]);
     let output = check("lost", &[]);
-    assert!(text_of(&output.stderr).contains("not every trial of it went well"), "{output:?}");
+    assert!(text_of(&output.stderr).contains("not every trial went well"), "{output:?}");
 }
 
 fn text_of(bytes: &[u8]) -> String {

@@ -11,7 +11,8 @@ use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::Engine;
 use host_analyzer::judge::check::budgets::Budgets;
 use host_analyzer::judge::check::check;
-use host_analyzer::judge::compare::{Comparison, Settings, Verdict, compare};
+use host_analyzer::judge::compare::{Comparison, MetricVerdict, Settings, compare};
+use host_analyzer::judge::statistics::{holm, rank_test};
 use host_analyzer::present;
 use host_analyzer::run::Run;
 use host_analyzer::run::measure::Measure;
@@ -29,7 +30,7 @@ fn compared<'a>(base: &'a Run, new: &'a Run) -> Comparison<'a> {
 }
 
 /// The names of the figures with a verdict, each with its cell's strategy.
-fn those(comparison: &Comparison<'_>, wanted: Verdict) -> Vec<(Strategy, &'static str)> {
+fn those(comparison: &Comparison<'_>, wanted: MetricVerdict) -> Vec<(Strategy, &'static str)> {
     comparison
         .figures()
         .filter(|(_, figure)| figure.verdict == wanted)
@@ -44,7 +45,7 @@ fn equal_exact_runs_are_the_same_in_every_figure() {
     let run = opened(&folder);
     let comparison = compared(&run, &run);
     assert_eq!(comparison.cells.len(), 6);
-    assert_eq!(comparison.count(|verdict| verdict == Verdict::Same), 6 * 12);
+    assert_eq!(comparison.count(|verdict| verdict == MetricVerdict::Same), 6 * 12);
     assert_eq!((comparison.notes.len(), comparison.family), (0, 0));
     let text = present::compare::table(&comparison, false);
     assert!(text.starts_with("Nothing moved: all 72 figures are the same."), "{text}");
@@ -57,7 +58,7 @@ fn one_cycle_of_an_exact_engine_is_a_difference() {
     run_folder(&folder.join("new"), "repetitions=2 cost-online=100us,2:100001", &[4]);
     let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
     let comparison = compared(&base, &new);
-    let slower = those(&comparison, Verdict::Slower);
+    let slower = those(&comparison, MetricVerdict::Slower);
     // Serially, the last AP is kicked when the others are online.
     let all = ["total", "kick-loop", "online"].map(|name| (Strategy::Serial, name));
     assert_eq!(slower, all);
@@ -84,10 +85,10 @@ fn a_dearer_step_is_found_in_its_phase_with_its_cause_named() {
     let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
     let comparison = compared(&base, &new);
     assert_eq!(
-        those(&comparison, Verdict::Slower),
+        those(&comparison, MetricVerdict::Slower),
         ["total", "online-loop", "callin"].map(|name| (Strategy::FullParallel, name))
     );
-    assert_eq!(those(&comparison, Verdict::Faster), []);
+    assert_eq!(those(&comparison, MetricVerdict::Faster), []);
     let note = "icount, 8 CPUs, full-parallel, cost-callin=808us: cost-callin 800us → 808us";
     assert_eq!(comparison.notes, [note]);
 }
@@ -190,7 +191,9 @@ fn one_boot_of_a_noisy_engine_tells_nothing_but_how_many_it_needs() {
     let callin = comparison.figures().find(|(_, figure)| figure.measure.name() == "callin");
     let (_, figure) = callin.unwrap();
     assert_eq!(figure.interval, None);
-    let Verdict::CantTell { more_boots: Some(more) } = figure.verdict else { panic!("{figure:?}") };
+    let MetricVerdict::CantTell { more_boots: Some(more) } = figure.verdict else {
+        panic!("{figure:?}")
+    };
     // Nine boots each are the fewest whose ranks can be this far apart by chance less than once in
     // 20 × 8 times, and two are spare.
     assert!((7..=11).contains(&more), "{more}");
@@ -206,7 +209,12 @@ fn a_bare_capture_is_compared_with_a_run_of_any_engine() {
     let (bare, run) = (opened(&folder.join("bare.bin")), opened(&folder.join("run")));
     let comparison = compared(&bare, &run);
     assert_eq!(comparison.cells.len(), 3);
-    assert!(comparison.notes.iter().any(|note| note.contains("a bare capture does not tell")));
+    assert!(
+        comparison
+            .notes
+            .iter()
+            .any(|note| note.contains("a bare capture does not name its engine"))
+    );
 }
 
 /// A run of a noisy engine: of each boot the total of its trials, and how many of them arrived.
@@ -245,13 +253,33 @@ fn run_of(folder: &Path, boots: &[(u64, usize)]) -> Run {
 fn changes_point_to_one_side(comparison: &Comparison<'_>) {
     for (_, figure) in comparison.figures() {
         let side = match figure.verdict {
-            Verdict::Slower => 1.0,
-            Verdict::Faster => -1.0,
-            Verdict::Same | Verdict::CantTell { .. } => continue,
+            MetricVerdict::Slower => 1.0,
+            MetricVerdict::Faster => -1.0,
+            MetricVerdict::Same | MetricVerdict::CantTell { .. } => continue,
         };
         let effect = figure.effect.unwrap();
         assert!(figure.difference * side > 0.0 && effect * side > 0.0, "{figure:?}");
     }
+}
+
+#[test]
+fn the_p_values_of_a_comparison_are_corrected_as_one_family() {
+    let (_keep, folder) = folder();
+    let base = noisy_run(&folder.join("base"), 8, 1, 1.0);
+    let new = noisy_run(&folder.join("new"), 8, 2, 1.02);
+    let comparison = compared(&base, &new);
+    let (mut alone, mut reported) = (Vec::new(), Vec::new());
+    for (cell, figure) in comparison.figures() {
+        let boots = [cell.base, cell.new].map(|cell| cell.sample(figure.measure).boot_medians());
+        let first = boots[0][0];
+        if boots.iter().flatten().any(|boot| *boot != first) {
+            alone.push(rank_test(&boots[0], &boots[1]));
+            reported.push(figure.p.unwrap());
+        }
+    }
+    assert_eq!(reported.len(), comparison.family);
+    assert_eq!(reported, holm(&alone));
+    assert_ne!(reported, alone);
 }
 
 #[test]
@@ -268,7 +296,7 @@ fn a_change_whose_boots_and_trials_point_to_opposite_sides_is_not_told() {
     let total = totals.map(|(_, figure)| figure).next().unwrap();
     assert!(total.p.unwrap() < 0.05 && total.effect.unwrap() > 0.0, "{total:?}");
     assert!(total.difference < 0.0, "{total:?}");
-    assert!(matches!(total.verdict, Verdict::CantTell { .. }), "{total:?}");
+    assert!(matches!(total.verdict, MetricVerdict::CantTell { .. }), "{total:?}");
 }
 
 proptest! {
@@ -300,7 +328,7 @@ fn comparisons_of_the_same_seldom_find_a_change() {
     let false_ones = (0..rounds).filter(|round| {
         let base = noisy_run(&folder.join(format!("base-{round}")), 10, 2 * round, 1.0);
         let new = noisy_run(&folder.join(format!("new-{round}")), 10, 2 * round + 1, 1.0);
-        compared(&base, &new).count(Verdict::is_change) > 0
+        compared(&base, &new).count(MetricVerdict::is_change) > 0
     });
     // More than 2 of 12 would come of a chance of 5 % once in 50 times.
     let count = false_ones.count();
@@ -321,14 +349,14 @@ fn a_phase_that_takes_a_fifth_more_is_found_with_the_boots_asked_for() {
         let first = compared(&base, &new);
         let asked = first.figures().filter(|(_, figure)| figure.measure.name() == "callin");
         let more = asked.filter_map(|(_, figure)| match figure.verdict {
-            Verdict::CantTell { more_boots } => more_boots,
+            MetricVerdict::CantTell { more_boots } => more_boots,
             _ => None,
         });
         let boots = 3 + more.max().expect("three boots can't tell");
         assert!(boots <= 20, "{boots}");
         let (base, new) = (run("base", boots, 2, 1.0), run("new", boots, 3, 1.2));
         let comparison = compared(&base, &new);
-        let slower = those(&comparison, Verdict::Slower);
+        let slower = those(&comparison, MetricVerdict::Slower);
         assert!(slower.contains(&(Strategy::FullParallel, "callin")), "{round}: {slower:?}");
         for phase in ["sipi", "wake", "tsc-sync", "online"] {
             assert!(!slower.iter().any(|(_, name)| *name == phase), "{round}: {slower:?}");

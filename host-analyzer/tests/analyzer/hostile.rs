@@ -145,7 +145,7 @@ fn every_command(run: &Run, budgets: &Budgets) {
         present::check::junit(&verdict).unwrap();
         present::check::annotations(&verdict);
     }
-    let _ = published::verdict::Verdict::of(run, &published::read(None).unwrap());
+    let _ = published::verdict::PublishedVerdict::of(run, &published::read(None).unwrap());
 }
 
 /// Tests are built with overflow checks.

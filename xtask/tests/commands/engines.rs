@@ -109,7 +109,7 @@ fn runs_of_an_engine_of_ones_own_are_compared_and_checked_like_others() {
     let (base, same) = (ran("base"), ran("same"));
     let equal = compare::compare(&base, &same, Default::default()).unwrap();
     assert_eq!(equal.cells.len(), 4);
-    assert_eq!(equal.count(|verdict| verdict != compare::Verdict::Same), 0);
+    assert_eq!(equal.count(|verdict| verdict != compare::MetricVerdict::Same), 0);
     assert!(equal.notes.is_empty(), "{:?}", equal.notes);
     let verdict = check::check(&base, &budgets).unwrap();
     assert_eq!(verdict.rows.len(), 1);
@@ -121,7 +121,7 @@ fn runs_of_an_engine_of_ones_own_are_compared_and_checked_like_others() {
     let callin = found.figures().filter(|(_, figure)| figure.measure.name() == "callin");
     let slower: Vec<(&str, u16, bool)> = callin
         .map(|(cell, figure)| {
-            (&*cell.new.engine, cell.new.smp, figure.verdict == compare::Verdict::Slower)
+            (&*cell.new.engine, cell.new.smp, figure.verdict == compare::MetricVerdict::Slower)
         })
         .collect();
     let expected =

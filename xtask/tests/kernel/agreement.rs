@@ -3,7 +3,7 @@
 use crate::engines::{failed, ran, scenario, text};
 use crate::harness::LIMIT;
 use bringup::class::Class;
-use host_analyzer::judge::simulated::{self, Row};
+use host_analyzer::judge::simulated::{self, SimulatedCell};
 use host_analyzer::present::show;
 use host_analyzer::run::Run;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ fn measured(scenario: &Scenario) -> Run {
 
 /// The cells of a run, every one of which agrees.
 #[track_caller]
-fn agreeing(run: &Run) -> Vec<Row<'_>> {
+fn agreeing(run: &Run) -> Vec<SimulatedCell<'_>> {
     let rows = simulated::rows(run).map_err(failed).unwrap();
     let table = show::simulated_table(run, &rows);
-    assert!(rows.iter().all(Row::agrees), "{table}");
+    assert!(rows.iter().all(SimulatedCell::agrees), "{table}");
     assert_eq!(rows.len(), run.cells.len());
     rows
 }
@@ -84,7 +84,7 @@ fn costs_fitted_to_the_kernel_alone_at_8_cpus_foretell_28_within_ten_percent() {
     let run = at("[8, 28]", "kernel-alone.toml");
     let rows = simulated::fitted(&run, 8).map_err(failed).unwrap();
     assert_eq!(rows.len(), 3 * 3);
-    assert!(rows.iter().all(Row::fits), "{}", show::fitted_table(&run, &rows));
+    assert!(rows.iter().all(SimulatedCell::fits), "{}", show::fitted_table(&run, &rows));
 }
 
 #[test]

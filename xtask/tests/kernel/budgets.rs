@@ -2,7 +2,7 @@
 
 use crate::harness::kernel;
 use host_analyzer::judge::check::budgets::Budgets;
-use host_analyzer::judge::check::{Outcome, Verdict, check};
+use host_analyzer::judge::check::{BudgetVerdict, Outcome, check};
 use host_analyzer::present;
 use host_analyzer::run::Run;
 use std::fs;
@@ -39,13 +39,13 @@ fn unchanged() -> &'static Run {
 }
 
 #[track_caller]
-fn judged(run: &Run, budgets: &Path) -> Verdict {
+fn judged(run: &Run, budgets: &Path) -> BudgetVerdict {
     let budgets = Budgets::read(budgets).unwrap_or_else(|no| panic!("{:?}", no.report()));
     check(run, &budgets).unwrap_or_else(|no| panic!("{:?}", no.report()))
 }
 
 /// Everything that is not met: the cell and the figure.
-fn not_met(verdict: &Verdict) -> Vec<(&str, &str)> {
+fn not_met(verdict: &BudgetVerdict) -> Vec<(&str, &str)> {
     let rows = verdict.rows.iter().filter(|row| row.outcome != Outcome::Met);
     rows.map(|row| (row.cell.as_str(), row.figure)).collect()
 }

@@ -7,7 +7,7 @@ use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use bringup::{CpuIndex, Cycles};
 use host_analyzer::ground::failure::Failure;
-use host_analyzer::judge::published::{self, verdict::Verdict};
+use host_analyzer::judge::published::{self, verdict::PublishedVerdict};
 use host_analyzer::present::show;
 use host_analyzer::run::Run;
 use host_analyzer::run::timeline::phases;
@@ -94,7 +94,7 @@ fn measured(name: &str, results: &Path) -> Run {
 #[track_caller]
 fn assert_published(run: &Run, name: &str) {
     let machines = published::read(None).unwrap();
-    let verdict = Verdict::of(run, &machines).unwrap();
+    let verdict = PublishedVerdict::of(run, &machines).unwrap();
     let machine = machines.iter().find(|machine| machine.profile == name).unwrap();
     assert_eq!(verdict.rows.len(), machine.figures.len());
     assert!(verdict.result().is_ok(), "{}", show::published_table(run, &verdict));

@@ -1,4 +1,4 @@
-//! Baselines: runs that are kept to compare with, and how a run becomes one.
+//! Baselines: runs that are kept for later comparison, and how a run becomes one.
 
 use crate::ground::failure::Failure;
 use crate::ground::file::{NewFolder, make_folder, write_whole};
@@ -52,7 +52,7 @@ pub fn files(path: &Path) -> Vec<PathBuf> {
     captures.chain([path.join("run.json")]).collect()
 }
 
-/// A baseline that can't be read: what the captures of a run are good for does not help there.
+/// A baseline that can't be read: the help for a damaged run, to name one of its captures, does not apply.
 fn damaged(named: &str, path: &Path, failure: Failure) -> Failure {
     let described = |report: Report| {
         let help = format!(
@@ -82,8 +82,8 @@ pub struct Place {
 impl Place {
     /// Looks at the place that a budget names.
     ///
-    /// Fails with [`Failure::Request`] where putting a baseline there could take something else
-    /// away: the path has no last name of its own (`.`, `..`, `/`); a file, a link or a folder that
+    /// Fails with [`Failure::Request`] where putting a baseline there could remove something else: the path
+    /// has no last name of its own (`.`, `..`, `/`); a file, a link or a folder that
     /// is no run folder is there; the run in it was not put there by `--accept`; or the folder holds
     /// more than `run.json` and the captures that it names.
     pub fn find(named: &str, budgets: &Path) -> Result<Place, Failure> {
@@ -95,7 +95,7 @@ impl Place {
             ))
         };
         if Path::new(named).file_name().is_none() {
-            return Err(refused("its last part is no name"));
+            return Err(refused("it does not end with a name"));
         }
         let path = place(named, budgets);
         let about = match fs::symlink_metadata(&path) {
@@ -112,19 +112,19 @@ impl Place {
             return Err(refused("it is a file"));
         }
         if !path.join("run.json").exists() {
-            return Err(refused("it is a folder without a run.json, so it is no run folder"));
+            return Err(refused("it is a folder without a run.json, so it is not a run folder"));
         }
         let old = read_manifest(&path).map_err(|failure| damaged(named, &path, failure))?;
         if !was_accepted(&old) {
             return Err(refused(&format!(
-                "its run.json does not say `\"baseline\": true`, so it is a run, or a baseline of \
-                 before that was written; if it is needed no more, remove {} by hand",
+                "its run.json does not have `\"baseline\": true`, so it is a run, or a baseline older \
+                 than that key; if you no longer need it, remove {} by hand",
                 path.display()
             )));
         }
         if let Some(other) = other_than(&path, &old).map_err(|error| refused(&error.to_string()))? {
             return Err(refused(&format!(
-                "{} is in its folder, and no part of a baseline",
+                "its folder also holds {}, which is not part of a baseline",
                 other.display()
             )));
         }
@@ -142,7 +142,8 @@ impl Place {
         self.path != other.path && (within(self, other) || within(other, self))
     }
 
-    /// Puts a folder here, in the place of the old baseline; of which it says what is left, and why.
+    /// Moves a folder here in place of the old baseline. Returns what is left of that one and why, if anything
+    /// is.
     fn take(self, mut fresh: NewFolder) -> io::Result<Option<String>> {
         let Some(manifest) = &self.old else { return fresh.move_to(&self.path).map(|()| None) };
         let aside = hidden_beside(&self.path, "old");
@@ -151,7 +152,7 @@ impl Place {
             fs::rename(&aside, &self.path)?;
             return Err(error);
         }
-        // Nothing but a baseline was there, so these are all; what came since then stays.
+        // `find` saw nothing but a baseline there; files added since then stay.
         let files = parts(manifest).map(|part| aside.join(part));
         let folders = part_folders(manifest).into_iter().rev().map(|part| aside.join(part));
         let removed = files.map(fs::remove_file);
@@ -166,9 +167,9 @@ impl Place {
 
 /// Whether `--accept` has made this.
 ///
-/// In the beginning it marked nothing, but took the folders out of the engines' commands. A run of a
-/// kernel has its folder there; a run of the simulator alone can't be told from a baseline, and is
-/// taken for none. Most runs have a `command` too.
+/// Old baselines have no mark, but no folders in their engines' commands either. A run of a kernel names its
+/// folder there. An old baseline of the simulator alone can't be distinguished from a run, so it does not
+/// count as a baseline.
 fn was_accepted(manifest: &Manifest) -> bool {
     let before_the_mark = || {
         manifest.ended == Ended::Complete
@@ -257,7 +258,7 @@ pub fn acceptable<'r>(
     };
     if !noisy && let Some(boot) = manifest.boots.iter().find(|boot| !boot.exact) {
         return Err(refused(&format!(
-            "{} is a noisy engine, whose numbers say little on another host; `--noisy` takes it \
+            "{} is a noisy engine, whose numbers depend on the host; `--noisy` accepts it \
              nevertheless",
             printable(&boot.engine)
         )));
@@ -267,11 +268,11 @@ pub fn acceptable<'r>(
         return Err(refused(&format!("it is not whole: {what}")));
     }
     if let Some(index) = run.boots.iter().position(|boot| !boot.summary.is_whole()) {
-        let what = "frames are lost, damaged or came twice";
+        let what = "frames are lost, damaged or repeated";
         return Err(refused(&run.sentence(Part::Boot(index), &[], what)));
     }
     if run.verdict().is_err() {
-        return Err(refused("not every trial of it went well"));
+        return Err(refused("not every trial went well"));
     }
     let here = fs::canonicalize(&run.path).ok();
     for place in places {
@@ -281,14 +282,14 @@ pub fn acceptable<'r>(
         }
         if place.path.starts_with(here) || here.starts_with(&place.path) {
             let place = place.path.display();
-            return Err(refused(&format!("one of it and the baseline {place} lies in the other")));
+            return Err(refused(&format!("the baseline {place} lies inside it, or around it")));
         }
     }
     Ok(manifest)
 }
 
-/// Puts a run into the place: its `run.json` and its captures. Gives what the user must know of what
-/// is left of the old baseline, if anything is.
+/// Puts a run into the place: its `run.json` and its captures. Returns a warning where part of the old
+/// baseline could not be removed.
 ///
 /// Fails with [`Failure::Environment`] where files can't be copied; the old baseline is then still
 /// there.
@@ -325,7 +326,7 @@ fn copy(run: &Run, manifest: &Manifest, to: &Path) -> Result<(), Failure> {
     write_whole(&path, &json)
 }
 
-/// Without the folders of whoever made the run: a baseline is for everyone.
+/// Without the folders of the user who made the run, since others use the baseline too.
 fn without_folders(manifest: &Manifest) -> Manifest {
     let mut manifest = manifest.clone();
     let boots = manifest.boots.iter_mut().flat_map(|boot| &mut boot.command);

@@ -1,22 +1,22 @@
-//! How many boots it would take to tell.
+//! How many boots a comparison would need for a conclusion.
 
 use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Interval, RankSums};
 use fastrand::Rng;
 use std::collections::BTreeMap;
 
-/// How often the boots that are asked for must be enough.
+/// The share of simulated comparisons in which the asked boots must suffice.
 const POWER: f64 = 0.95;
 
 /// Simulated comparisons for each count of boots.
 const ROUNDS: usize = 200;
 
-/// Who would need more boots than this would rather measure differently.
+/// Above this many boots it is better to measure differently.
 const MOST: usize = 200;
 
-/// Boots beyond the fewest that could tell at all: one on each side may be an outlier.
+/// Boots added to the fewest that could suffice: one of each run may be an outlier.
 const SPARE: usize = 2;
 
-/// Two boots are the fewest that say how far boots differ, and three that say so at all well.
+/// Fewer boots than this say too little about how far boots scatter.
 const FEW: usize = 3;
 
 /// Equal data give equal answers.
@@ -36,21 +36,21 @@ pub struct Known<'a> {
     pub new: &'a [f64],
     /// New less base.
     pub difference: f64,
-    /// Where that lies.
+    /// The 95 % interval of the difference.
     pub interval: Option<Interval>,
     /// A difference below this does not matter.
     pub margin: f64,
 }
 
 impl Power {
-    /// For a test that finds something where its p-value is at most this.
+    /// For a test that finds a difference where its p-value is at most `level`.
     pub fn at(level: f64) -> Power {
         Power { level, sums: BTreeMap::new() }
     }
 
-    /// How many boots each run would need, with a chance of 95 %, to tell: by the difference as it
-    /// was seen, or by an interval so narrow that no difference matters, whichever takes fewer.
-    /// `None` if more than 200.
+    /// How many boots each run would need for a conclusion, with a probability of 95 %: that the difference
+    /// is as it was seen, or that it is too small to matter, whichever takes fewer boots. `None` if more
+    /// than 200.
     pub fn boots(&mut self, known: &Known<'_>) -> Option<usize> {
         let fewest = self.fewest().max(BOOTS_FOR_INTERVAL);
         let boots = known.base.len().min(known.new.len());
@@ -62,7 +62,7 @@ impl Power {
         found.into_iter().chain(same).min().filter(|boots| *boots <= MOST)
     }
 
-    /// Fewer boots than this can't be found different however far apart they are.
+    /// With fewer boots than this the test finds no difference, however great it is.
     fn fewest(&mut self) -> usize {
         let level = self.level;
         // The lowest ranks all on one side: 2, 4, … 2n add up to n (n + 1).
@@ -74,7 +74,7 @@ impl Power {
         self.sums.entry(boots).or_insert_with(|| RankSums::of_distinct(boots))
     }
 
-    /// Boots with which the test finds the difference, as far as these boots scatter.
+    /// Boots with which the test finds the difference, if boots scatter as these do.
     fn finds(&mut self, known: &Known<'_>, fewest: usize) -> Option<usize> {
         let scatter: Vec<f64> = scatter(known.base).chain(scatter(known.new)).collect();
         let difference = known.difference.abs();
@@ -84,7 +84,7 @@ impl Power {
         counts.find(|boots| self.power(&scatter, difference, *boots) >= POWER)
     }
 
-    /// How often the test finds the difference in simulated comparisons.
+    /// The share of simulated comparisons in which the test finds the difference.
     fn power(&mut self, scatter: &[f64], difference: f64, boots: usize) -> f64 {
         let (level, sums) = (self.level, self.sums(boots));
         let mut random = Rng::with_seed(SEED);
@@ -106,8 +106,8 @@ impl Power {
     }
 }
 
-/// How far boots lie from their median, a little more than seen: a few boots seem closer than they
-/// are.
+/// The distances of boots from their median, enlarged by √(n / (n − 1)), since few boots scatter less than
+/// many.
 fn scatter(boots: &[f64]) -> impl Iterator<Item = f64> {
     let mut sorted = boots.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -116,8 +116,7 @@ fn scatter(boots: &[f64]) -> impl Iterator<Item = f64> {
     boots.iter().map(move |boot| (boot - median) * more)
 }
 
-/// Boots with which the interval would lie within the margin: its width goes with the root of
-/// their number.
+/// Boots with which the interval would lie within the margin: its width is proportional to 1 / √n.
 fn to_narrow(known: &Known<'_>, boots: usize) -> Option<usize> {
     let room = known.margin - known.difference.abs();
     let Interval { low, high } = known.interval.filter(|_| room > 0.0)?;

@@ -1,5 +1,5 @@
-//! A run against the published figures: what it covers, how close it comes, and what the same
-//! profiles say beyond them.
+//! A run against the published figures: which ones it covers, how close it comes, and what the same
+//! profiles predict beyond them.
 
 use super::{Figure, Machine, Published};
 use crate::ground::failure::Failure;
@@ -9,43 +9,43 @@ use crate::run::{Cell, Run};
 use bringup::options::{Kick, Kind, Options, Step, Strategy, TscSync};
 use miette::miette;
 
-/// What a run says of published figures.
+/// The result of comparing a run with published figures.
 #[derive(Debug)]
-pub struct Verdict<'a> {
+pub struct PublishedVerdict<'a> {
     /// Every figure that a cell of the run covers, by machine, then in the order of its figures.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<PublishedRow<'a>>,
     /// Cells of the same profiles and CPU counts that no figure covers.
     pub beyond: Vec<Beyond<'a>>,
 }
 
 /// A published figure and the cell that measures the same.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub struct PublishedRow<'a> {
     /// Where it was published.
     pub machine: &'a Machine,
     /// What was published.
     pub figure: &'a Figure,
     /// The cell.
     pub cell: &'a Cell,
-    /// The published value in cycles of the profile; `None` where it is told in ms and the
-    /// frequency is unknown.
+    /// The published value in cycles of the profile; `None` where the source states ms and the frequency is
+    /// unknown.
     pub published: Option<f64>,
     /// The median over the trials, in cycles; `None` where there is no whole trial.
     pub measured: Option<u64>,
 }
 
-/// What a profile says of a cell that nobody has published.
+/// What a profile predicts for a cell without a published figure.
 #[derive(Debug)]
 pub struct Beyond<'a> {
     /// The cell.
     pub cell: &'a Cell,
     /// The median of its totals, in cycles of the profile.
     pub total: Option<u64>,
-    /// The costs that it takes the APs to spend at the same time, each with its cycles.
+    /// The costs that the strategy lets the APs spend at the same time, each with its cycles.
     pub parallel: Vec<(&'static str, u64)>,
 }
 
-impl Row<'_> {
+impl PublishedRow<'_> {
     /// Measured over published.
     pub fn ratio(&self) -> Option<f64> {
         Some(self.measured? as f64 / self.published.filter(|published| *published > 0.0)?)
@@ -71,11 +71,11 @@ impl Row<'_> {
     }
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> PublishedVerdict<'a> {
     /// Compares a run with figures.
     ///
     /// Fails with [`Failure::Request`] where no cell covers one.
-    pub fn of(run: &'a Run, machines: &'a [Machine]) -> Result<Verdict<'a>, Failure> {
+    pub fn of(run: &'a Run, machines: &'a [Machine]) -> Result<PublishedVerdict<'a>, Failure> {
         let mut rows = Vec::new();
         let (mut beyond, mut known) = (Vec::new(), Vec::new());
         for machine in machines {
@@ -91,7 +91,7 @@ impl<'a> Verdict<'a> {
                         Published::Ms(ms) => cell.tsc_khz().map(|khz| ms as f64 * khz as f64),
                     };
                     let measured = cell.spread(figure.measure).map(|spread| spread.median);
-                    rows.push(Row { machine, figure, cell, published, measured });
+                    rows.push(PublishedRow { machine, figure, cell, published, measured });
                 }
             }
             known.extend(cells);
@@ -106,7 +106,7 @@ impl<'a> Verdict<'a> {
         if rows.is_empty() {
             Err(none_covered(run, machines))
         } else {
-            Ok(Verdict { rows, beyond })
+            Ok(PublishedVerdict { rows, beyond })
         }
     }
 
@@ -117,7 +117,7 @@ impl<'a> Verdict<'a> {
             return Ok(());
         }
         Err(Failure::Verdict(miette!(
-            help = "the table says which, and by how much",
+            help = "the table shows which, and by how much",
             "{off} of {} published figures {} not met",
             self.rows.len(),
             if off == 1 { "is" } else { "are" }
@@ -168,9 +168,9 @@ fn none_covered(run: &Run, machines: &[Machine]) -> Failure {
         let profile = cell.profile.as_deref().map_or("no profile".to_owned(), |profile| {
             format!("the profile `{}`", printable(profile))
         });
-        let told = format!("{profile} with {}", counted(cell.smp.into(), "CPU"));
-        if !has.contains(&told) {
-            has.push(told);
+        let cells = format!("{profile} with {}", counted(cell.smp.into(), "CPU"));
+        if !has.contains(&cells) {
+            has.push(cells);
         }
     }
     let figures = machines.iter().filter(|machine| !machine.figures.is_empty());

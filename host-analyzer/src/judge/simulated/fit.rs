@@ -1,4 +1,4 @@
-//! Costs fitted to a measured cell, so that the simulator can say what other CPU counts would take.
+//! Costs fitted to a measured cell, so that the simulator can predict other CPU counts.
 
 use crate::run::Cell;
 use crate::run::measure::Measure;

@@ -1,7 +1,7 @@
 //! The figures of a comparison as a table.
 
 use crate::ground::unit::{Unit, readable};
-use crate::judge::compare::{CellPair, Comparison, Figure, Verdict};
+use crate::judge::compare::{CellPair, Comparison, MetricPair, MetricVerdict};
 use crate::judge::statistics::Interval;
 use crate::present::html::escaped;
 use crate::present::table::{Kind, NONE, Table};
@@ -21,7 +21,7 @@ pub struct Row {
     interval: String,
     effect: String,
     /// What it comes to.
-    pub verdict: Verdict,
+    pub verdict: MetricVerdict,
     aps: String,
     /// Where the change lies on the page's axis, in percent of its width: from, to, and itself.
     place: Option<(f64, f64, f64)>,
@@ -29,7 +29,7 @@ pub struct Row {
 
 impl Row {
     /// In words; `reach` is the share of the base at the end of the page's axis.
-    pub fn of(cell: &CellPair<'_>, figure: &Figure, reach: f64) -> Row {
+    pub fn of(cell: &CellPair<'_>, figure: &MetricPair, reach: f64) -> Row {
         let time = |cycles: f64, khz| match cell.exact {
             true => format!("{} cycles", cycles.round()),
             false => readable(Unit::Auto, cycles.round() as u64, khz),
@@ -105,7 +105,7 @@ fn percent(share: f64) -> String {
 }
 
 /// The APs that moved most: `CPU 3 +8000, CPU 7 +12`, in cycles.
-fn moved(figure: &Figure) -> String {
+fn moved(figure: &MetricPair) -> String {
     let aps = figure.moved.iter().map(|ap| format!("{} {:+.0}", ap.cpu, ap.new - ap.base));
     match figure.moved.is_empty() {
         true => NONE.to_owned(),

@@ -1,7 +1,7 @@
 //! A comparison for programs: JSON, in cycles.
 
 use super::words::{headline, warnings};
-use crate::judge::compare::{CellPair, Comparison, Figure, Verdict};
+use crate::judge::compare::{CellPair, Comparison, MetricPair, MetricVerdict};
 use crate::judge::statistics::Interval;
 use crate::present::schema;
 use crate::run::measure::Measure;
@@ -53,7 +53,7 @@ fn cell_json(cell: &CellPair<'_>) -> Value {
     })
 }
 
-fn figure_json(figure: &Figure) -> Value {
+fn figure_json(figure: &MetricPair) -> Value {
     let moved =
         figure.moved.iter().map(|ap| json!({"cpu": ap.cpu.0, "base": ap.base, "new": ap.new}));
     json!({
@@ -67,7 +67,7 @@ fn figure_json(figure: &Figure) -> Value {
         "p": figure.p,
         "verdict": figure.verdict.name(),
         "more_boots": match figure.verdict {
-            Verdict::CantTell { more_boots } => more_boots,
+            MetricVerdict::CantTell { more_boots } => more_boots,
             _ => None,
         },
         "moved": moved.collect::<Vec<_>>(),

@@ -3,14 +3,15 @@
 use super::figures::{Row, rows, table as figures};
 use super::words::{are, headline, method, origin, remarks, warnings};
 use crate::ground::text::counted;
-use crate::judge::compare::{Comparison, Verdict};
+use crate::judge::compare::{Comparison, MetricVerdict};
 use crate::present::markdown::{Comment, LONG, list, plain};
 
 /// A comparison as a table for people: the headline, the figures that are not the same (or all),
 /// the remarks. Ends with a newline.
 pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
     let rows = rows(comparison);
-    let shown: Vec<&Row> = rows.iter().filter(|row| all || row.verdict != Verdict::Same).collect();
+    let shown: Vec<&Row> =
+        rows.iter().filter(|row| all || row.verdict != MetricVerdict::Same).collect();
     let mut text = format!(
         "{}\n\nbase: {}\nnew:  {}\n",
         headline(comparison),

@@ -2,14 +2,15 @@
 
 use super::figures::Row;
 use crate::ground::text::{list, printable};
-use crate::judge::compare::{Comparison, Verdict};
+use crate::judge::compare::{Comparison, MetricVerdict};
 use crate::run::{Cell, Run};
 
 /// What the comparison comes to, in a sentence or two.
 pub fn headline(comparison: &Comparison<'_>) -> String {
     let all = comparison.figures().count();
-    let [slower, faster, same] = [Verdict::Slower, Verdict::Faster, Verdict::Same]
-        .map(|wanted| comparison.count(|verdict| verdict == wanted));
+    let [slower, faster, same] =
+        [MetricVerdict::Slower, MetricVerdict::Faster, MetricVerdict::Same]
+            .map(|wanted| comparison.count(|verdict| verdict == wanted));
     let unknown = all - slower - faster - same;
     let mut text = match (slower, faster) {
         (0, 0) if unknown == 0 => format!("Nothing moved: all {all} figures are the same."),
@@ -36,7 +37,7 @@ pub fn headline(comparison: &Comparison<'_>) -> String {
         let needs: Option<Vec<u32>> = comparison
             .figures()
             .filter_map(|(_, figure)| match figure.verdict {
-                Verdict::CantTell { more_boots } => Some(more_boots),
+                MetricVerdict::CantTell { more_boots } => Some(more_boots),
                 _ => None,
             })
             .collect();

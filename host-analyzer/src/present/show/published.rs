@@ -3,7 +3,7 @@
 use super::warned::warnings;
 use crate::ground::text::printable;
 use crate::ground::unit::{Unit, readable};
-use crate::judge::published::verdict::{Beyond, Row, Verdict};
+use crate::judge::published::verdict::{Beyond, PublishedRow, PublishedVerdict};
 use crate::judge::published::{Machine, Published};
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// The figures that a run covers as a table, their sources, and what the profiles say beyond them.
 /// Ends with a newline.
-pub fn published_table(run: &Run, verdict: &Verdict<'_>) -> String {
+pub fn published_table(run: &Run, verdict: &PublishedVerdict<'_>) -> String {
     let rows = &verdict.rows;
     let mut table = figures(rows);
     let notes = &mut table.notes;
@@ -38,7 +38,7 @@ pub fn published_table(run: &Run, verdict: &Verdict<'_>) -> String {
     table.terminal()
 }
 
-fn figures(rows: &[Row<'_>]) -> Table {
+fn figures(rows: &[PublishedRow<'_>]) -> Table {
     let mut table = Table::of(rows.len());
     // A simulated figure must not pass for a measured one.
     table.words("engine", rows.iter().map(|row| row.cell.engine.clone()));
@@ -47,18 +47,19 @@ fn figures(rows: &[Row<'_>]) -> Table {
     table.words("strategy", rows.iter().map(|row| row.figure.options.strategy.to_string()));
     table.words("figure", rows.iter().map(|row| row.figure.measure.name().to_owned()));
     table.numbers("published", rows.iter().map(|row| value(row, row.published)));
-    let measured = |row: &Row<'_>| value(row, row.measured.map(|cycles| cycles as f64));
+    let measured = |row: &PublishedRow<'_>| value(row, row.measured.map(|cycles| cycles as f64));
     table.numbers("measured", rows.iter().map(measured));
-    let ratio = |row: &Row<'_>| row.ratio().map_or(NONE.to_owned(), |ratio| format!("{ratio:.4}"));
+    let ratio =
+        |row: &PublishedRow<'_>| row.ratio().map_or(NONE.to_owned(), |ratio| format!("{ratio:.4}"));
     table.numbers("ratio", rows.iter().map(ratio));
-    table.words("tolerance", rows.iter().map(Row::tolerance));
+    table.words("tolerance", rows.iter().map(PublishedRow::tolerance));
     table.words("fit", rows.iter().map(|row| row.figure.fit.name().to_owned()));
     table.words("verdict", rows.iter().map(|row| verdict_of(row).to_owned()));
     table
 }
 
 /// A value in the unit of its source.
-fn value(row: &Row<'_>, cycles: Option<f64>) -> String {
+fn value(row: &PublishedRow<'_>, cycles: Option<f64>) -> String {
     match (row.figure.value, row.cell.tsc_khz(), cycles) {
         (Published::Cycles(_), _, Some(cycles)) => format!("{cycles:.0} cycles"),
         (Published::Ms(_), Some(khz), Some(cycles)) => {
@@ -69,7 +70,7 @@ fn value(row: &Row<'_>, cycles: Option<f64>) -> String {
     }
 }
 
-fn verdict_of(row: &Row<'_>) -> &'static str {
+fn verdict_of(row: &PublishedRow<'_>) -> &'static str {
     if row.is_met() { "met" } else { "off" }
 }
 
@@ -103,7 +104,7 @@ fn label(run: &Run, cell: &Cell) -> String {
 
 /// The same as JSON: `{"schema": 1, "met": …, "figures": [...], "beyond": [...], "warnings": [...]}`,
 /// times in cycles of the profile.
-pub fn published_json(run: &Run, verdict: &Verdict<'_>) -> Value {
+pub fn published_json(run: &Run, verdict: &PublishedVerdict<'_>) -> Value {
     json!({
         "schema": schema::PUBLISHED,
         "met": verdict.result().is_ok(),
@@ -113,7 +114,7 @@ pub fn published_json(run: &Run, verdict: &Verdict<'_>) -> Value {
     })
 }
 
-fn row(row: &Row<'_>) -> Value {
+fn row(row: &PublishedRow<'_>) -> Value {
     json!({
         "profile": row.machine.profile,
         "machine": row.machine.machine,

@@ -1,7 +1,7 @@
 //! A run against the simulator: a table for people, JSON for programs.
 
 use crate::judge::simulated::{
-    FITTED_TOLERANCE, Figure, OWN_WORK, PHASE_TOLERANCE, Row, TOTAL_TOLERANCE,
+    FITTED_TOLERANCE, OWN_WORK, PHASE_TOLERANCE, SimulatedCell, SimulatedMetric, TOTAL_TOLERANCE,
 };
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
@@ -10,9 +10,10 @@ use bringup::phase::Phase;
 use serde_json::{Map, Value, json};
 
 /// A row for each cell: its total, and the phase that is furthest off. Ends with a newline.
-pub fn simulated_table(run: &Run, rows: &[Row<'_>]) -> String {
-    let worst = |text: fn(Phase, Figure) -> String| {
-        let of = move |row: &Row<'_>| row.worst().map(|(phase, figure)| text(phase, figure));
+pub fn simulated_table(run: &Run, rows: &[SimulatedCell<'_>]) -> String {
+    let worst = |text: fn(Phase, SimulatedMetric) -> String| {
+        let of =
+            move |row: &SimulatedCell<'_>| row.worst().map(|(phase, figure)| text(phase, figure));
         rows.iter().map(move |row| of(row).unwrap_or(NONE.to_owned()))
     };
     let mut table = totals(run, rows);
@@ -39,7 +40,7 @@ pub fn simulated_table(run: &Run, rows: &[Row<'_>]) -> String {
 }
 
 /// A row for each cell that was simulated with fitted costs. Ends with a newline.
-pub fn fitted_table(run: &Run, rows: &[Row<'_>]) -> String {
+pub fn fitted_table(run: &Run, rows: &[SimulatedCell<'_>]) -> String {
     let within = rows.iter().filter(|row| row.fits()).count();
     let mut table = totals(run, rows);
     let tolerance = 100.0 * FITTED_TOLERANCE;
@@ -52,7 +53,7 @@ pub fn fitted_table(run: &Run, rows: &[Row<'_>]) -> String {
     )
 }
 
-fn totals(run: &Run, rows: &[Row<'_>]) -> Table {
+fn totals(run: &Run, rows: &[SimulatedCell<'_>]) -> Table {
     let varying = run.varying_options();
     let mut table = Table::of(rows.len());
     table.words("cell", rows.iter().map(|row| row.cell.label(&varying)));
@@ -62,19 +63,19 @@ fn totals(run: &Run, rows: &[Row<'_>]) -> Table {
     table
 }
 
-fn percent(figure: Figure) -> String {
+fn percent(figure: SimulatedMetric) -> String {
     match figure.simulated {
         0 => NONE.to_owned(),
         simulated => format!("{:+.2} %", 100.0 * figure.off() as f64 / simulated as f64),
     }
 }
 
-fn verdict(row: &Row<'_>) -> &'static str {
+fn verdict(row: &SimulatedCell<'_>) -> &'static str {
     if row.agrees() { "agrees" } else { "off" }
 }
 
 /// The same as JSON: `{"schema": 1, "cells": [...], "warnings": [...]}`, in cycles.
-pub fn simulated_json(run: &Run, rows: &[Row<'_>]) -> Value {
+pub fn simulated_json(run: &Run, rows: &[SimulatedCell<'_>]) -> Value {
     let cells = rows.iter().map(|row| {
         let phases: Option<Map<String, Value>> = row.phases.map(|phases| {
             let named = Phase::ALL.iter().zip(phases);
@@ -94,6 +95,6 @@ pub fn simulated_json(run: &Run, rows: &[Row<'_>]) -> Value {
     json!({ "schema": schema::SIMULATED, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings() })
 }
 
-fn figure(figure: Figure) -> Value {
+fn figure(figure: SimulatedMetric) -> Value {
     json!({ "measured": figure.measured, "simulated": figure.simulated })
 }

@@ -2,7 +2,7 @@
 
 use super::plan::PLANTED;
 use host_analyzer::ground::failure::Failure;
-use host_analyzer::judge::compare::{Comparison, Figure, Settings, Verdict, compare};
+use host_analyzer::judge::compare::{Comparison, MetricPair, MetricVerdict, Settings, compare};
 use host_analyzer::run::Run;
 
 /// After so many rounds a planted slow-down counts as not found.
@@ -34,7 +34,7 @@ pub struct Change {
     /// The cell.
     pub cell: String,
     /// The figure.
-    pub figure: Figure,
+    pub figure: MetricPair,
 }
 
 impl Pair {
@@ -74,7 +74,7 @@ impl Pair {
 
 impl Round {
     fn found(&self) -> bool {
-        let slower = |change: &Change| change.figure.verdict == Verdict::Slower;
+        let slower = |change: &Change| change.figure.verdict == MetricVerdict::Slower;
         !self.planted.is_empty() && self.planted.iter().all(slower)
     }
 
@@ -82,7 +82,7 @@ impl Round {
     /// that makes sense would do.
     fn asks_for(&self) -> Option<u32> {
         let asked = self.planted.iter().filter_map(|change| match change.figure.verdict {
-            Verdict::CantTell { more_boots } => Some(more_boots),
+            MetricVerdict::CantTell { more_boots } => Some(more_boots),
             _ => None,
         });
         // The cell that needs most decides, and one that can't be helped ends it.
@@ -91,7 +91,7 @@ impl Round {
 }
 
 /// Some of a comparison's figures.
-fn changes(comparison: &Comparison<'_>, wanted: impl Fn(&Figure) -> bool) -> Vec<Change> {
+fn changes(comparison: &Comparison<'_>, wanted: impl Fn(&MetricPair) -> bool) -> Vec<Change> {
     comparison
         .figures()
         .filter(|(_, figure)| wanted(figure))
@@ -107,8 +107,8 @@ mod tests {
         Pair { false_changes: Vec::new(), rounds }
     }
 
-    fn round(verdicts: &[Verdict]) -> Round {
-        let figure = |verdict: &Verdict| Figure {
+    fn round(verdicts: &[MetricVerdict]) -> Round {
+        let figure = |verdict: &MetricVerdict| MetricPair {
             measure: PLANTED,
             base: 1.0,
             new: 1.0,
@@ -123,18 +123,18 @@ mod tests {
         Round { boots: 10, planted: verdicts.iter().map(change).collect(), others: Vec::new() }
     }
 
-    const ASKS_3: Verdict = Verdict::CantTell { more_boots: Some(3) };
-    const ASKS_9: Verdict = Verdict::CantTell { more_boots: Some(9) };
-    const HOPELESS: Verdict = Verdict::CantTell { more_boots: None };
+    const ASKS_3: MetricVerdict = MetricVerdict::CantTell { more_boots: Some(3) };
+    const ASKS_9: MetricVerdict = MetricVerdict::CantTell { more_boots: Some(9) };
+    const HOPELESS: MetricVerdict = MetricVerdict::CantTell { more_boots: None };
 
     #[test]
     fn a_round_that_cannot_tell_is_followed_by_one_with_the_boots_that_it_asks_for() {
         for (verdicts, next) in [
-            (&[Verdict::Slower, Verdict::Slower][..], None),
-            (&[Verdict::Slower, ASKS_3], Some(13)),
+            (&[MetricVerdict::Slower, MetricVerdict::Slower][..], None),
+            (&[MetricVerdict::Slower, ASKS_3], Some(13)),
             (&[ASKS_3, ASKS_9], Some(19)),
             (&[ASKS_3, HOPELESS], None),
-            (&[Verdict::Slower, Verdict::Same], None),
+            (&[MetricVerdict::Slower, MetricVerdict::Same], None),
         ] {
             assert_eq!(pair(vec![round(verdicts)]).next_round(), next, "{verdicts:?}");
         }
@@ -144,9 +144,12 @@ mod tests {
 
     #[test]
     fn a_planted_slow_down_is_found_in_every_cell_or_not_at_all() {
-        assert!(pair(vec![round(&[ASKS_3]), round(&[Verdict::Slower, Verdict::Slower])]).found());
-        assert!(!pair(vec![round(&[Verdict::Slower, Verdict::Same])]).found());
-        assert!(!pair(vec![round(&[Verdict::Faster])]).found());
+        assert!(
+            pair(vec![round(&[ASKS_3]), round(&[MetricVerdict::Slower, MetricVerdict::Slower])])
+                .found()
+        );
+        assert!(!pair(vec![round(&[MetricVerdict::Slower, MetricVerdict::Same])]).found());
+        assert!(!pair(vec![round(&[MetricVerdict::Faster])]).found());
         assert!(!pair(vec![round(&[])]).found());
     }
 }

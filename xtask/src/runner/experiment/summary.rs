@@ -188,13 +188,13 @@ fn in_words(change: &Change) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use host_analyzer::judge::compare::{Figure, Verdict};
+    use host_analyzer::judge::compare::{MetricPair, MetricVerdict};
 
     /// So many pairs, some of which report a false change, and some miss what was planted.
     fn summary(of: usize, wrong: usize, missed: usize) -> Summary<'static> {
         let change = |verdict| Change {
             cell: "tcg, 4 CPUs, serial".to_owned(),
-            figure: Figure {
+            figure: MetricPair {
                 measure: PLANTED,
                 base: 100.0,
                 new: 150.0,
@@ -207,9 +207,9 @@ mod tests {
             },
         };
         let pair = |number| {
-            let found = if number < missed { Verdict::Same } else { Verdict::Slower };
+            let found = if number < missed { MetricVerdict::Same } else { MetricVerdict::Slower };
             let round = Round { boots: 10, planted: vec![change(found)], others: Vec::new() };
-            let false_changes = (number < wrong).then(|| change(Verdict::Slower));
+            let false_changes = (number < wrong).then(|| change(MetricVerdict::Slower));
             Pair { false_changes: false_changes.into_iter().collect(), rounds: vec![round] }
         };
         let about = serde_json::json!({

@@ -1,0 +1,34 @@
+//! Figures of exact engines: a cycle more is slower.
+
+use super::verdict::{CellPair, MEASURES, MetricPair, MetricVerdict, Moved};
+use crate::run::Cell;
+use crate::run::measure::Measure;
+
+/// Every figure that both cells have.
+pub(super) fn figures(cell: &CellPair<'_>) -> Vec<MetricPair> {
+    MEASURES.iter().filter_map(|measure| figure(cell, *measure)).collect()
+}
+
+fn figure(cell: &CellPair<'_>, measure: Measure) -> Option<MetricPair> {
+    let base = cell.base.sample(measure).median()?;
+    let new = cell.new.sample(measure).median()?;
+    let mut difference = new - base;
+    if difference == 0.0 && cell.base.trials.count() == cell.new.trials.count() {
+        difference = mean(cell.new, measure)? - mean(cell.base, measure)?;
+    }
+    let verdict = MetricVerdict::of(difference);
+    let moved = Moved::most(cell, measure, verdict);
+    let (interval, effect, p) = (None, None, None);
+    Some(MetricPair { measure, base, new, difference, interval, effect, p, verdict, moved })
+}
+
+/// A measure's mean over the trials; of a phase the exact one, without each trial's rounding.
+fn mean(cell: &Cell, measure: Measure) -> Option<f64> {
+    let aps: Vec<f64> = cell.aps.iter().filter_map(|(_, ap)| ap.mean(measure)).collect();
+    if !aps.is_empty() {
+        return Some(aps.iter().sum::<f64>() / aps.len() as f64);
+    }
+    let values: Vec<u64> = cell.trials.iter().filter_map(|trial| measure.of(trial)).collect();
+    let sum: f64 = values.iter().map(|value| *value as f64).sum();
+    (!values.is_empty()).then(|| sum / values.len() as f64)
+}

@@ -1,6 +1,6 @@
 //! The frames that a capture is made of; `docs/wire-format.md` describes them byte by byte.
 
-use crate::offset::{OffsetInterval, Verdict};
+use crate::exchange::{OffsetInterval, Verdict};
 use crate::options::Step;
 use crate::stamp::{Stamp, Stamps};
 use crate::{ApicId, CpuIndex, Cycles};

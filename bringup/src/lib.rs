@@ -5,11 +5,13 @@
 //! simulator (`sim`, a feature) on arithmetic clocks.
 #![cfg_attr(not(any(test, feature = "sim")), no_std)]
 
+mod atomic;
 pub mod class;
 pub mod contract;
+pub mod exchange;
 pub mod frame;
+pub mod handshake;
 pub mod kick;
-pub mod offset;
 pub mod options;
 pub mod phase;
 pub mod plan;
@@ -18,7 +20,6 @@ pub mod sim;
 pub mod stamp;
 pub mod start;
 pub mod strategy;
-pub mod sync;
 mod units;
 pub mod wire;
 pub mod words;

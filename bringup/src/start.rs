@@ -1,34 +1,20 @@
 //! Starts: how an AP knows the trial that it was started in, or that it comes too late.
 //!
 //! A SIPI can be delayed beyond its trial: QEMU, for one, keeps it over the INIT that ends the trial. So the AP that
-//! it starts trusts nothing but what was written for it: the trial's orders lie on a [`Board`] that is open while
+//! it starts trusts nothing but what was written for it: the trial's orders lie in [`PostedOrders`] while
 //! the trial runs, and the SIPI is announced by a [`Token`]. An AP that does not find both starts late; it
 //! must touch nothing of the trial.
 
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-
-use crate::sync::Epoch;
+use crate::atomic::{AtomicU32, AtomicU64, Ordering, fence, made_of_atomics};
+use crate::handshake::Epoch;
 
 /// The BSP's word for one AP: it sends the AP a SIPI in this trial.
 #[derive(Debug)]
 pub struct Token(AtomicU64);
 
+made_of_atomics!(Token, "No SIPI.", Token(AtomicU64::new(0)));
+
 impl Token {
-    /// No SIPI.
-    #[cfg(not(loom))]
-    pub const fn new() -> Token {
-        Token(AtomicU64::new(0))
-    }
-
-    /// No SIPI.
-    #[cfg(loom)]
-    pub fn new() -> Token {
-        Token(AtomicU64::new(0))
-    }
-
     /// A SIPI follows; `sipi` is the BSP's TSC before it, and not 0.
     pub fn give(&self, sipi: u64) {
         self.0.store(sipi, Ordering::Relaxed);
@@ -40,63 +26,54 @@ impl Token {
     }
 }
 
-impl Default for Token {
-    fn default() -> Token {
-        Token::new()
-    }
-}
+/// How many words the orders of a trial take.
+pub const ORDER_WORDS: usize = 2;
 
 /// What every CPU must know of the trial that runs, as words. The BSP writes it.
 #[derive(Debug)]
-pub struct Board<const WORDS: usize> {
+pub struct PostedOrders {
     /// The trial that runs; 0 between trials.
     epoch: AtomicU32,
-    words: [AtomicU64; WORDS],
+    words: [AtomicU64; ORDER_WORDS],
 }
+
+made_of_atomics!(
+    PostedOrders,
+    "No trial runs.",
+    PostedOrders { epoch: AtomicU32::new(0), words: [AtomicU64::new(0), AtomicU64::new(0)] }
+);
 
 /// What an AP finds that was started in the trial that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission<const WORDS: usize> {
+pub struct Admission {
     /// The trial.
     pub epoch: Epoch,
     /// Its words.
-    pub words: [u64; WORDS],
+    pub words: [u64; ORDER_WORDS],
     /// The BSP's TSC before the SIPI.
     pub sipi: u64,
 }
 
-impl<const WORDS: usize> Board<WORDS> {
-    /// A board that is closed.
-    #[cfg(not(loom))]
-    pub const fn new() -> Board<WORDS> {
-        Board { epoch: AtomicU32::new(0), words: [const { AtomicU64::new(0) }; WORDS] }
-    }
-
-    /// A board that is closed.
-    #[cfg(loom)]
-    pub fn new() -> Board<WORDS> {
-        Board { epoch: AtomicU32::new(0), words: core::array::from_fn(|_| AtomicU64::new(0)) }
-    }
-
-    /// Opens the board for a trial. It is closed, and every token was withdrawn since.
-    pub fn open(&self, epoch: Epoch, words: [u64; WORDS]) {
+impl PostedOrders {
+    /// Posts the orders of a trial. None are posted, and every token was withdrawn since.
+    pub fn post(&self, epoch: Epoch, words: [u64; ORDER_WORDS]) {
         for (place, word) in self.words.iter().zip(words) {
             place.store(word, Ordering::Relaxed);
         }
         self.epoch.store(epoch.0, Ordering::Release);
     }
 
-    /// Closes the board: whoever starts from now on is late.
-    pub fn close(&self) {
+    /// Withdraws the orders: whoever starts from now on is late.
+    pub fn withdraw(&self) {
         self.epoch.store(0, Ordering::Relaxed);
-        // Whoever sees a word or a token that is written from now on sees that the board was closed.
+        // Whoever sees a word or a token that is written from now on sees that the orders were withdrawn.
         fence(Ordering::Release);
     }
 
     /// The trial that an AP was started in; none for one that starts late.
     ///
-    /// Board and token are of one and the same trial, however long the AP takes in between.
-    pub fn admit(&self, token: &Token) -> Option<Admission<WORDS>> {
+    /// Orders and token are of one and the same trial, however long the AP takes in between.
+    pub fn admit(&self, token: &Token) -> Option<Admission> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let words = core::array::from_fn(|at| self.words[at].load(Ordering::Relaxed));
         let sipi = token.0.load(Ordering::Relaxed);
@@ -106,29 +83,13 @@ impl<const WORDS: usize> Board<WORDS> {
     }
 }
 
-impl<const WORDS: usize> Default for Board<WORDS> {
-    fn default() -> Board<WORDS> {
-        Board::new()
-    }
-}
-
 /// How often an AP has started in a trial; the AP alone writes it.
 #[derive(Debug)]
 pub struct Starts(AtomicU64);
 
+made_of_atomics!(Starts, "None.", Starts(AtomicU64::new(0)));
+
 impl Starts {
-    /// None.
-    #[cfg(not(loom))]
-    pub const fn new() -> Starts {
-        Starts(AtomicU64::new(0))
-    }
-
-    /// None.
-    #[cfg(loom)]
-    pub fn new() -> Starts {
-        Starts(AtomicU64::new(0))
-    }
-
     /// Counts a start; what the AP wrote before is visible to whoever sees it.
     pub fn count(&self, epoch: Epoch) {
         let starts = self.of(epoch) + 1;
@@ -142,30 +103,24 @@ impl Starts {
     }
 }
 
-impl Default for Starts {
-    fn default() -> Starts {
-        Starts::new()
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_ap_is_admitted_while_the_board_is_open_and_its_sipi_was_sent() {
-        let (board, token) = (Board::new(), Token::new());
-        assert_eq!(board.admit(&token), None);
-        board.open(Epoch(1), [5, 6]);
-        assert_eq!(board.admit(&token), None);
+    fn an_ap_is_admitted_while_orders_are_posted_and_its_sipi_was_sent() {
+        let (orders, token) = (PostedOrders::new(), Token::new());
+        assert_eq!(orders.admit(&token), None);
+        orders.post(Epoch(1), [5, 6]);
+        assert_eq!(orders.admit(&token), None);
         token.give(77);
         let admission = Admission { epoch: Epoch(1), words: [5, 6], sipi: 77 };
-        assert_eq!(board.admit(&token), Some(admission));
+        assert_eq!(orders.admit(&token), Some(admission));
         token.withdraw();
-        assert_eq!(board.admit(&token), None);
+        assert_eq!(orders.admit(&token), None);
         token.give(77);
-        board.close();
-        assert_eq!(board.admit(&token), None);
+        orders.withdraw();
+        assert_eq!(orders.admit(&token), None);
     }
 
     #[test]
@@ -185,11 +140,11 @@ mod models {
     use loom::sync::Arc;
     use loom::thread;
 
-    /// The board and token of an AP that was sent a SIPI in trial 1. In these models each word and the SIPI's
+    /// The orders and the token of an AP that was sent a SIPI in trial 1. In these models each word and the SIPI's
     /// moment are the number of their trial.
-    fn first_trial() -> Arc<(Board<2>, Token)> {
-        let shared = Arc::new((Board::new(), Token::new()));
-        shared.0.open(Epoch(1), [1, 1]);
+    fn first_trial() -> Arc<(PostedOrders, Token)> {
+        let shared = Arc::new((PostedOrders::new(), Token::new()));
+        shared.0.post(Epoch(1), [1, 1]);
         shared.1.give(1);
         shared
     }
@@ -197,8 +152,8 @@ mod models {
     #[test]
     fn an_ap_that_was_started_is_admitted_with_all_words() {
         loom::model(|| {
-            let shared = Arc::new((Board::new(), Token::new()));
-            shared.0.open(Epoch(1), [1, 1]);
+            let shared = Arc::new((PostedOrders::new(), Token::new()));
+            shared.0.post(Epoch(1), [1, 1]);
             shared.1.give(1);
             let ap = Arc::clone(&shared);
             // As a SIPI does, a spawn puts what was written before it before what the AP reads.
@@ -219,10 +174,10 @@ mod models {
                     assert_eq!((words, sipi), ([of; 2], of));
                 }
             });
-            let (board, token) = &*shared;
-            board.close();
+            let (orders, token) = &*shared;
+            orders.withdraw();
             token.withdraw();
-            board.open(Epoch(2), [2, 2]);
+            orders.post(Epoch(2), [2, 2]);
             token.give(2);
             ap.join().unwrap();
         });
@@ -237,10 +192,10 @@ mod models {
                 let admission = ap.0.admit(&ap.1);
                 assert!(admission.is_none_or(|admission| admission.epoch == Epoch(1)));
             });
-            let (board, token) = &*shared;
-            board.close();
+            let (orders, token) = &*shared;
+            orders.withdraw();
             token.withdraw();
-            board.open(Epoch(2), [2, 2]);
+            orders.post(Epoch(2), [2, 2]);
             ap.join().unwrap();
         });
     }

@@ -4,8 +4,8 @@
 //! reader has to do: the same libraries' COBS and CRC alone, on the same bytes in memory. Captures
 //! of one, two, four and eight times the length show that time is linear and what memory depends on.
 
+use bringup::exchange::{OffsetInterval, Verdict};
 use bringup::frame::{ApTimeline, Body, Frame};
-use bringup::offset::{OffsetInterval, Verdict};
 use bringup::stamp::Stamp;
 use bringup::wire::{CRC, MAX_FRAME, encode};
 use host_analyzer::run::{KEPT, Run};

@@ -12,7 +12,7 @@ const ROUNDS: usize = 2_000;
 const STAMPS: u64 = 1_000;
 
 fn main() {
-    let stamps = &shared(CpuIndex(1)).up.log.stamps;
+    let stamps = &shared(CpuIndex(1)).from_ap.record.stamps;
     let bare = cycles(|| {
         // SAFETY: RDTSC is there on every 64-bit CPU and reads a counter alone.
         black_box(unsafe { _rdtsc() });

@@ -19,7 +19,7 @@ pub struct Clock {
     pub tsc_khz: u64,
     /// How that was found.
     pub source: TscSource,
-    /// Largest less smallest measurement, in kHz; 0 where the frequency was told.
+    /// Largest less smallest measurement, in kHz; 0 where CPUID or the hypervisor states it.
     pub spread_khz: u64,
 }
 
@@ -58,14 +58,29 @@ pub unsafe fn move_tsc(by: i64) {
     unsafe { register.write(register.read().wrapping_add_signed(by)) }
 }
 
+/// Writes this CPU's `IA32_TSC_ADJUST`; gives by how many cycles that moves the counter.
+///
+/// # Safety
+///
+/// As of [`move_tsc`].
+pub unsafe fn set_tsc_adjust(value: i64) -> i64 {
+    let mut register = Msr::new(IA32_TSC_ADJUST);
+    // SAFETY: as in `move_tsc`.
+    unsafe {
+        let before = register.read() as i64;
+        register.write(value as u64);
+        value.wrapping_sub(before)
+    }
+}
+
 /// Finds the frequencies of the TSC and of the APIC timer.
 pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
     tsc::examine_lfence();
     tsc::serialise_lfence();
-    let clock = told().unwrap_or_else(|| {
+    let clock = stated().unwrap_or_else(|| {
         let Some(pm_timer) = pm_timer else {
             fail_for_machine(format_args!(
-                "neither CPUID nor the hypervisor tells the TSC's frequency, and the FADT names no \
+                "neither CPUID nor the hypervisor states the TSC's frequency, and the FADT names no \
                  PM timer at an I/O port to measure it with"
             ))
         };
@@ -79,15 +94,15 @@ pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
     clock
 }
 
-/// The frequency as CPUID or the hypervisor tells it.
-fn told() -> Option<Clock> {
+/// The frequency as CPUID or the hypervisor states it.
+fn stated() -> Option<Clock> {
     let cpuid = CpuId::new();
-    let told = |tsc_khz, source| Clock { tsc_khz, source, spread_khz: 0 };
+    let stated = |tsc_khz, source| Clock { tsc_khz, source, spread_khz: 0 };
     let by_cpuid = cpuid.get_tsc_info().and_then(|info| info.tsc_frequency());
     let by_hypervisor = cpuid.get_hypervisor_info().and_then(|info| info.tsc_frequency());
     by_cpuid
-        .map(|hz| told(hz / 1000, TscSource::Cpuid))
-        .or(by_hypervisor.map(|khz| told(khz.into(), TscSource::Hypervisor)))
+        .map(|hz| stated(hz / 1000, TscSource::Cpuid))
+        .or(by_hypervisor.map(|khz| stated(khz.into(), TscSource::Hypervisor)))
         .filter(|clock| clock.tsc_khz > 0)
 }
 
@@ -232,7 +247,7 @@ pub fn wait_until(moment: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) {
     }
 }
 
-/// Ends a step at its deadline: waits, or tells by how many cycles the work went beyond it.
+/// Ends a step at its deadline: waits. Gives by how many cycles the work went beyond it.
 pub fn spend(deadline: u64, how: Spend, slice: impl Fn(u64) -> Option<u64>) -> u64 {
     let overrun = tsc().saturating_sub(deadline);
     wait_until(deadline, how, slice);

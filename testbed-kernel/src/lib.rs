@@ -14,6 +14,7 @@ pub mod exit;
 pub mod failure;
 pub mod hello;
 pub mod machine;
+pub mod orders;
 pub mod pic;
 mod queue;
 pub mod serial;

@@ -1,9 +1,10 @@
 //! Trials: the BSP's verbs on the real machine, and what goes on around them.
 //!
 //! The order of things is in `bringup::strategy`; how each verb is done is here, kicks and the TSC
-//! sync each on a page of its own.
+//! sync each on a page of its own, and so are the frames about an AP.
 
 mod kick;
+mod timeline;
 mod tsc_sync;
 
 use crate::apic::{self, To};
@@ -12,17 +13,18 @@ use crate::clock::{self, Clock};
 use crate::cpu;
 use crate::failure::{fail, fail_for_options};
 use crate::machine::{Cpus, Machine};
+use crate::orders::{self, TrialOrders};
 use crate::queue;
-use crate::slot::{Orders, Slot, Slots, post_orders, withdraw_orders};
+use crate::slot::{Slot, Slots};
 use crate::stream::{self, send};
 use crate::tsc::tsc;
-use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Error, OVERRUNS, TrialBegin, TrialEnd};
+use bringup::frame::{Body, CellBegin, Error, TrialBegin, TrialEnd};
+use bringup::handshake::{Allowed, Epoch, Reached, answer};
 use bringup::kick::check as kick_check;
 use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, StampSet, Step, TscSync, Wait};
 use bringup::plan::Plan;
-use bringup::stamp::{Clock as Whose, Stamp, Stamps};
+use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp, bring_up};
-use bringup::sync::{Allowed, Epoch, Reached, answer};
 use bringup::{ApicId, CpuIndex, Cycles, Duration};
 use core::cell::Cell;
 use core::fmt::Write;
@@ -79,13 +81,13 @@ struct Trial<'a> {
     cpus: &'a Cpus,
     slots: Slots,
     times: Times,
-    orders: Orders,
+    orders: TrialOrders,
     /// The last AP that had its turn; the next is looked for behind it.
-    served: CpuIndex,
+    last_served: CpuIndex,
     /// When every INIT and SIPI that was sent should have been taken, under the guard.
     taken_at: Cell<u64>,
     /// The first AP that is not known to have started.
-    unborn: Cell<u16>,
+    first_not_started: Cell<u16>,
     /// APs below this index were sent INIT.
     kicked: u16,
     /// What the BSP's APIC found wrong while it kicked.
@@ -102,8 +104,8 @@ struct Times {
     window: u64,
     longest_window: u64,
     resolution: u64,
-    look: u64,
-    rest: u64,
+    visit_limit: u64,
+    visit_pause: u64,
 }
 
 impl Times {
@@ -118,8 +120,8 @@ impl Times {
             window: cycles(options.tsc_window),
             longest_window: cycles(options.tsc_window).max(cycles(options.tsc_limit)),
             resolution: cycles(options.tsc_resolution),
-            look: own(tsc_sync::LOOK),
-            rest: own(tsc_sync::REST),
+            visit_limit: own(tsc_sync::VISIT_LIMIT),
+            visit_pause: own(tsc_sync::VISIT_PAUSE),
         }
     }
 }
@@ -138,10 +140,10 @@ impl Trial<'_> {
             cpus: &machine.census.cpus,
             slots,
             times: Times::new(options, clock.tsc_khz),
-            orders: Orders::new(epoch, machine.census.cpus[0], options),
-            served: CpuIndex::BSP,
+            orders: TrialOrders::new(epoch, machine.census.cpus[0], options),
+            last_served: CpuIndex::BSP,
             taken_at: Cell::new(0),
-            unborn: Cell::new(1),
+            first_not_started: Cell::new(1),
             kicked: 1,
             delivery_errors: Cell::new(0),
         };
@@ -151,16 +153,15 @@ impl Trial<'_> {
         let khz = options.clock(clock.tsc_khz);
         for ap in trial.aps() {
             let slot = trial.slot(ap);
-            slot.clear();
+            slot.begin(epoch, options.skews.of(ap));
             for step in Step::ALL {
                 let cost = options.cost(step).of(ap, machine.classes[ap.at()]);
                 let cycles = cost.map_or(0, |cost| cost.cycles(khz).0);
-                slot.down.costs.set(step as usize, cycles);
+                slot.to_ap.costs.set(step as usize, cycles);
             }
-            slot.down.exclusive.store(exclusive, Relaxed);
-            slot.down.faults.store(callin::fault_bits(&options.faults, ap), Relaxed);
-            slot.down.adjustment.store(options.skews.of(ap), Relaxed);
-            slot.down.job.store(u64::from(epoch.0) << 32 | u64::from(ap.0), Relaxed);
+            slot.to_ap.exclusive.store(exclusive, Relaxed);
+            slot.to_ap.faults.store(callin::fault_bits(&options.faults, ap), Relaxed);
+            slot.to_ap.job.store(u64::from(epoch.0) << 32 | u64::from(ap.0), Relaxed);
         }
         trial
     }
@@ -168,96 +169,21 @@ impl Trial<'_> {
     /// From zero until the BSP knows the last AP online or lost.
     fn run(&mut self) -> TrialEnd {
         self.orders.zero = tsc();
-        post_orders(&self.orders);
+        orders::post(&self.orders);
         self.send_strays();
         bring_up(self.options.strategy, self);
         let total = tsc() - self.orders.zero;
         apic::stop_timer();
-        withdraw_orders();
+        orders::withdraw();
         let kick_ends = self.aps().into_iter().map(|ap| self.stamp_of(ap, Stamp::KickEnd));
         let kick_loop = kick_ends.max().unwrap_or(0).saturating_sub(self.orders.zero);
-        let failed = |ap: &CpuIndex| self.is_lost(*ap) || self.slot(*ap).book.wrong.get();
+        let failed = |ap: &CpuIndex| self.is_lost(*ap) || self.slot(*ap).notes.wrong.get();
         let lost = self.aps().into_iter().filter(failed).count();
         TrialEnd { total: Cycles(total), kick_loop: Cycles(kick_loop), lost: lost as u16 }
     }
 
-    /// What became of an AP. It waits for its next SIPI; one that is still on its way there has been given up, and what
-    /// it writes now is no part of the trial.
-    fn timeline(&self, ap: CpuIndex) -> ApTimeline {
-        let Slot { up, down, book } = self.slot(ap);
-        let log = &up.log;
-        let relative = |tsc: u64| (tsc != 0).then_some(tsc.wrapping_sub(self.orders.zero) as i64);
-        let starts = up.starts.of(self.orders.epoch);
-        // What an AP has written that did not start is of an earlier trial.
-        let counts =
-            |stamp: Stamp| starts > 0 && (!self.is_lost(ap) || book.taken.get() & bit(stamp) != 0);
-        let mut stamps = Stamps::default();
-        for stamp in Stamp::ALL {
-            let reading = match stamp.clock() {
-                Whose::Bsp => book.stamps.get(stamp as usize),
-                Whose::Ap if counts(stamp) => log.stamps.get(stamp as usize),
-                Whose::Ap => 0,
-            };
-            if let Some(at) = relative(reading) {
-                stamps.set(stamp, at);
-            }
-        }
-        let end = if self.is_lost(ap) {
-            ApEnd::Lost(stamps.last())
-        } else if book.wrong.get() {
-            ApEnd::WrongAnswer
-        } else {
-            ApEnd::Online
-        };
-        let mut overruns = [0; OVERRUNS.len()];
-        for (step, end) in [
-            (Step::Wake, Stamp::Entry),
-            (Step::Trampoline, Stamp::Alive),
-            (Step::Callin, Stamp::CallinEnd),
-            (Step::Online, Stamp::Online),
-        ] {
-            if counts(end) {
-                overruns[step as usize] = log.overruns.get(step as usize);
-            }
-        }
-        overruns[Step::Kick as usize] = book.kick_overrun.get();
-        overruns[Step::COUNT] = book.window_overrun.get();
-        ApTimeline {
-            cpu: ap,
-            end,
-            starts,
-            stamps,
-            entry_raw: relative(if starts > 0 { log.entry_raw.load(Relaxed) } else { 0 }),
-            // The stamps' clock is the sync's, less what was added to it there.
-            offset: book.known.get().map(|known| known.shifted(-down.adjustment.load(Relaxed))),
-            sync: self.sync_of(ap),
-            tsc_adjust: (starts > 0 && log.has_tsc_adjust.load(Relaxed))
-                .then(|| log.tsc_adjust.load(Relaxed)),
-            overruns,
-        }
-    }
-
     fn slot(&self, cpu: CpuIndex) -> Slot {
         self.slots.of(cpu)
-    }
-
-    /// Sends a line for each AP that has started late since the last time.
-    fn report_late_starts(&self) {
-        for ap in self.aps() {
-            let Slot { up, book, .. } = self.slot(ap);
-            let late = up.late_starts.load(Relaxed);
-            let new = late - book.late_starts.replace(late);
-            if new > 0 {
-                stream::log(
-                    ap,
-                    format_args!(
-                        "started late {new} time{}, by a SIPI of a trial that was over or in which it had been given up; \
-                         it went back to HLT, and no stamp or start of a trial counts it",
-                        if new == 1 { "" } else { "s" }
-                    ),
-                );
-            }
-        }
     }
 
     fn apic_id(&self, cpu: CpuIndex) -> ApicId {
@@ -265,7 +191,7 @@ impl Trial<'_> {
     }
 
     fn stamp(&self, ap: CpuIndex, stamp: Stamp, at: u64) {
-        self.slot(ap).book.stamps.set(stamp as usize, at);
+        self.slot(ap).notes.stamps.set(stamp as usize, at);
     }
 
     /// What the BSP does not need for itself.
@@ -276,7 +202,7 @@ impl Trial<'_> {
     }
 
     fn stamp_of(&self, ap: CpuIndex, stamp: Stamp) -> u64 {
-        self.slot(ap).book.stamps.get(stamp as usize)
+        self.slot(ap).notes.stamps.get(stamp as usize)
     }
 
     fn is_kicked(&self, ap: CpuIndex) -> bool {
@@ -284,35 +210,36 @@ impl Trial<'_> {
     }
 
     fn is_lost(&self, ap: CpuIndex) -> bool {
-        self.slot(ap).book.lost.get()
+        self.slot(ap).notes.lost.get()
     }
 
     /// Gives an AP up. What it does from now on is no part of the trial: the stamps that it has taken are noted, since a
     /// later reading of *its* clock can't be told from an earlier one where the clocks differ; and if it has not
     /// started yet, it starts late.
     fn lose(&self, ap: CpuIndex) {
-        let Slot { up, down, book } = self.slot(ap);
-        down.token.withdraw();
-        // The log of an AP that has not started is of an earlier trial.
-        if up.starts.of(self.orders.epoch) > 0 {
-            let taken = Stamp::ALL.iter().filter(|stamp| up.log.stamps.get(**stamp as usize) != 0);
-            book.taken.set(taken.map(|stamp| bit(*stamp)).sum());
+        let Slot { from_ap, to_ap, notes } = self.slot(ap);
+        to_ap.token.withdraw();
+        // What an AP that has not started has recorded is of an earlier trial.
+        if from_ap.starts.of(self.orders.epoch) > 0 {
+            let taken =
+                Stamp::ALL.iter().filter(|stamp| from_ap.record.stamps.get(**stamp as usize) != 0);
+            notes.taken.set(taken.map(|stamp| bit(*stamp)).sum());
         }
-        book.lost.set(true);
+        notes.lost.set(true);
     }
 
     fn has_reached(&self, ap: CpuIndex, level: Reached) -> bool {
-        self.slot(ap).up.word.reached(self.orders.epoch) >= level
+        self.slot(ap).from_ap.word.reached(self.orders.epoch) >= level
     }
 
-    /// The AP's limit starts anew from this moment: the BSP has done something for it.
-    fn grant(&self, ap: CpuIndex, from: u64) {
-        self.slot(ap).book.deadline.set(from + self.times.limit);
+    /// Restarts the AP's limit at this moment: the BSP has done something for it.
+    fn restart_limit(&self, ap: CpuIndex, from: u64) {
+        self.slot(ap).notes.deadline.set(from + self.times.limit);
     }
 
     /// Opens a gate.
     fn allow(&self, ap: CpuIndex, gate: Allowed) {
-        self.slot(ap).down.word.allow(self.orders.epoch, gate);
+        self.slot(ap).to_ap.word.allow(self.orders.epoch, gate);
         self.wake(ap);
     }
 
@@ -346,7 +273,7 @@ impl Trial<'_> {
             if self.has_reached(ap, level) {
                 return self.stamp_seen(ap, seen);
             }
-            let (now, deadline) = (tsc(), self.slot(ap).book.deadline.get());
+            let (now, deadline) = (tsc(), self.slot(ap).notes.deadline.get());
             if now >= deadline {
                 self.lose(ap);
             } else {
@@ -391,7 +318,7 @@ impl Bsp for Trial<'_> {
     fn release(&mut self, set: Aps) {
         for ap in set.into_iter().filter(|ap| !self.is_lost(*ap)) {
             if self.is_kicked(ap) {
-                self.grant(ap, tsc());
+                self.restart_limit(ap, tsc());
             }
             self.allow(ap, Allowed::Callin);
         }
@@ -405,19 +332,19 @@ impl Bsp for Trial<'_> {
         loop {
             let now = tsc();
             let mut first_deadline = None;
-            let behind = set.into_iter().filter(|ap| *ap > self.served);
-            let before = set.into_iter().filter(|ap| *ap <= self.served);
+            let behind = set.into_iter().filter(|ap| *ap > self.last_served);
+            let before = set.into_iter().filter(|ap| *ap <= self.last_served);
             for ap in behind.chain(before) {
-                let book = self.slot(ap).book;
-                if book.lost.get() || book.synced.get() {
+                let notes = self.slot(ap).notes;
+                if notes.lost.get() || notes.synced.get() {
                     continue;
                 }
                 if self.has_reached(ap, Reached::Callin) {
-                    self.served = ap;
+                    self.last_served = ap;
                     self.stamp_seen(ap, Stamp::SeenCallin);
                     return Some(ap);
                 }
-                let deadline = book.deadline.get();
+                let deadline = notes.deadline.get();
                 if now >= deadline {
                     self.lose(ap);
                 } else {
@@ -438,14 +365,14 @@ impl Bsp for Trial<'_> {
     }
 
     fn unsettled(&self, set: Aps) -> Option<CpuIndex> {
-        let settled = |ap: &CpuIndex| self.slot(*ap).book.settled.get();
+        let settled = |ap: &CpuIndex| self.slot(*ap).notes.settled.get();
         set.into_iter().find(|ap| !self.is_lost(*ap) && !settled(ap))
     }
 
     fn await_online(&mut self, ap: CpuIndex) {
         self.await_reached(ap, Reached::Online, Stamp::SeenOnline);
-        let Slot { up, down, book } = self.slot(ap);
-        let right = up.answer.load(Relaxed) == answer(down.job.load(Relaxed));
-        book.wrong.set(!right && !self.is_lost(ap));
+        let Slot { from_ap, to_ap, notes } = self.slot(ap);
+        let right = from_ap.answer.load(Relaxed) == answer(to_ap.job.load(Relaxed));
+        notes.wrong.set(!right && !self.is_lost(ap));
     }
 }

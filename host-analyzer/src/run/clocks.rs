@@ -1,8 +1,8 @@
 //! What the TSC sync of a cell has found out about the APs' clocks.
 
 use crate::run::reservoir::Reservoir;
+use bringup::exchange::Verdict;
 use bringup::frame::{ApTimeline, Sync};
-use bringup::offset::Verdict;
 use bringup::options::Skews;
 use bringup::stamp::Stamp;
 

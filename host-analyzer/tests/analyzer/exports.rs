@@ -4,8 +4,8 @@ use crate::runs::changed;
 use crate::simulated::{
     STRATEGIES, boot, capture, encoded, folder, manifest, run_folder, write_manifest,
 };
+use bringup::exchange::OffsetInterval;
 use bringup::frame::{ApEnd, ApTimeline, Body, OVERRUNS, TrialBegin, TrialEnd};
-use bringup::offset::OffsetInterval;
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 use host_analyzer::present::decode;

@@ -2,10 +2,10 @@
 
 use crate::runs::changed;
 use crate::simulated::{boot, encoded, folder, manifest, run_folder, write_manifest};
+use bringup::exchange::{OffsetInterval, Verdict};
 use bringup::frame::{
     ApEnd, ApTimeline, Body, CellBegin, Cpu, Error, Frame, Goodbye, Log, Sync, TrialBegin, TrialEnd,
 };
-use bringup::offset::{OffsetInterval, Verdict};
 use bringup::stamp::{Stamp, Stamps};
 use bringup::{ApicId, CpuIndex, Cycles};
 use fastrand::Rng;

@@ -4,8 +4,8 @@ use crate::noisy::noisy_run;
 use crate::simulated::{
     KHZ, STRATEGIES, boot, capture, encoded, folder, frames, manifest, run_folder, write_manifest,
 };
+use bringup::exchange::{OffsetInterval, Verdict};
 use bringup::frame::{ApEnd, Body, CellBegin, Frame, Sync};
-use bringup::offset::{OffsetInterval, Verdict};
 use bringup::options::Strategy;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;

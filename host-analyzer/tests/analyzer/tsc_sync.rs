@@ -2,8 +2,8 @@
 
 use crate::runs::changed;
 use crate::simulated::folder;
+use bringup::exchange::{OffsetInterval, Verdict};
 use bringup::frame::{Body, Sync};
-use bringup::offset::{OffsetInterval, Verdict};
 use host_analyzer::ground::unit::Unit;
 use host_analyzer::present::report;
 use host_analyzer::present::show::{tsc_sync_json, tsc_sync_table};

@@ -1,8 +1,8 @@
 //! `docs/wire-format.md` tells the truth.
 
 use crate::simulated::encoded;
+use bringup::exchange::OffsetInterval;
 use bringup::frame::{ApEnd, ApTimeline, Body, Frame, TrialBegin};
-use bringup::offset::OffsetInterval;
 use bringup::stamp::{Stamp, Stamps};
 use bringup::{CpuIndex, wire};
 

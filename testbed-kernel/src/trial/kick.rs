@@ -36,15 +36,15 @@ impl Trial<'_> {
         let sipi = tsc();
         for ap in set {
             self.stamp(ap, Stamp::Sipi, sipi);
-            self.slot(ap).down.token.give(sipi);
-            self.slot(ap).book.kick_overrun.set(overrun);
+            self.slot(ap).to_ap.token.give(sipi);
+            self.slot(ap).notes.kick_overrun.set(overrun);
         }
         self.mark_sent(sipi, self.cpus.len());
         self.send_sipis(To::AllButSelf);
         let end = tsc();
         for ap in set {
             self.stamp(ap, Stamp::KickEnd, end);
-            self.grant(ap, end);
+            self.restart_limit(ap, end);
         }
         apic::await_delivery();
         self.note_delivery_errors();
@@ -64,17 +64,17 @@ impl Trial<'_> {
         self.wait_until(begin);
         for ap in set {
             let overrun = self.pay_kick(begin, ap);
-            self.slot(ap).book.kick_overrun.set(overrun);
+            self.slot(ap).notes.kick_overrun.set(overrun);
             let sipi = tsc();
             self.stamp(ap, Stamp::Sipi, sipi);
             self.mark_sent(sipi, 1);
             if !self.options.faults.hit(Fault::Never, ap) {
-                self.slot(ap).down.token.give(sipi);
+                self.slot(ap).to_ap.token.give(sipi);
                 self.send_sipis(To::One(self.apic_id(ap)));
             }
             let end = tsc();
             self.stamp(ap, Stamp::KickEnd, end);
-            self.grant(ap, end);
+            self.restart_limit(ap, end);
             // The next kick's cost holds what it takes to send this one's IPIs.
             begin = sipi + u64::from(self.options.sipi_count - 1) * self.times.sipi_gap;
         }
@@ -103,7 +103,7 @@ impl Trial<'_> {
 
     /// Waits until a kick's cost has passed since `from`; returns the overrun.
     fn pay_kick(&self, from: u64, ap: CpuIndex) -> u64 {
-        match self.slot(ap).down.costs.get(Step::Kick as usize) {
+        match self.slot(ap).to_ap.costs.get(Step::Kick as usize) {
             0 => 0,
             cost => spend(from + cost, self.options.spend, |now| self.slice(now)),
         }
@@ -164,12 +164,12 @@ impl Trial<'_> {
 
     /// True while an AP that was sent INIT may not have processed its SIPI yet.
     fn in_flight(&self) -> bool {
-        while self.unborn.get() < self.kicked {
-            let ap = CpuIndex(self.unborn.get());
-            if self.slot(ap).up.starts.of(self.orders.epoch) == 0 && !self.is_lost(ap) {
+        while self.first_not_started.get() < self.kicked {
+            let ap = CpuIndex(self.first_not_started.get());
+            if self.slot(ap).from_ap.starts.of(self.orders.epoch) == 0 && !self.is_lost(ap) {
                 return true;
             }
-            self.unborn.set(ap.0 + 1);
+            self.first_not_started.set(ap.0 + 1);
         }
         false
     }

@@ -135,7 +135,7 @@ fn syncs(kernel: &Path) -> bool {
 
 #[test]
 fn a_sync_that_sleeps_through_its_window_is_noticed() {
-    let visit = "        down.visit.store(book.window.get(), Release);\n";
+    let visit = "        side.visit(to);\n";
     let none = format!("        if limit > 0 {{\n            return;\n        }}\n{visit}");
     let kernel = mutant("no-visit", "testbed-kernel/src/trial/tsc_sync.rs", visit, &none);
     assert!(!syncs(&kernel));
@@ -143,8 +143,8 @@ fn a_sync_that_sleeps_through_its_window_is_noticed() {
 
 #[test]
 fn a_sync_in_which_every_ap_spins_through_the_window_is_noticed() {
-    let rest = "                self.rest();\n                continue;\n";
-    let spin = "                core::hint::spin_loop();\n                continue;\n";
+    let rest = "                Next::Rest => self.rest(),\n";
+    let spin = "                Next::Rest => core::hint::spin_loop(),\n";
     let kernel = mutant("all-spin", "testbed-kernel/src/ap.rs", rest, spin);
     assert!(!syncs(&kernel));
 }

@@ -1,8 +1,8 @@
 //! The TSC sync in QEMU: what it certifies, what it finds, what it costs.
 
 use crate::harness::{Booted, boot};
+use bringup::exchange::Verdict;
 use bringup::frame::{ApTimeline, Sync};
-use bringup::offset::Verdict;
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use std::io::{self, Write};

@@ -2,8 +2,8 @@
 
 use crate::run::{Run, WholeTrial};
 use bringup::Cycles;
+use bringup::exchange::OffsetInterval;
 use bringup::frame::{ApEnd, ApTimeline, Cpu, OVERRUNS, Sync};
-use bringup::offset::OffsetInterval;
 use bringup::options::Options;
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;

@@ -5,7 +5,7 @@ use crate::ground::unit::{Scale, Unit};
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
 use crate::run::{Cell, Run, Spread};
-use bringup::offset::Verdict;
+use bringup::exchange::Verdict;
 use serde_json::{Map, Value, json};
 
 /// A row for each cell whose clocks were compared. Ends with a newline.

@@ -5,6 +5,7 @@
 
 mod kick;
 mod timeline;
+mod times;
 mod tsc_sync;
 
 use crate::apic::{self, To};
@@ -21,14 +22,15 @@ use crate::tsc::tsc;
 use bringup::frame::{Body, CellBegin, Error, TrialBegin, TrialEnd};
 use bringup::handshake::{Allowed, Epoch, Reached, answer};
 use bringup::kick::check as kick_check;
-use bringup::options::{Kick, MAX_OPTIONS, Options, SIPI_GAP, StampSet, Step, TscSync, Wait};
+use bringup::options::{Kick, MAX_OPTIONS, Options, StampSet, Step, TscSync, Wait};
 use bringup::plan::Plan;
 use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp, bring_up};
-use bringup::{ApicId, CpuIndex, Cycles, Duration};
+use bringup::{ApicId, CpuIndex, Cycles};
 use core::cell::Cell;
 use core::fmt::Write;
 use core::sync::atomic::Ordering::Relaxed;
+use times::Times;
 
 /// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
 pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
@@ -92,38 +94,6 @@ struct Trial<'a> {
     kicked: u16,
     /// What the BSP's APIC found wrong while it kicked.
     delivery_errors: Cell<u32>,
-}
-
-/// The trial's spans of time, in cycles of the BSP's TSC: those of the machine that it stands for, and those
-/// that the engine itself needs.
-struct Times {
-    limit: u64,
-    guard: Option<u64>,
-    init_delay: u64,
-    sipi_gap: u64,
-    window: u64,
-    longest_window: u64,
-    resolution: u64,
-    visit_limit: u64,
-    visit_pause: u64,
-}
-
-impl Times {
-    fn new(options: &Options, own_khz: u64) -> Times {
-        let own = |duration: Duration| duration.cycles(own_khz).0;
-        let cycles = |duration: Duration| duration.cycles(options.clock(own_khz)).0;
-        Times {
-            limit: cycles(options.limit),
-            guard: Some(own(options.guard)).filter(|guard| *guard > 0),
-            init_delay: cycles(options.init_delay),
-            sipi_gap: cycles(SIPI_GAP),
-            window: cycles(options.tsc_window),
-            longest_window: cycles(options.tsc_window).max(cycles(options.tsc_limit)),
-            resolution: cycles(options.tsc_resolution),
-            visit_limit: own(tsc_sync::VISIT_LIMIT),
-            visit_pause: own(tsc_sync::VISIT_PAUSE),
-        }
-    }
 }
 
 impl Trial<'_> {

@@ -121,12 +121,16 @@ const OFFSETS: [i64; 2] = [100, -100];
 /// The AP may miss the second window, or move its counter when the BSP has closed it.
 #[test]
 fn a_correction_of_the_counter_counts_when_the_ap_has_acknowledged_it() {
-    OFFSETS.map(|offset| model(offset, |machine, bsp| _ = machine.window(bsp, true, 1)));
+    for offset in OFFSETS {
+        model(offset, |machine, bsp| _ = machine.window(bsp, true, 1));
+    }
 }
 
 #[test]
 fn a_correction_of_the_readings_counts_when_the_ap_has_acknowledged_it() {
-    OFFSETS.map(|offset| model(offset, |machine, bsp| _ = machine.window(bsp, false, 1)));
+    for offset in OFFSETS {
+        model(offset, |machine, bsp| _ = machine.window(bsp, false, 1));
+    }
 }
 
 /// The BSP gives the AP up behind the second window. It knows the offset if the AP has done what it was

@@ -11,12 +11,12 @@ use super::Trial;
 use crate::apic::{self, To};
 use crate::slot::Slot;
 use crate::tsc::tsc;
+use bringup::CpuIndex;
 use bringup::exchange::{MAX_WINDOWS, SyncResult, Verdict};
 use bringup::frame::Sync;
 use bringup::handshake::Allowed;
 use bringup::options::Wait;
 use bringup::strategy::Aps;
-use bringup::{CpuIndex, Duration};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Visits to an AP in one TSC window, evenly spread.
@@ -25,10 +25,6 @@ const VISITS: u64 = 3;
 const READINGS: u32 = 6;
 /// Batches of `READINGS` per visit for an AP that is still uncertain.
 const MAX_BATCHES: u32 = 16;
-/// How long a visit takes at most.
-pub(super) const VISIT_LIMIT: Duration = Duration::Nanos(200_000);
-/// How long the BSP rests before it visits again.
-pub(super) const VISIT_PAUSE: Duration = Duration::Nanos(100_000);
 
 impl Trial<'_> {
     /// One AP at a time: a window, and another after each warp, which is corrected in that one.

@@ -184,3 +184,23 @@ fn the_lag_lies_in_a_line_that_the_bsp_does_not_poll() {
     assert_eq!(line(clock), line(done));
     assert_ne!(line(clock), line(lag));
 }
+
+#[test]
+fn a_second_correction_is_counted_from_the_first() {
+    let (to, from) = (BspWords::new(), ApWords::new());
+    let mut pair = Pair::new(&to, &from, 300, 0);
+    // The AP sees the BSP's reading late, so that the middle of the first window is far off.
+    pair.bsp.open(&to, true);
+    pair.bsp.visit(&to);
+    pair.step();
+    pair.bsp.rounds((&from, &to), 0, 0, || pair.time.get(), |_| ());
+    pair.time.set(pair.time.get() + 3_000);
+    pair.step();
+    pair.bsp.leave(&to);
+    pair.bsp.close(&from);
+    pair.quick(true, 4);
+    assert_eq!((pair.result(true).verdict, pair.offset), (Verdict::Warp, -1_500));
+    pair.quick(true, 4);
+    let result = pair.result(true);
+    assert_eq!((result.verdict, result.correction, pair.offset), (Verdict::Clean, 300, 0));
+}

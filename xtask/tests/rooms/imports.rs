@@ -1,7 +1,8 @@
 //! Which source uses which: every path in the code, resolved to the file that defines what it names.
 //!
-//! A module's declaration (`mod x;`) and a re-export (`pub use x::Y;`) use nothing; what is reached
-//! through a re-export is used where it is defined. Code for tests alone is left out.
+//! A module's declaration (`mod x;`) and the re-export of what is in it (`pub use x::Y;`) use nothing; what is
+//! reached through a re-export is used where it is defined. Code for tests alone is left out. A call of an
+//! inherent method (`trial.park()`) has no path, so a circle that such calls close is not seen.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -53,6 +54,11 @@ impl Source {
     }
 
     fn take_items(&mut self, module: &[String], items: &[Item]) {
+        let declared = items.iter().filter_map(|item| match item {
+            Item::Mod(inner) => Some(inner.ident.to_string()),
+            _ => None,
+        });
+        let declared: BTreeSet<String> = declared.collect();
         for item in items {
             match item {
                 Item::Mod(inner) => {
@@ -67,6 +73,8 @@ impl Source {
                 Item::Use(import) if !matches!(import.vis, Visibility::Inherited) => {
                     let mut exports = Vec::new();
                     flatten(&import.tree, &mut Vec::new(), &mut exports);
+                    let foreign = exports.iter().filter(|(_, path)| !declared.contains(&path[0]));
+                    self.paths.extend(foreign.map(|(_, path)| (module.to_vec(), path.clone())));
                     self.exports.extend(exports);
                 }
                 Item::Fn(function) if is_test(&function.attrs) => {}

@@ -92,8 +92,19 @@ fn no_room_uses_a_later_one() {
 }
 
 #[test]
+fn every_source_of_the_analyzer_is_in_a_room() {
+    let outside = sources().keys().filter(|path| room(path).is_none());
+    let of_analyzer = outside.filter(|path| path.starts_with("host-analyzer/"));
+    let expected = ["host-analyzer/src/lib.rs", "host-analyzer/src/main.rs"];
+    assert!(of_analyzer.eq(expected), "expected one of {}", ROOMS.join(", "));
+}
+
+#[test]
 fn a_planted_import_of_a_later_room_is_found() {
     let judge = "host-analyzer/src/judge/critical.rs";
+    let export = "pub(crate) use crate::present::table::Table;\n";
+    let found = backward(&with_a_line(judge, export));
+    assert_eq!(found, [format!("{judge} uses host-analyzer/src/present/table.rs")]);
     let found = backward(&with_a_line(judge, "use crate::present::report::page::Page;\n"));
     assert!(
         found

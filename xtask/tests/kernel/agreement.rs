@@ -41,6 +41,7 @@ fn every_profile_strategy_and_sync_takes_what_the_simulator_says() {
 }
 
 #[test]
+#[ignore = "long: `cargo xtask test kernel-long`"]
 fn the_largest_machine_takes_what_the_simulator_says() {
     let scenarios = root().join("scenarios");
     let profiles = Profiles::beside(&scenarios.join("s.toml"), &scenarios);

@@ -1,5 +1,5 @@
 //! `docs/extending.md` tells the truth: the strategy of that page is added to a copy of the sources by what the page
-//! says alone, simulated and booted.
+//! says alone, and booted; the long test also builds and simulates it on the host.
 
 use crate::harness::{COSTS, follow};
 use crate::mutants::altered;
@@ -15,6 +15,9 @@ use xtask::root;
 use xtask::runner::engine::Qemu;
 
 const PAGE: &str = include_str!("../../../docs/extending.md");
+
+/// The section on strategies.
+const STRATEGY: &str = "A strategy: two files";
 
 /// All that is built of the workspace, with the features of the stage `clippy`, whose dependencies serve again.
 const CHECK: &str = "check --workspace --all-targets \
@@ -83,17 +86,25 @@ fn cargo(workspace: &Path, words: &str) -> String {
     out
 }
 
+/// No other file must change: nothing on the host, and no test.
+#[test]
+#[ignore = "long: `cargo xtask test kernel-long`"]
+fn a_strategy_added_from_the_page_builds_everywhere_and_is_simulated() {
+    altered("extending-all", |workspace| {
+        additions(STRATEGY).into_iter().for_each(|addition| apply(workspace, addition));
+        cargo(workspace, CHECK);
+        let held = cargo(workspace, STRATEGIES);
+        assert!(held.contains("2 passed"), "{held}");
+    });
+}
+
 #[test]
 fn a_strategy_added_from_the_page_boots() {
-    let additions = additions("A strategy: two files");
+    let additions = additions(STRATEGY);
     let files: BTreeSet<&str> = additions.iter().map(|addition| addition.file).collect();
     assert_eq!(files.len(), 2, "{files:?}");
     let kernel = altered("extending", |workspace| {
         additions.iter().for_each(|addition| apply(workspace, *addition));
-        // No other file must change: nothing on the host, and no test.
-        cargo(workspace, CHECK);
-        let held = cargo(workspace, STRATEGIES);
-        assert!(held.contains("2 passed"), "{held}");
     });
 
     let mut trials: Vec<Vec<ApTimeline>> = Vec::new();

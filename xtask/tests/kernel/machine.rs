@@ -117,6 +117,7 @@ fn haswell_28_measures_what_was_published_and_the_same_bytes_twice() {
 }
 
 #[test]
+#[ignore = "long: `cargo xtask test kernel-long`"]
 fn the_large_servers_measure_what_was_published_and_the_same_bytes_twice() {
     for name in ["skylake-96", "server-128"] {
         assert_reproduced(name);
@@ -243,6 +244,16 @@ fn phases_partition_the_time_of_every_ap_under_real_threads() {
 
 #[test]
 fn equal_boots_give_equal_bytes_on_a_busy_host_too() {
+    assert_equal_on_a_busy_host();
+}
+
+#[test]
+#[ignore = "long: `cargo xtask test kernel-long`"]
+fn equal_boots_give_equal_bytes_on_a_busy_host_ten_times() {
+    (0..10).for_each(|_| assert_equal_on_a_busy_host());
+}
+
+fn assert_equal_on_a_busy_host() {
     for smp in [2, 8, 28] {
         let words = format!("{COSTS} repetitions=2 {STRATEGIES}");
         let calm = boot(Qemu::Icount, smp, &words).well();
@@ -319,11 +330,21 @@ fn measured_totals_are_the_simulated_ones_within_two_percent() {
 }
 
 #[test]
+fn hundreds_of_trials_on_real_threads_lose_no_ap_and_start_none_twice() {
+    assert_complete_on_real_threads(300);
+}
+
+#[test]
+#[ignore = "long: `cargo xtask test kernel-long`"]
 fn thousands_of_trials_on_real_threads_lose_no_ap_and_start_none_twice() {
+    assert_complete_on_real_threads(6000);
+}
+
+fn assert_complete_on_real_threads(repetitions: usize) {
     for smp in [4, 8] {
-        let words = format!("tsc-sync=trusted repetitions=3000 {STRATEGIES}");
+        let words = format!("tsc-sync=trusted repetitions={repetitions} {STRATEGIES}");
         let booted = boot(Qemu::Tcg, smp, &words).well();
-        assert_eq!(booted.trials().count(), 3 * 3000 + 1);
+        assert_eq!(booted.trials().count(), 3 * repetitions + 1);
         booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, smp));
     }
 }

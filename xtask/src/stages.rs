@@ -51,12 +51,12 @@ const KERNEL: &str = "test --workspace --features xtask/kernel-tests --test kern
 /// What `--long` adds: checks that are worth more time than a change can wait.
 const LONG_STAGES: [Stage; 3] = [
     ("properties", || {
-        let mut command = cargo("test -p bringup -p host-analyzer --release --features sim --lib");
+        let mut command = cargo("test -p bringup -p host-analyzer --release --features bringup/sim --lib");
         command.env("PROPTEST_CASES", PROPERTY_CASES);
         Ok(command)
     }),
     ("kernel-long", || Ok(cargo(&format!("{KERNEL} -- --ignored")))),
-    ("bench", || Ok(cargo("bench --workspace --benches"))),
+    ("bench", || Ok(cargo("bench --workspace --bench decode --bench stamp"))),
 ];
 
 /// Cases of each property in the stage `properties`; elsewhere there are 256.

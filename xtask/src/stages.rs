@@ -51,7 +51,8 @@ const KERNEL: &str = "test --workspace --features xtask/kernel-tests --test kern
 /// What `--long` adds: checks that are worth more time than a change can wait.
 const LONG_STAGES: [Stage; 3] = [
     ("properties", || {
-        let mut command = cargo("test -p bringup -p host-analyzer --release --features bringup/sim --lib");
+        let mut command =
+            cargo("test -p bringup -p host-analyzer --release --features bringup/sim --lib");
         command.env("PROPTEST_CASES", PROPERTY_CASES);
         Ok(command)
     }),
@@ -60,7 +61,7 @@ const LONG_STAGES: [Stage; 3] = [
 ];
 
 /// Cases of each property in the stage `properties`; elsewhere there are 256.
-const PROPERTY_CASES: &str = "10000";
+const PROPERTY_CASES: &str = "100000";
 
 /// Where `--long` writes its summary; the file is committed.
 const LONG_SUMMARY: &str = "results/reference/test-long.txt";

@@ -46,17 +46,21 @@ fn awaited(timelines: &[ApTimeline]) -> Option<String> {
     Some(format!("each AP is awaited, but {cpu} is online without `{}`", stamp.name()))
 }
 
-/// An AP is kicked when every AP before it was seen online.
+/// An AP is kicked only after every AP before it was seen online.
 fn kicked_one_by_one(timelines: &[ApTimeline]) -> Option<String> {
-    one_by_one(timelines, Stamp::Init, "an AP is kicked when the AP before it was seen online")
+    one_by_one(
+        timelines,
+        Stamp::Init,
+        "an AP is kicked only after the one before it was seen online",
+    )
 }
 
-/// An AP is awaited when every AP before it was seen online.
+/// An AP is awaited only after every AP before it was seen online.
 fn finished_one_by_one(timelines: &[ApTimeline]) -> Option<String> {
     one_by_one(
         timelines,
         Stamp::SeenAlive,
-        "an AP is awaited when the AP before it was seen online",
+        "an AP is awaited only after the one before it was seen online",
     )
 }
 
@@ -81,20 +85,21 @@ fn one_by_one(timelines: &[ApTimeline], step: Stamp, claim: &str) -> Option<Stri
 
 /// All APs are kicked before the BSP waits for the first.
 fn kicked_first(timelines: &[ApTimeline]) -> Option<String> {
-    let stamped = |stamp: Stamp| {
-        timelines.iter().filter_map(move |ap| Some((ap.stamps.get(stamp)?, ap.cpu, stamp)))
+    const SEEN: [Stamp; 3] = [Stamp::SeenAlive, Stamp::SeenCallin, Stamp::SeenOnline];
+    let kick_ends =
+        timelines.iter().filter_map(|ap| Some((ap.stamps.get(Stamp::KickEnd)?, ap.cpu)));
+    let (kicked, last) = kick_ends.max()?;
+    let early = |ap: &ApTimeline| {
+        let mut seen = SEEN.into_iter().filter_map(|stamp| Some((ap.stamps.get(stamp)?, stamp)));
+        seen.find(|(at, _)| *at < kicked).map(|(at, stamp)| (at, ap.cpu, stamp))
     };
-    let (kicked, last, _) = stamped(Stamp::KickEnd).max()?;
-    let seen = [Stamp::SeenAlive, Stamp::SeenCallin, Stamp::SeenOnline].into_iter();
-    let (at, first, stamp) = seen.flat_map(stamped).min()?;
-    (at < kicked).then(|| {
-        format!(
-            "all APs are kicked before one is awaited, but {first} has `{}` at {at}, before {last} \
-             has `{}` at {kicked}",
-            stamp.name(),
-            Stamp::KickEnd.name()
-        )
-    })
+    let (at, first, stamp) = timelines.iter().find_map(early)?;
+    Some(format!(
+        "all APs are kicked before one is awaited, but {first} has `{}` at {at}, before {last} has \
+         `{}` at {kicked}",
+        stamp.name(),
+        Stamp::KickEnd.name()
+    ))
 }
 
 /// No gate waits for the BSP: it does not even look whether an AP is alive.
@@ -153,7 +158,7 @@ mod tests {
             STRATEGIES.map(|strategy| trial(&Options { strategy, ..options(COSTS) }, 4));
         assert_eq!(
             called(Strategy::Serial, &sipi),
-            "an AP is kicked when the AP before it was seen online, but CPU 2 has `init` at 0, \
+            "an AP is kicked only after the one before it was seen online, but CPU 2 has `init` at 0, \
              before CPU 1 has `seen_online` at 2700000"
         );
         assert_eq!(
@@ -178,7 +183,7 @@ mod tests {
         sipi[2].stamps.set(Stamp::SeenAlive, online - 1);
         let what = called(Strategy::ParallelSipi, &sipi);
         assert!(
-            what.contains("awaited when the AP before it was seen online, but CPU 3"),
+            what.contains("awaited only after the one before it was seen online, but CPU 3"),
             "{what}"
         );
         let mut full = trial(&options(&format!("{COSTS} strategy=full-parallel")), 4);

@@ -52,7 +52,7 @@ fn every_claim_that_a_trial_can_break_is_warned_of_with_trial_boot_cell_and_cpus
             "serial",
             2,
             Box::new(set(Stamp::Init, 2_699_999)),
-            "an AP is kicked when the AP before it was seen online, but CPU 2 has `init` at 2699999, \
+            "an AP is kicked only after the one before it was seen online, but CPU 2 has `init` at 2699999, \
              before CPU 1 has `seen_online` at 2700000",
         ),
         (
@@ -78,7 +78,7 @@ fn every_claim_that_a_trial_can_break_is_warned_of_with_trial_boot_cell_and_cpus
             "parallel-sipi",
             2,
             Box::new(set(Stamp::SeenAlive, 2_699_999)),
-            "an AP is awaited when the AP before it was seen online, but CPU 2 has `seen_alive` at \
+            "an AP is awaited only after the one before it was seen online, but CPU 2 has `seen_alive` at \
              2699999, before CPU 1 has `seen_online` at 2700000",
         ),
         (

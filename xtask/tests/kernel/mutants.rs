@@ -94,7 +94,7 @@ fn a_serial_that_kicks_all_at_once_is_noticed() {
         "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
         "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
     );
-    assert_red(&kernel, "serial", "an AP is kicked when the AP before it was seen online");
+    assert_red(&kernel, "serial", "an AP is kicked only after the one before it was seen online");
 }
 
 #[test]

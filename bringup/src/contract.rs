@@ -1,4 +1,4 @@
-//! The contract between the kernel and whoever boots it: limits, ports and exit values. `docs/engines.md` has it as a
+//! The contract between the kernel and the program that boots it: limits, ports and exit values. `docs/engines.md` has it as a
 //! table. The format of the frames, and its version, are in [`crate::frame`] and [`crate::wire`].
 
 /// The most CPUs of a machine, the BSP counted: xAPIC mode has APIC IDs of eight bits, and 255 addresses every CPU.

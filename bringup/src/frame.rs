@@ -1,6 +1,6 @@
 //! The frames that a capture is made of; `docs/wire-format.md` describes them byte by byte.
 
-use crate::exchange::{OffsetInterval, Verdict};
+use crate::exchange::{OffsetInterval, SyncVerdict};
 use crate::options::Step;
 use crate::stamp::{Stamp, Stamps};
 use crate::{ApicId, CpuIndex, Cycles};
@@ -65,7 +65,7 @@ pub struct Hello<'a> {
     pub tsc_khz: u64,
     /// How the frequency was found.
     pub tsc_source: TscSource,
-    /// Largest less smallest of the measured frequencies, in kHz; 0 where it was told.
+    /// Largest less smallest of the measured frequencies, in kHz; 0 where CPUID or the hypervisor states it.
     pub tsc_spread_khz: u64,
     /// True where CPUID says that the TSC runs at one rate in all states (leaf 0x8000_0007).
     pub tsc_invariant: bool,
@@ -184,16 +184,16 @@ pub const OVERRUNS: [&str; Step::COUNT + 1] = {
 /// How an AP's clock was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sync {
-    /// What it came to.
-    pub verdict: Verdict,
+    /// The verdict on the clock.
+    pub verdict: SyncVerdict,
     /// Windows that watched this AP.
     pub windows: u8,
     /// What the first of them saw: here a warp shows its size.
     pub first: Option<OffsetInterval>,
     /// What was taken off the AP's clock after that, in cycles.
     pub correction: i64,
-    /// True where it was taken off the counter itself, by `IA32_TSC_ADJUST`, and the stamps tell
-    /// of the corrected clock; else the sync alone has reckoned with it.
+    /// True where it was taken off the counter itself, by `IA32_TSC_ADJUST`, and the stamps are
+    /// of the corrected counter; else only the sync's readings are corrected.
     pub in_hardware: bool,
 }
 
@@ -232,7 +232,7 @@ pub struct Goodbye {
 /// Something worth knowing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Log<'a> {
-    /// Whom it is about.
+    /// The CPU that the line is about.
     pub cpu: CpuIndex,
     /// One line.
     pub text: &'a str,

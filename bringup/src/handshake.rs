@@ -37,7 +37,7 @@ pub enum Allowed {
     Nothing = 0,
     /// The gate to the callin is open.
     Callin = 1,
-    /// It is the AP's turn to exchange stamps.
+    /// It is the AP's turn to exchange clock readings.
     Sync = 2,
     /// The window is over.
     Finish = 3,

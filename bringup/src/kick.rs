@@ -1,4 +1,4 @@
-//! Whom a kick reaches.
+//! Which CPUs a kick reaches.
 
 use crate::options::{Kick, Options, Strategy};
 use crate::strategy::Aps;
@@ -9,7 +9,7 @@ use core::fmt;
 pub struct PartKicked {
     /// The strategy.
     pub strategy: Strategy,
-    /// Whom it kicked.
+    /// The APs that it kicked.
     pub kicked: Aps,
     /// Every AP of the machine.
     pub all: Aps,

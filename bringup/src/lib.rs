@@ -1,7 +1,7 @@
 //! Rollcall's words, shared by the kernel that measures a bring-up and the host that reads it.
 //!
 //! Nothing here does I/O or knows a machine. The strategies ([`strategy`]) are written once, over
-//! the verbs of a boot CPU ([`strategy::Bsp`]): the kernel implements the verbs on hardware, the
+//! the verbs of a bootstrap processor ([`strategy::Bsp`]): the kernel implements the verbs on hardware, the
 //! simulator (`sim`, a feature) on arithmetic clocks.
 #![cfg_attr(not(any(test, feature = "sim")), no_std)]
 

@@ -52,7 +52,7 @@ words! {
     SubPhase {
         /// `init` → `sipi`: the waker gets to this AP's SIPI.
         Kick = "kick",
-        /// `sipi` → `entry`: the message and the AP's way out of wait-for-SIPI.
+        /// `sipi` → `entry`: the IPI, and the AP leaving wait-for-SIPI.
         Wake = "wake",
         /// `entry` → `alive`: real mode to 64-bit Rust.
         Trampoline = "trampoline",

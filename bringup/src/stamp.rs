@@ -43,7 +43,7 @@ words! {
 /// Whose clock a stamp was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
-    /// The boot CPU's TSC.
+    /// The BSP's TSC.
     Bsp,
     /// The AP's own TSC.
     Ap,

@@ -30,10 +30,10 @@ pub trait Bsp {
     fn await_callin(&mut self, ap: CpuIndex);
     /// Waits until any of these APs has called in and is next in turn; none when none is left.
     fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex>;
-    /// Exchanges stamps with one AP that has called in, for a window; if it shows a warp, corrects
+    /// Exchanges clock readings with one AP that has called in, for a window; if it shows a warp, corrects
     /// it and looks again. Then the AP may go on.
     fn sync_pair(&mut self, ap: CpuIndex);
-    /// Exchanges stamps with all of these APs that have called in, in one window; those that it
+    /// Exchanges clock readings with all of these APs that have called in, in one window; those that it
     /// shows clean may go on.
     fn sync_many(&mut self, set: Aps);
     /// The next of these APs that called in but may not go on yet.

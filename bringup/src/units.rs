@@ -22,7 +22,7 @@ pub struct CpuIndex(pub u16);
 pub struct ApicId(pub u32);
 
 impl CpuIndex {
-    /// The boot CPU.
+    /// The bootstrap processor.
     pub const BSP: CpuIndex = CpuIndex(0);
 
     /// The index as a position in a table.

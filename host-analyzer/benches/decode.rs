@@ -4,7 +4,7 @@
 //! reader has to do: the same libraries' COBS and CRC alone, on the same bytes in memory. Captures
 //! of one, two, four and eight times the length show that time is linear and what memory depends on.
 
-use bringup::exchange::{OffsetInterval, Verdict};
+use bringup::exchange::{OffsetInterval, SyncVerdict};
 use bringup::frame::{ApTimeline, Body, Frame};
 use bringup::stamp::Stamp;
 use bringup::wire::{CRC, MAX_FRAME, encode};
@@ -145,7 +145,7 @@ fn fill(timeline: &mut ApTimeline) {
     timeline.entry_raw = timeline.stamps.get(Stamp::Sipi).map(|sipi| sipi + 5_043);
     timeline.offset = Some(offset);
     timeline.sync = Some(bringup::frame::Sync {
-        verdict: Verdict::Clean,
+        verdict: SyncVerdict::Clean,
         windows: 1,
         first: Some(offset),
         correction: 0,

@@ -25,7 +25,7 @@ pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
         cpu::set_up(cpu);
         traps::load();
     }
-    // Before its first stamp but `entry`, which no LFENCE fences.
+    // Before the AP's first fenced stamp; the trampoline reads `entry` without an LFENCE.
     serialise_lfence();
     apic::set_up();
     let Shared { from_ap, to_ap } = shared(cpu);
@@ -152,7 +152,7 @@ impl Ap {
         let record = &self.from_ap.record;
         record.is_tsc_moved.store(true, Ordering::Relaxed);
         // SAFETY: the BSP asks for this only where the callin has found the register; the stamps are moved
-        // along, and the next step's end is counted from one of them.
+        // along, the next step's end is counted from one of them, and the exchange takes its next reading after this.
         unsafe { clock::move_tsc(by) };
         record.move_stamps(by);
     }

@@ -262,6 +262,6 @@ fn read_msr(msr: u32) -> u64 {
 }
 
 fn write_msr(msr: u32, value: u64) {
-    // SAFETY: the one caller writes IA32_PAT, with entries that no mapping uses changed.
+    // SAFETY: both callers write IA32_PAT: with entries changed that no mapping uses, and back to what was read.
     unsafe { Msr::new(msr).write(value) }
 }

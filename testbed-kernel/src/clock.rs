@@ -62,7 +62,7 @@ pub unsafe fn move_tsc(by: i64) {
 ///
 /// # Safety
 ///
-/// As of [`move_tsc`].
+/// As for [`move_tsc`].
 pub unsafe fn set_tsc_adjust(value: i64) -> i64 {
     let mut register = Msr::new(IA32_TSC_ADJUST);
     // SAFETY: as in `move_tsc`.

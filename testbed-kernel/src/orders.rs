@@ -68,7 +68,7 @@ impl TrialOrders {
 
     /// Between two rounds of the exchange of clock readings; `now` is this CPU's latest.
     ///
-    /// Busy, it stays away from the other's cache lines, and for an uneven while: so the other's next reading goes
+    /// Busy, it stays away from the other's cache lines, for a varying time: so the other's next reading goes
     /// into a line that it still owns, and the two don't fall into a step in which they meet at a bad moment.
     #[inline(always)]
     pub fn between_rounds(&self, now: i64) {

@@ -13,7 +13,8 @@ struct FreeAt(AtomicU64);
 
 static FREE_AT: [FreeAt; Step::COUNT] = [const { FreeAt(AtomicU64::new(0)) }; Step::COUNT];
 
-/// Empties every queue, while all APs wait for their SIPI.
+/// Empties every queue, between two trials. An AP that still runs its last trial may enter once more; it delays the
+/// queue by its cost.
 pub fn clear() {
     FREE_AT.iter().for_each(|step| step.0.store(0, Ordering::Relaxed));
 }

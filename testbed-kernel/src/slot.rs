@@ -11,7 +11,7 @@ use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-/// A table of values that one CPU stores plainly, and another reads after a handshake; 0 is none.
+/// A table of values, written by one CPU, read by another after a handshake; 0 means no value.
 #[derive(Debug)]
 pub struct Table<const N: usize>([AtomicU64; N]);
 
@@ -74,8 +74,8 @@ impl FromAp {
         }
     }
 
-    /// Forgets the last trial. The AP alone does this, when it starts in the next: an earlier life of it, which
-    /// nobody can tell from outside to be over, so never writes into a trial that is not its own.
+    /// Forgets the last trial. The AP does this when it starts in the next. No other CPU can know that the AP's last
+    /// trial has ended for it; because the AP clears this itself, it never writes into another trial.
     ///
     /// The words stay: their epoch is over.
     pub fn clear(&self) {
@@ -122,7 +122,7 @@ impl Record {
         self.has_tsc_adjust.store(false, Ordering::Relaxed);
     }
 
-    /// Puts what was read of the counter so far to a counter that was moved by so many cycles.
+    /// Shifts all readings taken so far, after the counter was moved by `by` cycles.
     pub fn move_stamps(&self, by: i64) {
         let moved = |taken: u64| if taken == 0 { 0 } else { taken.wrapping_add_signed(by) };
         for at in 0..Stamp::COUNT {
@@ -310,7 +310,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Gets ready for a trial with an AP whose clock is ahead on purpose by `skew`: the BSP forgets the last trial,
+    /// Gets ready for a trial with an AP whose clock gets the injected offset `skew`: the BSP forgets the last trial,
     /// between trials. The words stay: their epoch is over. What the AP has written is the AP's to forget
     /// ([`FromAp::clear`]).
     pub fn begin(&self, trial: Epoch, skew: i64) {

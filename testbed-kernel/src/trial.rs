@@ -183,8 +183,8 @@ impl Trial<'_> {
         self.slot(ap).notes.lost.get()
     }
 
-    /// Gives an AP up. What it does from now on is no part of the trial: the stamps that it has taken are noted, since a
-    /// later reading of *its* clock can't be told from an earlier one where the clocks differ; and if it has not
+    /// Gives an AP up. What it does from now on is no part of the trial: the stamps that it has taken are noted, since,
+    /// if the clocks differ, a later reading of its clock may look earlier; and if it has not
     /// started yet, it starts late.
     fn lose(&self, ap: CpuIndex) {
         let Slot { from_ap, to_ap, notes } = self.slot(ap);

@@ -1,6 +1,6 @@
 //! The BSP's side of the exchange with one AP.
 
-use super::{ApWords, BspWords, Exchange, OffsetInterval, Order, Verdict, epoch_of};
+use super::{ApWords, BspWords, Exchange, OffsetInterval, Order, SyncVerdict, epoch_of};
 use crate::atomic::Ordering;
 use crate::handshake::Epoch;
 
@@ -10,7 +10,7 @@ pub struct BspSide {
     trial: Epoch,
     window: u32,
     exchange: Exchange,
-    /// By how much the AP's clock is ahead on purpose, inside the exchange alone.
+    /// The injected offset (`skew`) of the AP's clock, inside the exchange alone.
     skew: i64,
     /// The order of this window; before the first, that of the first.
     pub(super) order: Order,
@@ -24,7 +24,7 @@ pub struct BspSide {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncResult {
     /// What is known of the clock that was exchanged, with all that was taken off it.
-    pub verdict: Verdict,
+    pub verdict: SyncVerdict,
     /// Windows that watched this AP.
     pub windows: u32,
     /// What the first of them saw: here a warp shows its size.
@@ -52,7 +52,7 @@ impl BspSide {
         }
     }
 
-    /// Before the first window of a trial, with an AP whose clock is ahead on purpose by `skew`.
+    /// Before the first window of a trial, with an AP whose clock gets the injected offset `skew`.
     pub const fn begin(trial: Epoch, skew: i64) -> BspSide {
         BspSide { trial, skew, order: Order { moved: 0, added: skew }, ..BspSide::new() }
     }
@@ -150,7 +150,7 @@ impl BspSide {
     }
 
     /// What all windows show of the clock as it is after those orders that the AP has acknowledged.
-    pub fn verdict(&self, from: &ApWords, resolution: u64) -> Verdict {
+    pub fn verdict(&self, from: &ApWords, resolution: u64) -> SyncVerdict {
         self.verdict_after(from.done.get(), resolution)
     }
 
@@ -165,7 +165,7 @@ impl BspSide {
         Some(SyncResult {
             verdict: match is_sure {
                 true => self.verdict_after(done, resolution),
-                false => Verdict::Unresolved,
+                false => SyncVerdict::Unresolved,
             },
             windows: self.window,
             first: self.first,
@@ -176,9 +176,9 @@ impl BspSide {
         })
     }
 
-    fn verdict_after(&self, done: Order, resolution: u64) -> Verdict {
+    fn verdict_after(&self, done: Order, resolution: u64) -> SyncVerdict {
         let now = self.known.map(|known| known.shifted(done.total()));
-        now.map_or(Verdict::Unresolved, |now| now.verdict(resolution))
+        now.map_or(SyncVerdict::Unresolved, |now| now.verdict(resolution))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What is known of an AP's clock against the BSP's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum SyncVerdict {
     /// It can be equal, and is known closely enough.
     Clean,
     /// It is not equal.
@@ -19,18 +19,18 @@ pub enum Verdict {
     Drift,
 }
 
-impl Verdict {
+impl SyncVerdict {
     /// Every verdict.
-    pub const ALL: [Verdict; 4] =
-        [Verdict::Clean, Verdict::Warp, Verdict::Unresolved, Verdict::Drift];
+    pub const ALL: [SyncVerdict; 4] =
+        [SyncVerdict::Clean, SyncVerdict::Warp, SyncVerdict::Unresolved, SyncVerdict::Drift];
 
     /// The word for it, in kebab case.
     pub const fn name(self) -> &'static str {
         match self {
-            Verdict::Clean => "clean",
-            Verdict::Warp => "warp",
-            Verdict::Unresolved => "unresolved",
-            Verdict::Drift => "drift",
+            SyncVerdict::Clean => "clean",
+            SyncVerdict::Warp => "warp",
+            SyncVerdict::Unresolved => "unresolved",
+            SyncVerdict::Drift => "drift",
         }
     }
 }
@@ -71,12 +71,12 @@ impl OffsetInterval {
     }
 
     /// What the interval says of the two clocks, if it has to be known to `resolution` cycles.
-    pub fn verdict(&self, resolution: u64) -> Verdict {
+    pub fn verdict(&self, resolution: u64) -> SyncVerdict {
         match u64::try_from(self.width()) {
-            Err(_) => Verdict::Drift,
-            Ok(_) if !self.contains_zero() => Verdict::Warp,
-            Ok(width) if width > resolution => Verdict::Unresolved,
-            Ok(_) => Verdict::Clean,
+            Err(_) => SyncVerdict::Drift,
+            Ok(_) if !self.contains_zero() => SyncVerdict::Warp,
+            Ok(width) if width > resolution => SyncVerdict::Unresolved,
+            Ok(_) => SyncVerdict::Clean,
         }
     }
 
@@ -95,8 +95,8 @@ impl OffsetInterval {
     /// or 0 where the clocks can be equal, or where they drift, since no constant puts that right.
     pub fn correction(&self) -> i64 {
         match self.verdict(u64::MAX) {
-            Verdict::Warp => self.lo.saturating_add(self.width() / 2),
-            Verdict::Clean | Verdict::Unresolved | Verdict::Drift => 0,
+            SyncVerdict::Warp => self.lo.saturating_add(self.width() / 2),
+            SyncVerdict::Clean | SyncVerdict::Unresolved | SyncVerdict::Drift => 0,
         }
     }
 }
@@ -135,8 +135,8 @@ mod tests {
     #[test]
     fn windows_that_exclude_each_other_are_drift_and_no_later_one_ends_it() {
         let both = at(41, 300).and(&at(-40, 40));
-        assert_eq!((both, both.verdict(u64::MAX)), (at(41, 40), Verdict::Drift));
-        assert_eq!(at(-500, 500).and(&both).verdict(u64::MAX), Verdict::Drift);
+        assert_eq!((both, both.verdict(u64::MAX)), (at(41, 40), SyncVerdict::Drift));
+        assert_eq!(at(-500, 500).and(&both).verdict(u64::MAX), SyncVerdict::Drift);
     }
 
     #[test]
@@ -155,9 +155,9 @@ mod tests {
                 let interval = at(lo, hi);
                 let verdict = interval.verdict(200);
                 assert_eq!(interval.width() < 0, hi < lo, "{interval:?}");
-                assert_eq!(verdict == Verdict::Drift, hi < lo, "{interval:?}");
+                assert_eq!(verdict == SyncVerdict::Drift, hi < lo, "{interval:?}");
                 let correction = interval.correction();
-                assert_eq!(correction != 0, verdict == Verdict::Warp, "{interval:?}");
+                assert_eq!(correction != 0, verdict == SyncVerdict::Warp, "{interval:?}");
                 assert!(correction == 0 || (lo..=hi).contains(&correction), "{interval:?}");
                 for by in ends {
                     let shifted = interval.shifted(by);

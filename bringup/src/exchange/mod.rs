@@ -32,14 +32,14 @@
 //!    ([`BspSide::close`]).
 //!
 //! A reading carries the epoch of its trial and window, so a reading of another window is never
-//! taken for one of this. One that the BSP takes for one of this window was therefore published
-//! after the order was carried out: whatever was seen in a window is of a clock as ordered. What
-//! the AP has carried out in the end, be it late or never, is what it has acknowledged before it
-//! came online ([`BspSide::result`]). Nothing else counts as done.
+//! taken for one of this, as long as no clock is more than 2^47 cycles (13 hours at 3 GHz) from the trial's
+//! zero. So each reading that the BSP uses was published after the AP carried out the order: a window sees
+//! the clock as ordered. At the end, only what the AP has acknowledged counts ([`BspSide::result`]).
 //!
 //! What all windows have shown is one interval, of the AP's counter as it was before anything was
 //! taken off it. Where windows exclude each other, its bounds are crossed: that is drift
-//! ([`Verdict::Drift`]), which no correction puts right.
+//! ([`SyncVerdict::Drift`]), which no correction puts right. A correction that an earlier window had led to
+//! stays in the counter until the trial ends, and is reported ([`SyncResult::correction`]).
 
 mod ap;
 mod bsp;
@@ -48,7 +48,7 @@ mod round;
 
 pub use ap::{ApSide, Next};
 pub use bsp::{BspSide, SyncResult};
-pub use interval::{OffsetInterval, Verdict};
+pub use interval::{OffsetInterval, SyncVerdict};
 pub use round::{ClockWord, Exchange, Lag, LagWords, Published};
 
 use crate::atomic::{AtomicI64, AtomicU32, Ordering, made_of_atomics};
@@ -100,8 +100,8 @@ impl OrderWords {
         self.moved.store(order.moved, Ordering::Release);
     }
 
-    /// Reads it, behind something that was published after it. Of an AP that was lost it may be read
-    /// behind nothing: who sees that the AP has moved its counter sees its stamps moved, too.
+    /// Read this after something that the writer published later. For a lost AP there may be no such
+    /// thing; the acquire load still shows its moved stamps with its moved counter.
     #[inline(always)]
     fn get(&self) -> Order {
         let moved = self.moved.load(Ordering::Acquire);

@@ -52,7 +52,7 @@ impl Exchange {
         {
             self.last = theirs;
             self.lag.least = self.lag.least.min(now - reading);
-            self.lag.samples += 1;
+            self.lag.samples = self.lag.samples.saturating_add(1);
         }
         now
     }

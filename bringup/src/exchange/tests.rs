@@ -86,12 +86,12 @@ proptest! {
         }
         // The AP comes online.
         let result = pair.bsp.result(&from, RESOLUTION, true).unwrap();
-        prop_assert_ne!(result.verdict, Verdict::Drift);
+        prop_assert_ne!(result.verdict, SyncVerdict::Drift);
         prop_assert_eq!(result.in_hardware, pair.offset != offset);
         if let Some(interval) = result.offset {
             prop_assert!(interval.lo <= pair.offset && pair.offset <= interval.hi, "{:?}", result);
         }
-        if result.verdict == Verdict::Clean {
+        if result.verdict == SyncVerdict::Clean {
             let exchanged = offset + skew - result.correction;
             prop_assert!(exchanged.unsigned_abs() <= RESOLUTION, "{:?}", result);
         }
@@ -103,10 +103,10 @@ fn a_warp_is_moved_off_the_counter_and_seen_to_be_gone() {
     let (to, from) = (BspWords::new(), ApWords::new());
     let mut pair = Pair::new(&to, &from, 300, 0);
     pair.quick(true, 4);
-    assert_eq!((pair.result(true).verdict, pair.result(true).correction), (Verdict::Warp, 0));
+    assert_eq!((pair.result(true).verdict, pair.result(true).correction), (SyncVerdict::Warp, 0));
     pair.quick(true, 4);
     let result = pair.result(true);
-    assert_eq!((result.verdict, result.correction, pair.offset), (Verdict::Clean, 300, 0));
+    assert_eq!((result.verdict, result.correction, pair.offset), (SyncVerdict::Clean, 300, 0));
     assert!(result.in_hardware && result == pair.result(false));
 }
 
@@ -117,11 +117,11 @@ fn a_correction_that_the_ap_has_missed_does_not_count() {
     pair.quick(true, 4);
     pair.quick(true, 0);
     let result = pair.result(true);
-    assert_eq!((result.verdict, result.correction, pair.offset), (Verdict::Warp, 0, 300));
+    assert_eq!((result.verdict, result.correction, pair.offset), (SyncVerdict::Warp, 0, 300));
     assert!(!result.in_hardware && result.offset.unwrap().lo == 300, "{result:?}");
     // A lost AP may be about to move its counter, so nothing is known of it.
     let lost = pair.result(false);
-    assert_eq!((lost.verdict, lost.offset), (Verdict::Unresolved, None));
+    assert_eq!((lost.verdict, lost.offset), (SyncVerdict::Unresolved, None));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_missed_correction_is_carried_out_with_the_next_window() {
         let mut pair = Pair::new(&to, &from, 300, 0);
         [4, 0, 4].into_iter().for_each(|steps| pair.quick(by_counter, steps));
         let result = pair.result(true);
-        assert_eq!((result.verdict, result.correction), (Verdict::Clean, 300));
+        assert_eq!((result.verdict, result.correction), (SyncVerdict::Clean, 300));
         assert_eq!((result.in_hardware, pair.offset == 0), (by_counter, by_counter));
     }
 }
@@ -142,7 +142,7 @@ fn a_skew_is_taken_off_the_readings_and_the_counter_is_left_alone() {
     let mut pair = Pair::new(&to, &from, 0, 300);
     [4, 4].into_iter().for_each(|steps| pair.quick(true, steps));
     let result = pair.result(true);
-    assert_eq!((result.verdict, result.correction, pair.offset), (Verdict::Clean, 300, 0));
+    assert_eq!((result.verdict, result.correction, pair.offset), (SyncVerdict::Clean, 300, 0));
     assert!(!result.in_hardware && result.offset.unwrap().contains_zero(), "{result:?}");
 }
 
@@ -155,7 +155,24 @@ fn a_clock_that_jumps_between_windows_drifts_and_is_not_corrected() {
         pair.quick(true, 4);
     }
     let result = pair.result(true);
-    assert_eq!((result.verdict, result.correction, pair.offset), (Verdict::Drift, 0, 900));
+    assert_eq!((result.verdict, result.correction, pair.offset), (SyncVerdict::Drift, 0, 900));
+}
+
+#[test]
+fn a_clock_that_jumps_after_its_correction_drifts_and_the_correction_is_reported() {
+    let (to, from) = (BspWords::new(), ApWords::new());
+    let mut pair = Pair::new(&to, &from, 300, 0);
+    pair.quick(true, 4);
+    assert_eq!(pair.result(true).verdict, SyncVerdict::Warp);
+    pair.offset += 1000;
+    pair.quick(true, 4);
+    let result = pair.result(true);
+    assert_eq!(result.verdict, SyncVerdict::Drift);
+    assert_eq!(result.offset.map(|offset| offset.correction()), Some(0));
+    // The AP has moved its counter, and so its stamps, by what the first window had shown.
+    assert!(result.in_hardware);
+    assert!((299..=301).contains(&result.correction), "{result:?}");
+    assert_eq!(pair.offset, 1300 - result.correction);
 }
 
 #[test]
@@ -199,8 +216,8 @@ fn a_second_correction_is_counted_from_the_first() {
     pair.bsp.leave(&to);
     pair.bsp.close(&from);
     pair.quick(true, 4);
-    assert_eq!((pair.result(true).verdict, pair.offset), (Verdict::Warp, -1_500));
+    assert_eq!((pair.result(true).verdict, pair.offset), (SyncVerdict::Warp, -1_500));
     pair.quick(true, 4);
     let result = pair.result(true);
-    assert_eq!((result.verdict, result.correction, pair.offset), (Verdict::Clean, 300, 0));
+    assert_eq!((result.verdict, result.correction, pair.offset), (SyncVerdict::Clean, 300, 0));
 }

@@ -4,7 +4,7 @@ use super::cost::Cost;
 use super::limit;
 use super::refusal::{Part, Refusal};
 use super::table::{Kick, Options, StampSet, TscSync, TscTrust};
-use super::words::{Fault, Step, Strategy};
+use super::words::{Fault, Step};
 use crate::CpuIndex;
 use crate::class::Class;
 
@@ -33,10 +33,10 @@ impl Options {
         }
         let broadcast = Part::Word("kick", Kick::Broadcast.name());
         let refuse = |what, why| Err(Refusal::Senseless { what, with: Some(broadcast), why });
-        if self.strategy == Strategy::Serial {
+        if !self.strategy.kicks_all_at_once() {
             return refuse(
                 Part::Word("strategy", self.strategy.name()),
-                "a broadcast wakes all APs at once, serial wakes one at a time",
+                "a broadcast wakes all APs at once, this strategy wakes one at a time",
             );
         }
         if let Some(cpu) = self.faults.of(Fault::Never).next() {
@@ -61,7 +61,7 @@ impl Options {
             return Err(Refusal::Senseless {
                 what: trusted,
                 with: Some(Part::Word("tsc-trust", self.tsc_trust.name())),
-                why: "nobody vouches for the clocks; where you know that they agree, say tsc-trust=yes",
+                why: "the clocks are neither compared nor trusted; if you know that they agree, set tsc-trust=yes",
             });
         }
         match self.skews.0.first() {
@@ -115,7 +115,7 @@ impl Options {
         faults.chain(skews).chain(costs)
     }
 
-    /// The parts of a step's cost; of none there is none.
+    /// The parts of a step's cost; empty if it costs nothing.
     fn cost_parts(&self, step: Step) -> impl Iterator<Item = Part> {
         let cost = self.cost(step);
         let usual = (cost.usual != Cost::FREE.usual).then_some(Part::Usual(step, cost.usual));

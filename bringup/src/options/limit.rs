@@ -8,13 +8,13 @@
 use super::form::MAX_EXCEPTIONS;
 use super::refusal::{Refusal, TOGETHER};
 use super::table::{Kick, Options, SIPI_GAP, TscSync};
-use super::words::{Fault, Step, Strategy};
+use super::words::{Fault, Step};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};
 
 /// Refuses costs with which an AP is lost for certain.
 ///
-/// Nothing is refused that only a clock can tell: cycles against a time, where `clock-khz` names no clock.
+/// Cycles and times are not compared if `clock-khz` is 0: the clock's frequency is not known here.
 pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
     let all = alike(options, cpus);
     let mut started: heapless::Vec<CpuIndex, MOST_ALIKE> = heapless::Vec::new();
@@ -30,7 +30,9 @@ pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
             |ap: &CpuIndex| -> u128 { steps.iter().map(|step| options.least(*step, *ap).1).sum() };
         let (late_ap, busy) = match (options.strategy, index) {
             // The BSP waits for each AP, or for the first one, before it does anything else.
-            (Strategy::Serial, 0) => (started.iter().max_by_key(|ap| spent(ap)), options.gaps(1)),
+            (strategy, 0) if !strategy.kicks_all_at_once() => {
+                (started.iter().max_by_key(|ap| spent(ap)), options.gaps(1))
+            }
             // It waits for some AP.
             (strategy, nth) if strategy.opens_gates_first() => {
                 let busy = if nth == 0 { kicks } else { Some(0) };

@@ -50,7 +50,7 @@ impl fmt::Display for Faults {
 pub struct Skews(pub(super) heapless::Vec<(CpuIndex, i32), MAX_EXCEPTIONS>);
 
 impl Skews {
-    /// By how many cycles this CPU's clock is ahead on purpose.
+    /// The injected offset of this CPU's clock, in cycles.
     pub fn of(&self, cpu: CpuIndex) -> i64 {
         let skew = self.0.iter().find(|(skewed, _)| *skewed == cpu);
         skew.map_or(0, |(_, cycles)| (*cycles).into())

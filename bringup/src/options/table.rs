@@ -16,7 +16,7 @@ words! {
     Kick {
         /// INIT and SIPI one AP at a time.
         Unicast = "unicast",
-        /// One all-but-self message for all.
+        /// One all-but-self IPI for all.
         Broadcast = "broadcast",
     }
 }
@@ -24,7 +24,7 @@ words! {
 words! {
     /// How the APs' clocks are compared with the BSP's.
     TscSync {
-        /// One AP at a time exchanges stamps with the BSP.
+        /// One AP at a time exchanges clock readings with the BSP.
         Pairwise = "pairwise",
         /// All APs in one window; those that it does not show clean go pairwise.
         OneToMany = "one-to-many",
@@ -54,7 +54,7 @@ words! {
 }
 
 words! {
-    /// Who vouches for clocks that are not compared.
+    /// Whether clocks that are not compared are trusted.
     TscTrust {
         /// Nobody: they must be compared.
         No = "no",
@@ -80,7 +80,7 @@ words! {
     StampSet {
         /// All of them.
         All = "all",
-        /// An AP's first and its last alone: what the others weigh is the difference.
+        /// An AP's first and its last alone: the difference is the overhead of the others.
         Ends = "ends",
     }
 }
@@ -299,10 +299,10 @@ options! {
     /// who waits for whom
     "strategy" (Kind::Strategy) strategy: Strategy = Strategy::Serial;
 
-    /// one INIT and SIPI for each AP, or one for all: only where no other program has CPUs of the machine
+    /// one INIT and SIPI for each AP, or one for all: `broadcast` only if no other program uses CPUs of the machine
     "kick" (Kind::Protocol) kick: Kick = Kick::Unicast;
 
-    /// one AP at a time exchanges stamps with the BSP; all in one window; none
+    /// one AP at a time exchanges clock readings with the BSP; all in one window; none
     "tsc-sync" (Kind::Protocol) tsc_sync: TscSync = TscSync::Pairwise;
 
     /// how a CPU waits for another: HLT until an IPI or its timer, or PAUSE
@@ -352,7 +352,7 @@ options! {
     /// frequency used to convert between time and cycles; set by a profile; `0` is the engine's TSC
     "clock-khz" (Kind::Machine) clock_khz: u32 as Kilohertz = 0;
 
-    /// an AP that takes longer, from its kick or from a gate that opens for it, is lost; costs that can't keep it are
+    /// an AP that takes longer, from its kick or from a gate that opens for it, is lost; costs that exceed it are
     /// refused
     "limit" (Kind::Limit) limit: Duration as Positive = Duration::from_millis(10_000);
 

@@ -147,7 +147,10 @@ fn an_error_names_the_word_and_what_was_expected() {
         ),
         ("skew=0:200", "expected none, or up to four of CPU:CYCLES for APs"),
         ("skew=3", "expected none, or up to four of CPU:CYCLES for APs"),
-        ("tsc-sync=trusted", "`tsc-sync=trusted` with `tsc-trust=no` is refused: nobody vouches"),
+        (
+            "tsc-sync=trusted",
+            "`tsc-sync=trusted` with `tsc-trust=no` is refused: the clocks are neither",
+        ),
         (
             "skew=3:200 tsc-sync=trusted tsc-trust=yes",
             "`skew=3:200` with `tsc-sync=trusted` is refused",

@@ -22,7 +22,7 @@ pub(super) struct Simulated<'a> {
     /// In cycles; a clock that has come to its end stays there.
     pub(super) now: i64,
     /// The last AP that had its turn; the next is looked for behind it.
-    served: CpuIndex,
+    last_served: CpuIndex,
     /// By CPU.
     pub(super) aps: Vec<Ap>,
     /// What the APs do on their own, in the order of time: where one CPU at a time may be in a
@@ -43,7 +43,7 @@ impl<'a> Simulated<'a> {
             classes,
             tsc_khz: options.clock(tsc_khz),
             now: 0,
-            served: CpuIndex::BSP,
+            last_served: CpuIndex::BSP,
             aps: vec![Ap::default(); classes.len()],
             arrivals: BinaryHeap::new(),
             free_at: [0; Step::COUNT],
@@ -84,8 +84,8 @@ impl<'a> Simulated<'a> {
         self.aps[cpu.at()].stamps.get(stamp)
     }
 
-    /// The AP's limit starts anew: the BSP has done something for it.
-    fn grant(&mut self, cpu: CpuIndex) {
+    /// Restarts the AP's limit, since the BSP has done something for it.
+    fn restart_limit(&mut self, cpu: CpuIndex) {
         let deadline = self.now.saturating_add(self.cycles(self.options.limit));
         self.aps[cpu.at()].deadline = deadline;
     }
@@ -190,7 +190,7 @@ impl Bsp for Simulated<'_> {
             self.now = if withheld { sipi } else { sipi.saturating_add(gap) };
             self.stamp(cpu, Stamp::Sipi, sipi);
             self.stamp(cpu, Stamp::KickEnd, self.now);
-            self.grant(cpu);
+            self.restart_limit(cpu);
             if !withheld {
                 let entry = sipi.saturating_add(self.cost(Step::Wake, cpu));
                 self.stamp(cpu, Stamp::Entry, entry);
@@ -209,7 +209,7 @@ impl Bsp for Simulated<'_> {
                 continue;
             }
             self.aps[cpu.at()].released = Some(self.now);
-            self.grant(cpu);
+            self.restart_limit(cpu);
             // One that is not alive yet goes through the open gate when it is.
             if let Some(alive) = self.get(cpu, Stamp::Alive) {
                 self.arrive(Step::Callin, cpu, alive.max(self.now));
@@ -226,9 +226,9 @@ impl Bsp for Simulated<'_> {
         loop {
             self.now = set.into_iter().filter_map(|cpu| self.news_of(cpu)).min()?.max(self.now);
             let ready = |cpu: &CpuIndex| self.news_of(*cpu).is_some_and(|at| at <= self.now);
-            let behind = set.into_iter().filter(|cpu| *cpu > self.served).find(ready);
+            let behind = set.into_iter().filter(|cpu| *cpu > self.last_served).find(ready);
             let cpu = behind.or_else(|| set.into_iter().find(ready))?;
-            self.served = cpu;
+            self.last_served = cpu;
             self.await_stamp(cpu, Stamp::CallinEnd, Stamp::SeenCallin);
             if !self.aps[cpu.at()].is_lost() {
                 return Some(cpu);
@@ -242,7 +242,7 @@ impl Bsp for Simulated<'_> {
         let windows = 1 + i64::from(seen.is_none() && self.options.skews.of(ap) != 0);
         let begin = seen.unwrap_or(self.now);
         self.pass(self.cycles(self.options.tsc_window).saturating_mul(windows));
-        self.grant(ap);
+        self.restart_limit(ap);
         self.leave_sync(ap, begin, self.now);
     }
 
@@ -254,7 +254,7 @@ impl Bsp for Simulated<'_> {
             self.pass(self.cycles(self.options.tsc_window));
         }
         for cpu in ready {
-            self.grant(cpu);
+            self.restart_limit(cpu);
             self.stamp(cpu, Stamp::SyncBegin, begin);
             if self.options.skews.of(cpu) == 0 {
                 self.leave_sync(cpu, begin, self.now);

@@ -1,7 +1,7 @@
 //! What the TSC sync of a cell has found out about the APs' clocks.
 
 use crate::run::reservoir::Reservoir;
-use bringup::exchange::Verdict;
+use bringup::exchange::SyncVerdict;
 use bringup::frame::{ApTimeline, Sync};
 use bringup::options::Skews;
 use bringup::stamp::Stamp;
@@ -9,8 +9,8 @@ use bringup::stamp::Stamp;
 /// The comparisons of online APs over the trials of a cell, cold ones apart.
 #[derive(Clone, Debug, Default)]
 pub struct Clocks {
-    /// How many came to each verdict, in the order of [`Verdict::ALL`].
-    verdicts: [u64; Verdict::ALL.len()],
+    /// How many came to each verdict, in the order of [`SyncVerdict::ALL`].
+    verdicts: [u64; SyncVerdict::ALL.len()],
     /// Widths of the intervals of clean clocks, in cycles.
     pub widths: Reservoir<u64>,
     /// The greatest of all of them.
@@ -40,13 +40,13 @@ impl Clocks {
     }
 
     /// How many came to this verdict.
-    pub fn count(&self, verdict: Verdict) -> u64 {
+    pub fn count(&self, verdict: SyncVerdict) -> u64 {
         self.verdicts[verdict as usize]
     }
 
     /// How many can't tell how far the clock is off, because too little was learned or it drifts.
     pub fn uncertain(&self) -> u64 {
-        self.count(Verdict::Unresolved) + self.count(Verdict::Drift)
+        self.count(SyncVerdict::Unresolved) + self.count(SyncVerdict::Drift)
     }
 
     /// Takes the online APs of a trial, their stamps on one clock.
@@ -74,7 +74,7 @@ impl Clocks {
     fn add_one(&mut self, timeline: &ApTimeline, sync: &Sync, skew: i64) {
         self.verdicts[sync.verdict as usize] += 1;
         self.most_windows = self.most_windows.max(sync.windows);
-        if let Some(offset) = timeline.offset.filter(|_| sync.verdict == Verdict::Clean) {
+        if let Some(offset) = timeline.offset.filter(|_| sync.verdict == SyncVerdict::Clean) {
             let width = offset.hi.abs_diff(offset.lo);
             self.widest = self.widest.max(Some(width));
             self.widths.push(width);
@@ -82,7 +82,7 @@ impl Clocks {
             self.fewest_readings =
                 Some(self.fewest_readings.map_or(readings, |fewest| fewest.min(readings)));
         }
-        let off = sync.correction != 0 || sync.verdict == Verdict::Warp;
+        let off = sync.correction != 0 || sync.verdict == SyncVerdict::Warp;
         match skew {
             0 => self.others_off += u64::from(off),
             _ => {

@@ -1,15 +1,23 @@
 //! One AP's timeline on one clock: the BSP's.
 
 use bringup::Cycles;
-use bringup::frame::ApTimeline;
+use bringup::exchange::SyncVerdict;
+use bringup::frame::{ApTimeline, Sync};
 use bringup::phase::Phase;
 use bringup::stamp::{Stamp, Stamps};
 use std::fmt;
 
 /// Puts the AP's own stamps on the BSP's clock, by the offset that the TSC sync has certified;
 /// where the clocks were not compared, or can be equal, nothing changes.
+///
+/// Drift is corrected by nothing: what an earlier window had led to take off the counter is put back.
 pub fn on_bsp_clock(timeline: &ApTimeline) -> ApTimeline {
-    let correction = timeline.offset.map_or(0, |offset| offset.correction());
+    let correction = match timeline.sync {
+        Some(Sync { verdict: SyncVerdict::Drift, in_hardware: true, correction, .. }) => {
+            correction.wrapping_neg()
+        }
+        _ => timeline.offset.map_or(0, |offset| offset.correction()),
+    };
     ApTimeline {
         stamps: timeline.stamps.on_bsp_clock(correction),
         entry_raw: timeline.entry_raw.map(|entry| entry.wrapping_sub(correction)),
@@ -93,5 +101,28 @@ impl fmt::Display for Disorder {
                 write!(f, "has `{}` at {at}, before `{}` at {from}", stamp.name(), earlier.name())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bringup::exchange::OffsetInterval;
+    use bringup::options::Options;
+
+    #[test]
+    fn a_correction_of_a_counter_that_drifts_is_undone_and_any_other_stays() {
+        let (_, aps) = bringup::sim::trial(&Options::default(), 2, 1_000_000).unwrap();
+        let entry = |verdict, in_hardware, offset: Option<OffsetInterval>| {
+            let sync = Sync { verdict, windows: 2, first: None, correction: 300, in_hardware };
+            let timeline = ApTimeline { sync: Some(sync), offset, ..aps[0] };
+            on_bsp_clock(&timeline).stamps.get(Stamp::Entry).unwrap()
+        };
+        let as_read = aps[0].stamps.get(Stamp::Entry).unwrap();
+        let known = |lo, hi| Some(OffsetInterval { lo, hi, lo_samples: 6, hi_samples: 6 });
+        assert_eq!(entry(SyncVerdict::Drift, true, known(900, -100)), as_read + 300);
+        assert_eq!(entry(SyncVerdict::Drift, false, known(900, -100)), as_read);
+        assert_eq!(entry(SyncVerdict::Clean, true, known(-10, 10)), as_read);
+        assert_eq!(entry(SyncVerdict::Warp, false, known(290, 310)), as_read - 300);
     }
 }

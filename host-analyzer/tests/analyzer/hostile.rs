@@ -2,7 +2,7 @@
 
 use crate::runs::changed;
 use crate::simulated::{boot, encoded, folder, manifest, run_folder, write_manifest};
-use bringup::exchange::{OffsetInterval, Verdict};
+use bringup::exchange::{OffsetInterval, SyncVerdict};
 use bringup::frame::{
     ApEnd, ApTimeline, Body, CellBegin, Cpu, Error, Frame, Goodbye, Log, Sync, TrialBegin, TrialEnd,
 };
@@ -52,7 +52,7 @@ fn timeline(random: &mut Rng, cpu: u16) -> ApTimeline {
         }
     }
     let sync = Sync {
-        verdict: random.choice(Verdict::ALL).unwrap(),
+        verdict: random.choice(SyncVerdict::ALL).unwrap(),
         windows: u8::MAX,
         first: random.bool().then(|| interval(random)),
         correction: signed(random),

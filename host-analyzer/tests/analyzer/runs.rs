@@ -4,7 +4,7 @@ use crate::noisy::noisy_run;
 use crate::simulated::{
     KHZ, STRATEGIES, boot, capture, encoded, folder, frames, manifest, run_folder, write_manifest,
 };
-use bringup::exchange::{OffsetInterval, Verdict};
+use bringup::exchange::{OffsetInterval, SyncVerdict};
 use bringup::frame::{ApEnd, Body, CellBegin, Frame, Sync};
 use bringup::options::Strategy;
 use bringup::phase::Phase;
@@ -497,7 +497,7 @@ fn clocks_that_the_sync_could_not_resolve_are_warned_of() {
         if let Body::ApTimeline(timeline) = body
             && timeline.cpu == CpuIndex(2)
         {
-            let verdict = Verdict::Unresolved;
+            let verdict = SyncVerdict::Unresolved;
             timeline.sync =
                 Some(Sync { verdict, windows: 1, first: None, correction: 0, in_hardware: false });
         }

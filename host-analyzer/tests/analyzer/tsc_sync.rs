@@ -2,7 +2,7 @@
 
 use crate::runs::changed;
 use crate::simulated::folder;
-use bringup::exchange::{OffsetInterval, Verdict};
+use bringup::exchange::{OffsetInterval, SyncVerdict};
 use bringup::frame::{Body, Sync};
 use host_analyzer::ground::unit::Unit;
 use host_analyzer::present::report;
@@ -23,12 +23,21 @@ fn run() -> (Run, TempDir) {
     let bytes = changed(words, 5, |body| {
         let Body::ApTimeline(timeline) = body else { return };
         let clean = |windows, first, correction| {
-            (Sync { verdict: Verdict::Clean, windows, first, correction, in_hardware: false }, 18)
+            (
+                Sync {
+                    verdict: SyncVerdict::Clean,
+                    windows,
+                    first,
+                    correction,
+                    in_hardware: false,
+                },
+                18,
+            )
         };
         let (sync, samples) = match timeline.cpu.0 {
             1 => clean(2, Some(interval(150, 240, 12)), 195),
             2 => clean(1, Some(interval(-10, 90, 18)), 0),
-            3 => (Sync { verdict: Verdict::Unresolved, ..clean(3, None, 0).0 }, 2),
+            3 => (Sync { verdict: SyncVerdict::Unresolved, ..clean(3, None, 0).0 }, 2),
             _ => clean(2, Some(interval(-40, -20, 18)), -30),
         };
         timeline.sync = Some(sync);

@@ -3,7 +3,7 @@
 //! How two clocks are compared is in `bringup::exchange`: the offset of the AP's clock is bounded by an interval
 //! that is proof, however few readings it comes from. That makes one window enough for all APs. The BSP visits
 //! each in turn, a few readings at a time, several times over the window; an AP sleeps while it is not
-//! visited, and a dead one blocks nobody, since the BSP gives the turns. An AP whose interval is narrow and holds
+//! visited, and a dead AP blocks no other: the BSP decides whom it visits. An AP whose interval is narrow and holds
 //! 0 is *clean* and goes on. A *warp* is taken off and watched for another window, alone; so is an AP of which
 //! too little is known.
 
@@ -12,7 +12,7 @@ use crate::apic::{self, To};
 use crate::slot::Slot;
 use crate::tsc::tsc;
 use bringup::CpuIndex;
-use bringup::exchange::{MAX_WINDOWS, SyncResult, Verdict};
+use bringup::exchange::{MAX_WINDOWS, SyncResult, SyncVerdict};
 use bringup::frame::Sync;
 use bringup::handshake::Allowed;
 use bringup::options::Wait;
@@ -38,7 +38,7 @@ impl Trial<'_> {
             let verdict = self.verdict(ap);
             let windows = notes.exchange.borrow().windows();
             self.wait_until(end);
-            if verdict != Verdict::Warp || windows >= MAX_WINDOWS {
+            if verdict != SyncVerdict::Warp || windows >= MAX_WINDOWS {
                 break;
             }
         }
@@ -60,7 +60,7 @@ impl Trial<'_> {
         // One IPI begins every AP's part, and one ends that of all clean ones.
         self.wake_all();
         let end = self.watch(ready.clone(), begin);
-        for ap in ready.clone().filter(|ap| self.verdict(*ap) == Verdict::Clean) {
+        for ap in ready.clone().filter(|ap| self.verdict(*ap) == SyncVerdict::Clean) {
             self.slot(ap).notes.settled.set(true);
             self.restart_limit(ap, end.max(tsc()));
         }
@@ -179,7 +179,7 @@ impl Trial<'_> {
         notes.exchange.borrow().is_uncertain(&from_ap.exchange, self.times.resolution)
     }
 
-    fn verdict(&self, ap: CpuIndex) -> Verdict {
+    fn verdict(&self, ap: CpuIndex) -> SyncVerdict {
         let Slot { from_ap, notes, .. } = self.slot(ap);
         notes.exchange.borrow().verdict(&from_ap.exchange, self.times.resolution)
     }

@@ -589,7 +589,7 @@ fn nonsense_on_the_command_line_comes_back_by_name() {
         ("repetitions=-1", "`repetitions=-1`"),
         ("cost-callin=1ms,9-3:2ms", "`cost-callin=1ms,9-3:2ms`"),
         ("kick=broadcast", "`strategy=serial` with `kick=broadcast` is refused"),
-        ("tsc-sync=trusted tsc-trust=no", "nobody vouches for the clocks"),
+        ("tsc-sync=trusted tsc-trust=no", "the clocks are neither compared nor trusted"),
         ("tsc-sync=trusted tsc-trust=yes", "CPUID leaf 0x8000_0007 does not call"),
         ("fault=never:4", "`fault=never:4`: there is no CPU 4 on a machine of 4 CPUs (0 to 3)"),
         ("fault=never:1,differ:1", "`fault=never:1,differ:1` names CPU 1 twice"),

@@ -1,7 +1,7 @@
 //! The TSC sync in QEMU: what it certifies, what it finds, what it costs.
 
 use crate::harness::{Booted, boot};
-use bringup::exchange::Verdict;
+use bringup::exchange::SyncVerdict;
 use bringup::frame::{ApTimeline, Sync};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
@@ -29,7 +29,7 @@ fn is_certified(ap: &ApTimeline) -> bool {
         let samples = offset.lo_samples.min(offset.hi_samples);
         offset.contains_zero() && offset.width() <= 100 && samples >= 16
     });
-    known && sync_of(ap).verdict == Verdict::Clean
+    known && sync_of(ap).verdict == SyncVerdict::Clean
 }
 
 #[track_caller]
@@ -107,7 +107,13 @@ fn what_cannot_be_known_closely_enough_is_unresolved_and_never_clean() {
     let booted = boot(Qemu::Icount, 4, words).well();
     for (cell, trial) in booted.trials() {
         for ap in &trial.aps {
-            assert_eq!(sync_of(ap).verdict, Verdict::Unresolved, "{}: {}", ap.cpu, cell.options);
+            assert_eq!(
+                sync_of(ap).verdict,
+                SyncVerdict::Unresolved,
+                "{}: {}",
+                ap.cpu,
+                cell.options
+            );
         }
     }
 }
@@ -153,7 +159,7 @@ fn assert_true(booted: &Booted) -> (usize, usize) {
         let Some(first) = sync.first else { continue };
         assert!(first.lo <= skew && skew <= first.hi, "{}: {sync:?}", ap.cpu);
         assert!(skew != 0 || sync.correction == 0, "{}: a false alarm: {sync:?}", ap.cpu);
-        if sync.verdict == Verdict::Clean {
+        if sync.verdict == SyncVerdict::Clean {
             certified += 1;
             // Half a width, rounded; of a skew that was not found it would be all.
             let off = (sync.correction - skew).abs();

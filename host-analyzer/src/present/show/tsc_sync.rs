@@ -5,7 +5,7 @@ use crate::ground::unit::{Scale, Unit};
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
 use crate::run::{Cell, Run, Spread};
-use bringup::exchange::Verdict;
+use bringup::exchange::SyncVerdict;
 use serde_json::{Map, Value, json};
 
 /// A row for each cell whose clocks were compared. Ends with a newline.
@@ -55,8 +55,8 @@ fn clocks(run: &Run, cells: &[&Cell], scale: Scale) -> Table {
     let mut table = Table::of(cells.len());
     table.words("cell", all().map(|cell| cell.label(&varying)));
     table.numbers("APs compared", all().map(|cell| cell.clocks.compared().to_string()));
-    for verdict in Verdict::ALL {
-        if verdict == Verdict::Clean || all().any(|cell| cell.clocks.count(verdict) > 0) {
+    for verdict in SyncVerdict::ALL {
+        if verdict == SyncVerdict::Clean || all().any(|cell| cell.clocks.count(verdict) > 0) {
             table.numbers(verdict.name(), all().map(|cell| share(cell, verdict)));
         }
     }
@@ -82,7 +82,7 @@ fn clocks(run: &Run, cells: &[&Cell], scale: Scale) -> Table {
 pub fn tsc_sync_json(run: &Run) -> Value {
     let cells = compared(run).map(|(_, cell)| {
         let clocks = &cell.clocks;
-        let verdicts: Map<String, Value> = Verdict::ALL
+        let verdicts: Map<String, Value> = SyncVerdict::ALL
             .map(|verdict| (verdict.name().to_owned(), clocks.count(verdict).into()))
             .into_iter()
             .collect();
@@ -117,7 +117,7 @@ fn median(values: &[u64]) -> Option<u64> {
 
 /// A verdict's share of the comparisons: `98.2 %`. What is not all does not read like it, nor what is
 /// not none.
-fn share(cell: &Cell, verdict: Verdict) -> String {
+fn share(cell: &Cell, verdict: SyncVerdict) -> String {
     let (count, all) = (cell.clocks.count(verdict), cell.clocks.compared());
     match count {
         0 => "0 %".to_owned(),

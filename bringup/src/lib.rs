@@ -26,5 +26,5 @@ pub mod words;
 
 pub use units::{ApicId, CpuIndex, Cycles, Duration};
 
-// So that cargo builds this anew in another tree; see `.cargo/config.toml`.
+// So that cargo builds this again in another tree; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("ROLLCALL_ROOT");

@@ -18,5 +18,5 @@ pub mod present;
 pub mod run;
 pub mod source;
 
-// So that cargo builds this anew in another tree; see `.cargo/config.toml`.
+// So that cargo builds this again in another tree; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("ROLLCALL_ROOT");

@@ -13,7 +13,7 @@ pub mod workspace;
 
 pub use workspace::root;
 
-// So that cargo builds this anew in another tree; see `.cargo/config.toml`.
+// So that cargo builds this again in another tree; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("ROLLCALL_ROOT");
 
 #[cfg(test)]

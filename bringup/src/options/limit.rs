@@ -1,6 +1,6 @@
 //! Costs that can't be spent within `limit`.
 //!
-//! An AP's limit starts when it has been kicked, and anew when the BSP opens a gate for it or has
+//! An AP's limit starts when it has been kicked, and again when the BSP opens a gate for it or has
 //! compared its clock. What the AP spends by itself from one such moment to the next must be shorter,
 //! where the BSP waits for this AP then. A BSP that is busy with others looks at an AP late, and may find
 //! it there.

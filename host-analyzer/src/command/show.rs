@@ -3,7 +3,8 @@
 use super::finding::Finding;
 use super::output::{note, print};
 use crate::ground::failure::Failure;
-use crate::present::show::{self, Unit};
+use crate::ground::unit::Unit;
+use crate::present::show;
 
 /// Shows a run as a table: a row for each cell, medians over its trials.
 ///

@@ -31,7 +31,7 @@ pub use value::{Keys, Value, suggestion};
 /// that every mistake is found within seconds.
 const LARGEST: usize = 1024 * 1024;
 
-/// Reads a TOML file; `what` is it called in messages, `help` says what there is instead.
+/// Reads a TOML file; `what` names the file in messages; `help` lists what could be read instead.
 ///
 /// Fails with [`Failure::Request`] where there is no such file, or one that can't be TOML, and with
 /// [`Failure::Environment`] where it can't be read.

@@ -100,7 +100,7 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
     fs::create_dir_all(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Failure::Request(miette!(
             help = "name a folder; one that does not exist is made",
-            "can't write into {}: it is no folder, or lies in what is none",
+            "can't write into {}: it, or a folder on its path, is not a folder",
             path.display()
         )),
         _ => unwritable(path, &error),

@@ -8,7 +8,6 @@ mod simulated;
 mod tsc_sync;
 mod warned;
 
-pub use crate::ground::unit::Unit;
 pub use cells::table;
 pub(crate) use cells::{caption, cells};
 pub use cpu_lines::cpu_lines;

@@ -16,7 +16,7 @@ pub enum Measure {
     Phase(Phase),
     /// The mean over the APs of a part of [`Phase::Sipi`].
     SubPhase(SubPhase),
-    /// The sum of the work phases' means: the number in brackets of the e-mail's line.
+    /// The sum of the work phases' means: the number in brackets in Woodhouse's measurements (2021).
     Work,
 }
 

@@ -137,12 +137,11 @@ function pathShapes(api, next) {
 }
 
 // What the lengths of an AP are, behind its index.
-const parts = ["kick", "wake", "trampoline"];
-const moments = ["init", ...parts, ...data.phases];
+const moments = ["init", ...data.sub_phases, ...data.phases];
 
 function tipOfAp([cpu, ...cycles], lost, scale, cell) {
   const pairs = moments.map((name, index) =>
-    [parts.includes(name) ? `· ${name}` : name, exact(scale, cell, cycles[index])]);
+    [data.sub_phases.includes(name) ? `· ${name}` : name, exact(scale, cell, cycles[index])]);
   const end = lost.get(cpu);
   if (end) pairs.push(["last stamp", exact(scale, cell, end.last)]);
   return tip(`CPU ${cpu}${end ? `, ${end.how}` : ""}`, pairs);

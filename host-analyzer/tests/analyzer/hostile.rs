@@ -9,12 +9,13 @@ use bringup::frame::{
 use bringup::stamp::{Stamp, Stamps};
 use bringup::{ApicId, CpuIndex, Cycles};
 use fastrand::Rng;
+use host_analyzer::ground::unit::Unit;
 use host_analyzer::judge::check::budgets::Budgets;
 use host_analyzer::judge::check::check;
 use host_analyzer::judge::compare::{Settings, compare};
 use host_analyzer::judge::{published, simulated};
 use host_analyzer::present::export::{self, Format, Shown};
-use host_analyzer::present::show::{self, Unit};
+use host_analyzer::present::show;
 use host_analyzer::present::{self, decode, report};
 use host_analyzer::run::Run;
 use host_analyzer::source::capture;

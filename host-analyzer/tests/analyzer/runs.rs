@@ -12,6 +12,7 @@ use bringup::stamp::Stamp;
 use bringup::{CpuIndex, Cycles};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::{Load, Manifest};
+use host_analyzer::ground::unit::Unit;
 use host_analyzer::present::show;
 use host_analyzer::run::timeline::phases;
 use host_analyzer::run::{Cell, Run, UNKNOWN_ENGINE};
@@ -161,8 +162,8 @@ fn a_capture_without_its_hello_still_tells_cycles() {
     fs::write(&bare, frames(STRATEGIES, 4)[1..].concat()).unwrap();
     let run = opened(&bare);
     assert_eq!(cell(&run, 4, Strategy::Serial).tsc_khz(), None);
-    assert!(show::table(&run, show::Unit::Auto).starts_with("Times in cycles"));
-    assert!(show::table(&run, show::Unit::Ms).contains("?"));
+    assert!(show::table(&run, Unit::Auto).starts_with("Times in cycles"));
+    assert!(show::table(&run, Unit::Ms).contains("?"));
 }
 
 #[test]
@@ -278,7 +279,7 @@ fn no_speed_up_is_told_of_a_cell_or_against_a_serial_cell_that_lost_an_ap() {
             let lost = cell.lost_in_all_trials() > 0 || run.cells[0].lost_in_all_trials() > 0;
             assert_eq!(told, !lost, "{name} where {} lost an AP", cells[lossy]);
         }
-        let table = show::table(&run, show::Unit::Auto);
+        let table = show::table(&run, Unit::Auto);
         let factors = table.matches('×').count();
         assert_eq!(factors, if lossy == 0 { 0 } else { 2 }, "{table}");
     }

@@ -3,7 +3,7 @@
 //!
 //! Each pair boots a base, the base again and a planted slow-down, their boots in turn, and compares
 //! the base with both. Where a comparison can't decide on the planted phase and asks for more boots, it
-//! gets them: base and planted run anew with so many. Nothing is taken from one round to the next.
+//! gets them: base and planted run again with so many. Nothing is taken from one round to the next.
 //!
 //! `plan` has the scenarios, [`together`] boots them, `pair` compares the runs, `summary` counts.
 

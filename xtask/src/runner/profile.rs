@@ -6,6 +6,7 @@
 use crate::runner::folder::toml_files_in;
 use bringup::Duration;
 use bringup::class::Class;
+use bringup::frame::WINDOW;
 use bringup::options::{Options, Refusal, Step};
 use host_analyzer::ground::document::{self, Keys, Value, text_of};
 use host_analyzer::ground::failure::Failure;
@@ -18,9 +19,6 @@ pub const NONE: &str = "none";
 
 /// The folder of the profiles, beside the scenarios.
 const FOLDER: &str = "profiles";
-
-/// The window of the TSC sync, an option of that name: the same for all APs, and no cost of theirs.
-const WINDOW: &str = "tsc-window";
 
 /// What each step costs on some machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +97,7 @@ fn costs(keys: &mut Keys<'_>) -> Vec<(&'static str, String)> {
     let mut costs = Vec::new();
     for step in Step::ALL {
         if step == Step::Online {
-            // A machine that trusts its clocks has no window.
+            // The same for all APs; a machine that trusts its clocks has no window.
             let window = keys.may(WINDOW, |value| cost(None, value));
             costs.extend(window.map(|value| (WINDOW, value)));
         }

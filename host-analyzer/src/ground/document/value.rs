@@ -95,7 +95,7 @@ impl<'d> Value<'d> {
         self.expect(self.value.get_ref().as_bool(), "true or false")
     }
 
-    /// A whole number in a range; `what` is it called, as `a count of APs`.
+    /// A whole number in a range; `what` names it in messages, as `a count of APs`.
     pub fn number<N>(&self, range: RangeInclusive<N>, what: &str) -> Option<N>
     where
         N: Copy + PartialOrd + Display + TryFrom<i64> + TryInto<i64>,

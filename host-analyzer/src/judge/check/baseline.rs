@@ -38,7 +38,8 @@ pub fn open(named: &str, budgets: &Path) -> Result<Run, Failure> {
     match run.gaps.first() {
         None => Ok(run),
         Some(gap) => Err(Failure::Request(miette!(
-            help = "restore it from version control, or make a run the baseline anew: `--accept`",
+            help =
+                "restore it from version control, or accept a run as the new baseline: `--accept`",
             "the baseline {named} is not whole: {}",
             run.sentence(gap.part, &run.varying_options(), &gap.what)
         ))),

@@ -89,8 +89,8 @@ impl Baseline {
     }
 }
 
-/// The cell of a run that differs from another only in what is picked (and in `repetitions`); where there
-/// is none, it may also differ in costs, since a cell whose step costs more is still that cell.
+/// The cell of a run that differs from another only in what is picked (and in `repetitions`),
+/// or, if there is none, in costs as well: a changed cost does not make another cell.
 pub(super) fn like<'a>(run: &'a Run, cell: &Cell, picked: &Picked) -> Option<&'a Cell> {
     let find = |costs_free: bool| {
         let free = |key: &str| {

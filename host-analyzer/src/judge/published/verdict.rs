@@ -6,7 +6,8 @@ use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::printable;
 use crate::run::{Cell, Run};
-use bringup::options::{Kick, Kind, Options, Step, Strategy, TscSync};
+use bringup::frame::WINDOW;
+use bringup::options::{Kick, Kind, Options, Step, TscSync};
 use miette::miette;
 
 /// The result of comparing a run with published figures.
@@ -141,13 +142,13 @@ fn covers(cell: &Options, figure: &Options) -> bool {
 
 /// The costs that a cell's options let the APs spend at the same time, in cycles.
 fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
-    let full = options.strategy == Strategy::FullParallel;
+    let gates_first = options.strategy.opens_gates_first();
     let parallel = [
         (Step::Kick, options.kick == Kick::Broadcast),
         (Step::Wake, options.strategy.kicks_all_at_once()),
         (Step::Trampoline, options.strategy.kicks_all_at_once()),
-        (Step::Callin, options.strategy.opens_gates_first()),
-        (Step::Online, full),
+        (Step::Callin, gates_first),
+        (Step::Online, gates_first),
     ];
     let mut parallel: Vec<(&'static str, u64)> = parallel
         .into_iter()
@@ -156,8 +157,8 @@ fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
         .filter_map(|step| Some((step.name(), options.cost(step).usual()?.cycles(khz).0)))
         .collect();
     // Where APs are synchronised one by one, a window for all of them is a window for each.
-    if full && options.tsc_sync == TscSync::OneToMany {
-        parallel.push(("tsc-window", options.tsc_window.cycles(khz).0));
+    if gates_first && options.tsc_sync == TscSync::OneToMany {
+        parallel.push((WINDOW, options.tsc_window.cycles(khz).0));
     }
     parallel
 }

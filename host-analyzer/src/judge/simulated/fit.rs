@@ -43,5 +43,5 @@ pub fn fitted(cell: &Cell, classes: &[Class]) -> Option<Options> {
 }
 
 fn set(options: &mut Options, step: Step, cycles: u64) -> Option<()> {
-    options.set(&format!("cost-{step}"), &cycles.to_string()).ok()
+    options.set(step.option(), &cycles.to_string()).ok()
 }

@@ -18,7 +18,7 @@ use crate::run::measure::Measure;
 use crate::run::{Cell, FullTrial, Run, Spread};
 use bringup::Cycles;
 use bringup::frame::ApEnd;
-use bringup::phase::Phase;
+use bringup::phase::{Phase, SubPhase};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +31,7 @@ const MOST_NUMBERS: usize = 400_000;
 pub struct Data {
     schema: u32,
     phases: [&'static str; Phase::ALL.len()],
+    sub_phases: [&'static str; SubPhase::ALL.len()],
     parts: [&'static str; Part::ALL.len()],
     /// What the five numbers of a distribution are.
     pub quantiles: [&'static str; 5],
@@ -134,6 +135,7 @@ impl Data {
         let mut data = Data {
             schema: schema::PAGE,
             phases: Phase::ALL.map(Phase::name),
+            sub_phases: SubPhase::ALL.map(SubPhase::name),
             parts: Part::ALL.map(Part::name),
             quantiles: ["least", "quartile", "median", "quartile", "greatest"],
             axes,

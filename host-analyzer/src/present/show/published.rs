@@ -8,7 +8,7 @@ use crate::judge::published::{Machine, Published};
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
 use crate::run::{Cell, PROFILE, Run};
-use bringup::options::Strategy;
+use bringup::options::{Step, Strategy};
 use serde_json::{Value, json};
 
 /// The figures that a run covers as a table, their sources, and what the profiles say beyond them.
@@ -83,9 +83,9 @@ fn sentence(run: &Run, beyond: &Beyond<'_>) -> String {
         Some(factor) => format!(", {factor:.2} times as fast as serial"),
         None => String::new(),
     };
-    let cost = |(step, cycles): &(&str, u64)| match *step {
-        "kick" => format!("kick {cycles} (once for all)"),
-        step => format!("{step} {cycles}"),
+    let cost = |(step, cycles): &(&str, u64)| {
+        let once = if *step == Step::Kick.name() { " (once for all)" } else { "" };
+        format!("{step} {cycles}{once}")
     };
     let costs: Vec<String> = parallel.iter().map(cost).collect();
     let assumed = match costs.len() {

@@ -76,7 +76,7 @@ impl Judged<'_> {
         match error {
             Some(error) if self.seen.refused => Some(Failure::Request(self.report(error))),
             Some(error) => Some(self.failure(error)),
-            None if *restarted => Some(self.failure("began anew by itself: the machine was reset")),
+            None if *restarted => Some(self.failure("restarted by itself: the machine was reset")),
             None if !ended => Some(self.failure("ended without a goodbye")),
             None if !self.ending.well => {
                 Some(self.failure("said goodbye, but its engine did not end well"))

@@ -99,7 +99,7 @@ pub trait Running {
 /// How an engine ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// True for the end that is due when all went well.
+    /// True for the expected end.
     pub well: bool,
     /// How, in words.
     pub how: String,

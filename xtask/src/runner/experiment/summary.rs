@@ -128,7 +128,7 @@ impl Summary<'_> {
         }
         let boot = self.about.boots.first();
         text += &format!(
-            "\n{}; {} on {} CPUs of {}; kernel {}; {:.0} minutes. `cargo xtask experiment` makes it anew; every \
+            "\n{}; {} on {} CPUs of {}; kernel {}; {:.0} minutes. `cargo xtask experiment` regenerates it; every \
              figure is in [summary.json](summary.json).\n\n```toml\n{}```\n",
             self.about.started,
             boot.map_or("", |boot| &boot.engine_version),

@@ -333,7 +333,8 @@ fn a_file_in_a_folder_that_is_not_there_is_a_mistake_and_makes_none() {
         }
     }
     let report = |to: &str| analyzer(&[&"report", &run, &"-o", &folder.join(to)]);
-    for (wrong, what) in [("x.html", "is the name of a page"), ("budgets.toml", "is not a folder")] {
+    for (wrong, what) in [("x.html", "is the name of a page"), ("budgets.toml", "is not a folder")]
+    {
         let output = report(wrong);
         assert_eq!(code(&output), 2, "{}", stderr(&output));
         assert!(stderr(&output).contains(what), "{}", stderr(&output));

@@ -73,10 +73,12 @@ pub unsafe fn set_tsc_adjust(value: i64) -> i64 {
     }
 }
 
-/// Finds the frequencies of the TSC and of the APIC timer.
+/// Finds the frequencies of the TSC and of the APIC timer; the latter first, because the former waits by it.
 pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
     tsc::examine_lfence();
     tsc::serialise_lfence();
+    let mut ratios = [(); GATES].map(|()| timer_gate());
+    TICKS_PER_CYCLE.store(median_and_spread(&mut ratios).0, Ordering::Relaxed);
     let clock = stated().unwrap_or_else(|| {
         let Some(pm_timer) = pm_timer else {
             fail_for_machine(format_args!(
@@ -89,8 +91,6 @@ pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
         Clock { tsc_khz, source: TscSource::PmTimer, spread_khz }
     });
     tsc::set_khz(clock.tsc_khz);
-    let mut ratios = [(); GATES].map(|()| timer_gate(clock.tsc_khz));
-    TICKS_PER_CYCLE.store(median_and_spread(&mut ratios).0, Ordering::Relaxed);
     clock
 }
 
@@ -110,7 +110,7 @@ fn stated() -> Option<Clock> {
 fn pm_timer_gate(pm_timer: &PmTimer) -> u64 {
     /// Ticks of the PM timer that a gate lasts at least: 5 ms.
     const GATE: u32 = (PM_TIMER_HZ / 200) as u32;
-    /// Ticks of the APIC timer, of unknown length, between two looks at the gate.
+    /// Cycles between two looks at the gate.
     const NAP: u64 = 500_000;
     /// Looks at the PM timer, each of which takes longer than one of its ticks or nearly so.
     const PATIENCE: u32 = 1_000_000;
@@ -133,8 +133,8 @@ fn pm_timer_gate(pm_timer: &PmTimer) -> u64 {
     let elapsed = |from: u32, to: u32| to.wrapping_sub(from) & pm_timer.mask;
     let (begin, tsc_begin) = edge();
     loop {
-        apic::start_timer(NAP);
-        halt();
+        // Not a bare HLT: on `icount` its end may be a few cycles late, and so would be all that follows.
+        wait_until(tsc() + NAP, Spend::Halt, |_| None);
         let (end, tsc_end) = edge();
         let ticks = elapsed(begin, end);
         if ticks >= GATE {
@@ -145,12 +145,14 @@ fn pm_timer_gate(pm_timer: &PmTimer) -> u64 {
 }
 
 /// One measurement of the APIC timer against the TSC, in ticks per cycle, times 2^32.
-fn timer_gate(tsc_khz: u64) -> u64 {
-    let gate = tsc_khz / 2; // half a millisecond
+fn timer_gate() -> u64 {
+    /// Its length in cycles; the TSC's frequency is not known yet.
+    const GATE: u64 = 500_000;
+
     let begin = tsc();
     apic::start_timer(u32::MAX.into());
     // No PAUSE: it would hand the emulator's one thread to every other CPU in turn.
-    while tsc() - begin < gate {}
+    while tsc() - begin < GATE {}
     let left = apic::timer_left();
     let cycles = tsc() - begin;
     apic::stop_timer();

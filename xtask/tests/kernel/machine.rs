@@ -271,7 +271,17 @@ fn assert_equal_on_a_busy_host() {
             boot(Qemu::Icount, smp, &words)
         });
         let busy = busy.well();
-        assert!(calm.bytes == busy.bytes, "{smp} CPUs: the captures differ");
+        let differs = calm
+            .trials()
+            .zip(busy.trials())
+            .map(|((_, calm), (_, busy))| (format!("{calm:?}"), format!("{busy:?}")))
+            .find(|(calm, busy)| calm != busy);
+        assert!(
+            calm.bytes == busy.bytes,
+            "{smp} CPUs: the captures differ, with {} and {} kHz; the first trial: {differs:#?}",
+            calm.tsc_khz,
+            busy.tsc_khz
+        );
     }
 }
 

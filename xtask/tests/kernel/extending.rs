@@ -90,7 +90,7 @@ fn cargo(workspace: &Path, words: &str) -> String {
 #[test]
 #[ignore = "long: `cargo xtask test kernel-long`"]
 fn a_strategy_added_from_the_page_builds_everywhere_and_is_simulated() {
-    altered("extending-all", |workspace| {
+    altered(|workspace| {
         additions(STRATEGY).into_iter().for_each(|addition| apply(workspace, addition));
         cargo(workspace, CHECK);
         let held = cargo(workspace, STRATEGIES);
@@ -103,7 +103,7 @@ fn a_strategy_added_from_the_page_boots() {
     let additions = additions(STRATEGY);
     let files: BTreeSet<&str> = additions.iter().map(|addition| addition.file).collect();
     assert_eq!(files.len(), 2, "{files:?}");
-    let kernel = altered("extending", |workspace| {
+    let kernel = altered(|workspace| {
         additions.iter().for_each(|addition| apply(workspace, *addition));
     });
 

@@ -14,7 +14,7 @@ use xtask::root;
 use xtask::runner::engine::Qemu;
 use xtask::runner::kernel::Kernel;
 
-/// The mutants share their build folder, so that only what differs is built anew.
+/// The mutants share a folder of sources and one of builds, so that only the workspace's own crates are built anew.
 static BUILDING: Mutex<()> = Mutex::new(());
 
 /// Folders of the workspace that are no sources.
@@ -43,9 +43,10 @@ fn copy(from: &Path, to: &Path) {
 const STRATEGIES: &str = "bringup/src/strategy.rs";
 
 /// Builds the kernel of a copy of the workspace, which `change` may change first.
-pub fn altered(name: &str, change: impl Fn(&Path)) -> Kernel {
+pub fn altered(change: impl Fn(&Path)) -> Kernel {
     let mutants = root().join("target/mutants");
-    let workspace = mutants.join(name);
+    // Another length and a blank, for the test that the kernel's bytes don't depend on the path.
+    let workspace = mutants.join("the sources");
     // A test that failed while it held the lock has not harmed what the lock protects.
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     copy(root(), &workspace);
@@ -55,8 +56,8 @@ pub fn altered(name: &str, change: impl Fn(&Path)) -> Kernel {
 }
 
 /// Builds the kernel of a workspace in which `text`, found exactly once in a file, is replaced.
-fn mutant(name: &str, file: &str, text: &str, replacement: &str) -> PathBuf {
-    let kernel = altered(name, |workspace| {
+fn mutant(file: &str, text: &str, replacement: &str) -> PathBuf {
+    let kernel = altered(|workspace| {
         let path = workspace.join(file);
         let source = fs::read_to_string(&path).unwrap();
         let found = source.matches(text).count();
@@ -68,7 +69,7 @@ fn mutant(name: &str, file: &str, text: &str, replacement: &str) -> PathBuf {
 
 #[test]
 fn the_kernels_bytes_do_not_depend_on_where_its_sources_lie() {
-    let elsewhere = altered("un changed", |_| ()).described.sha256;
+    let elsewhere = altered(|_| ()).described.sha256;
     let here = kernel::build(root(), &kernel::target_folder(root()))
         .unwrap_or_else(|failure| panic!("{:?}", failure.report()));
     assert_eq!(elsewhere, here.described.sha256);
@@ -89,7 +90,6 @@ fn assert_red(kernel: &Path, strategy: &str, claim: &str) {
 #[test]
 fn a_serial_that_kicks_all_at_once_is_noticed() {
     let kernel = mutant(
-        "serial",
         STRATEGIES,
         "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
         "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
@@ -100,7 +100,6 @@ fn a_serial_that_kicks_all_at_once_is_noticed() {
 #[test]
 fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
     let kernel = mutant(
-        "parallel-sipi",
         STRATEGIES,
         "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
         "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
@@ -118,7 +117,6 @@ fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
 #[test]
 fn a_full_parallel_that_opens_the_gates_one_by_one_is_noticed() {
     let kernel = mutant(
-        "full-parallel",
         STRATEGIES,
         "    bsp.release(bsp.aps());\n    bsp.kick(bsp.aps());\n    sync_tsc(bsp, bsp.aps());\n    \
          for ap in bsp.aps() {\n        bsp.await_online(ap);\n",
@@ -137,7 +135,7 @@ fn syncs(kernel: &Path) -> bool {
 fn a_sync_that_sleeps_through_its_window_is_noticed() {
     let visit = "        side.visit(to);\n";
     let none = format!("        if limit > 0 {{\n            return;\n        }}\n{visit}");
-    let kernel = mutant("no-visit", "testbed-kernel/src/trial/tsc_sync.rs", visit, &none);
+    let kernel = mutant("testbed-kernel/src/trial/tsc_sync.rs", visit, &none);
     assert!(!syncs(&kernel));
 }
 
@@ -145,6 +143,6 @@ fn a_sync_that_sleeps_through_its_window_is_noticed() {
 fn a_sync_in_which_every_ap_spins_through_the_window_is_noticed() {
     let rest = "                Next::Rest => self.rest(),\n";
     let spin = "                Next::Rest => core::hint::spin_loop(),\n";
-    let kernel = mutant("all-spin", "testbed-kernel/src/ap.rs", rest, spin);
+    let kernel = mutant("testbed-kernel/src/ap.rs", rest, spin);
     assert!(!syncs(&kernel));
 }

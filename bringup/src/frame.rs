@@ -169,12 +169,12 @@ pub struct ApTimeline {
 /// What the TSC window is called among [`OVERRUNS`].
 pub const WINDOW: &str = "tsc-window";
 
-/// What can take longer than it should: the steps in the order of [`Step::ALL`], and the AP's last
+/// What can take longer than it should: the first [`Step::WITH_WORK`] steps of [`Step::ALL`], and the AP's last
 /// TSC window, which the BSP ended late.
-pub const OVERRUNS: [&str; Step::COUNT + 1] = {
-    let mut names = [WINDOW; Step::COUNT + 1];
+pub const OVERRUNS: [&str; Step::WITH_WORK + 1] = {
+    let mut names = [WINDOW; Step::WITH_WORK + 1];
     let mut at = 0;
-    while at < Step::COUNT {
+    while at < Step::WITH_WORK {
         names[at] = Step::ALL[at].name();
         at += 1;
     }

@@ -10,9 +10,9 @@ pub struct PartKicked {
     /// The strategy.
     pub strategy: Strategy,
     /// The APs that it kicked.
-    pub kicked: Aps,
+    pub kicked: Aps<'static>,
     /// Every AP of the machine.
-    pub all: Aps,
+    pub all: Aps<'static>,
 }
 
 impl fmt::Display for PartKicked {
@@ -36,9 +36,13 @@ impl core::error::Error for PartKicked {}
 /// Both machines ask before they kick: else the kernel would wake APs that the strategy does not wait for yet, and
 /// the simulator would wake fewer than the kernel.
 #[inline]
-pub fn check(options: &Options, kicked: Aps, all: Aps) -> Result<(), PartKicked> {
+pub fn check(options: &Options, kicked: Aps<'_>, all: Aps<'_>) -> Result<(), PartKicked> {
     if options.kick == Kick::Broadcast && kicked != all {
-        return Err(PartKicked { strategy: options.strategy, kicked, all });
+        return Err(PartKicked {
+            strategy: options.strategy,
+            kicked: kicked.range(),
+            all: all.range(),
+        });
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod refusal;
 mod table;
 #[cfg(test)]
 mod tests;
+mod window;
 mod words;
 
 pub use cost::Cost;
@@ -21,7 +22,8 @@ pub use lists::{Faults, Skews};
 pub use parse::OptionError;
 pub use refusal::{Part, Refusal};
 pub use table::{
-    Key, Kick, Kind, MAX_OPTIONS, Options, SIPI_GAP, Spend, StampSet, TscPoll, TscSync, TscTrust,
-    Wait, kind_of,
+    Key, Kick, Kind, MAX_OPTIONS, MicrocodeAt, Options, SIPI_GAP, Spend, StampSet, TscPoll,
+    TscSync, TscTrust, Wait, kind_of,
 };
-pub use words::{Fault, Step, Strategy};
+pub use window::Window;
+pub use words::{Fault, Order, Step, Strategy};

@@ -87,7 +87,7 @@ fn section<'a>(
 mod tests {
     use super::*;
     use crate::Duration;
-    use crate::options::{Strategy, Wait};
+    use crate::options::{Strategy, Wait, Window};
 
     #[test]
     fn cells_inherit_the_common_words_and_override_them() {
@@ -119,10 +119,10 @@ mod tests {
         assert_eq!(cells.len() as u32, CELLS + 1);
         for (n, cell) in (1..).zip(&cells[..cells.len() - 1]) {
             assert_eq!((cell.repetitions, cell.wait), (n, Wait::Spin));
-            assert_eq!(cell.tsc_window, Duration::Nanos(u64::from(n) * 1000));
+            assert_eq!(cell.tsc_window, Window::of_all(Duration::Nanos(u64::from(n) * 1000)));
         }
         // Nothing of one cell reaches the next.
-        assert_eq!(cells.last().unwrap().tsc_window, Duration::Nanos(7000));
+        assert_eq!(cells.last().unwrap().tsc_window, Window::of_all(Duration::Nanos(7000)));
         let wrong = line.replace(&format!("repetitions={CELLS}"), "repetitions=0");
         let error = Plan::parse(&wrong, 4).unwrap_err().to_string();
         assert!(error.starts_with("`repetitions=0` has a bad value"), "{error}");

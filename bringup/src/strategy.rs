@@ -4,7 +4,8 @@
 //! arithmetic clocks.
 
 use crate::CpuIndex;
-use crate::options::{Strategy, TscSync};
+use crate::class::Class;
+use crate::options::{Order, Strategy, TscSync};
 use core::fmt;
 
 /// The verbs of the BSP.
@@ -12,125 +13,211 @@ use core::fmt;
 /// A verb on an AP that is lost does nothing, and an AP becomes lost inside a verb that waited in
 /// vain; so a strategy needs no word on failure, and goes on with the others.
 pub trait Bsp {
-    /// Every AP of the machine.
-    fn aps(&self) -> Aps;
     /// How clocks are compared in this trial.
     fn tsc_sync(&self) -> TscSync;
-    /// Wakes the set: all INITs, then the delay once, then all SIPIs. (Linux sends each CPU its INIT, waits the delay,
+    /// Prepares and wakes the set: all INITs, then the delay once, then all SIPIs. (Linux sends each CPU its INIT, waits the delay,
     /// and sends its SIPI, before it turns to the next: with n APs that takes n delays.)
     ///
     /// With `kick=broadcast` the set must be every AP, since one INIT and one SIPI reach all of them; a part of
     /// them is refused ([`crate::kick::check`]).
-    fn kick(&mut self, set: Aps);
+    fn kick(&mut self, set: Aps<'_>);
     /// Waits until the AP runs 64-bit code.
     fn await_alive(&mut self, ap: CpuIndex);
     /// Opens the gate to the callin.
-    fn release(&mut self, set: Aps);
+    fn release(&mut self, set: Aps<'_>);
     /// Waits until the AP's own set-up is done.
     fn await_callin(&mut self, ap: CpuIndex);
     /// Waits until any of these APs has called in and is next in turn; none when none is left.
-    fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex>;
+    fn await_any_callin(&mut self, set: Aps<'_>) -> Option<CpuIndex>;
     /// Exchanges clock readings with one AP that has called in, for a window; if it shows a warp, corrects
     /// it and looks again. Then the AP may go on.
     fn sync_pair(&mut self, ap: CpuIndex);
     /// Exchanges clock readings with all of these APs that have called in, in one window; those that it
     /// shows clean may go on.
-    fn sync_many(&mut self, set: Aps);
+    fn sync_many(&mut self, set: Aps<'_>);
     /// The next of these APs that called in but may not go on yet.
-    fn unsettled(&self, set: Aps) -> Option<CpuIndex>;
+    fn unsettled(&self, set: Aps<'_>) -> Option<CpuIndex>;
     /// Waits until the AP has done a job, and checks the answer.
     fn await_online(&mut self, ap: CpuIndex);
 }
 
-/// A set of APs with consecutive indices.
+/// A set of APs: a range of indices, of which it may hold the APs of one thread of their core alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Aps {
+pub struct Aps<'a> {
     first: u16,
     end: u16,
+    threads: Threads<'a>,
 }
 
-impl Aps {
+/// Which threads of the cores a set holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Threads<'a> {
+    All,
+    /// The first of each core, by the CPUs' classes.
+    Primary(&'a [Class]),
+    /// The others.
+    Sibling(&'a [Class]),
+}
+
+impl<'a> Aps<'a> {
     /// All APs of a machine of `cpus` CPUs, the BSP counted.
-    pub fn all(cpus: usize) -> Aps {
-        Aps { first: 1, end: u16::try_from(cpus).unwrap_or(u16::MAX) }
+    pub fn all(cpus: usize) -> Aps<'a> {
+        let end = u16::try_from(cpus).unwrap_or(u16::MAX);
+        Aps { first: 1, end, threads: Threads::All }
     }
 
     /// Just this one.
-    pub fn only(ap: CpuIndex) -> Aps {
-        Aps { first: ap.0, end: ap.0 + 1 }
+    pub fn only(ap: CpuIndex) -> Aps<'a> {
+        Aps { first: ap.0, end: ap.0 + 1, threads: Threads::All }
     }
 
-    /// True on a machine whose only CPU is the BSP.
+    /// The first thread of each core, but for the BSP, on a machine whose CPUs are of these classes.
+    pub fn primaries(classes: &'a [Class]) -> Aps<'a> {
+        Aps { threads: Threads::Primary(classes), ..Aps::all(classes.len()) }
+    }
+
+    /// The threads of cores that have one before them.
+    pub fn siblings(classes: &'a [Class]) -> Aps<'a> {
+        Aps { threads: Threads::Sibling(classes), ..Aps::all(classes.len()) }
+    }
+
+    /// The range of indices that it lies in.
+    pub fn range(self) -> Aps<'static> {
+        Aps { first: self.first, end: self.end, threads: Threads::All }
+    }
+
+    /// True where it holds no AP.
     pub fn is_empty(self) -> bool {
-        self.first >= self.end
+        self.into_iter().next().is_none()
     }
-}
 
-impl fmt::Display for Aps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.end.saturating_sub(self.first) {
-            0 => f.write_str("no CPU"),
-            1 => write!(f, "CPU {}", self.first),
-            _ => write!(f, "CPUs {} to {}", self.first, self.end - 1),
+    fn holds(self, ap: CpuIndex) -> bool {
+        match self.threads {
+            Threads::All => true,
+            Threads::Primary(classes) => classes[ap.at()] != Class::Sibling,
+            Threads::Sibling(classes) => classes[ap.at()] == Class::Sibling,
         }
     }
 }
 
-impl IntoIterator for Aps {
-    type Item = CpuIndex;
-    type IntoIter = core::iter::Map<core::ops::Range<u16>, fn(u16) -> CpuIndex>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        (self.first..self.end).map(CpuIndex)
+impl fmt::Display for Aps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = match self.threads {
+            Threads::All => "",
+            Threads::Primary(_) => "the first threads among ",
+            Threads::Sibling(_) => "the siblings among ",
+        };
+        match self.end.saturating_sub(self.first) {
+            0 => f.write_str("no CPU"),
+            1 => write!(f, "{of}CPU {}", self.first),
+            _ => write!(f, "{of}CPUs {} to {}", self.first, self.end - 1),
+        }
     }
 }
 
-/// Brings all APs online by the strategy of that name.
-pub fn bring_up(strategy: Strategy, bsp: &mut impl Bsp) {
+impl<'a> IntoIterator for Aps<'a> {
+    type Item = CpuIndex;
+    type IntoIter = ApsIter<'a>;
+
+    fn into_iter(self) -> ApsIter<'a> {
+        ApsIter(self)
+    }
+}
+
+/// The APs of a set, in the order of their indices.
+#[derive(Clone, Copy, Debug)]
+pub struct ApsIter<'a>(Aps<'a>);
+
+impl Iterator for ApsIter<'_> {
+    type Item = CpuIndex;
+
+    fn next(&mut self) -> Option<CpuIndex> {
+        while self.0.first < self.0.end {
+            let ap = CpuIndex(self.0.first);
+            self.0.first += 1;
+            if self.0.holds(ap) {
+                return Some(ap);
+            }
+        }
+        None
+    }
+}
+
+/// Brings all APs of a machine online, whose CPUs are of these classes, the BSP's first: by the strategy of that name, in
+/// that order.
+pub fn bring_up(strategy: Strategy, order: Order, classes: &[Class], bsp: &mut impl Bsp) {
+    match order {
+        Order::Listed => bring_up_set(strategy, bsp, Aps::all(classes.len())),
+        Order::PrimariesFirst => {
+            bring_up_set(strategy, bsp, Aps::primaries(classes));
+            bring_up_set(strategy, bsp, Aps::siblings(classes));
+        }
+    }
+}
+
+fn bring_up_set(strategy: Strategy, bsp: &mut impl Bsp, set: Aps<'_>) {
     match strategy {
-        Strategy::Serial => serial(bsp),
-        Strategy::ParallelSipi => parallel_sipi(bsp),
-        Strategy::FullParallel => full_parallel(bsp),
+        Strategy::Serial => serial(bsp, set),
+        Strategy::ParallelSipi => parallel_sipi(bsp, set),
+        Strategy::ParallelCallin => parallel_callin(bsp, set),
+        Strategy::FullParallel => full_parallel(bsp, set),
     }
 }
 
 /// One AP after the other, from INIT to online.
-pub fn serial(bsp: &mut impl Bsp) {
-    for ap in bsp.aps() {
+pub fn serial(bsp: &mut impl Bsp, set: Aps<'_>) {
+    for ap in set {
         bsp.kick(Aps::only(ap));
+        let_in(bsp, ap);
         finish(bsp, ap);
     }
 }
 
 /// All SIPIs first; then one AP after the other.
-pub fn parallel_sipi(bsp: &mut impl Bsp) {
-    bsp.kick(bsp.aps());
-    for ap in bsp.aps() {
+pub fn parallel_sipi(bsp: &mut impl Bsp, set: Aps<'_>) {
+    bsp.kick(set);
+    for ap in set {
+        let_in(bsp, ap);
+        finish(bsp, ap);
+    }
+}
+
+/// All SIPIs first; then one look at each AP, which is let into its callin; then one AP after the other.
+pub fn parallel_callin(bsp: &mut impl Bsp, set: Aps<'_>) {
+    bsp.kick(set);
+    for ap in set {
+        let_in(bsp, ap);
+    }
+    for ap in set {
         finish(bsp, ap);
     }
 }
 
 /// Nobody waits: the gate is open before the first SIPI, and only the TSC sync takes turns.
-pub fn full_parallel(bsp: &mut impl Bsp) {
-    bsp.release(bsp.aps());
-    bsp.kick(bsp.aps());
-    sync_tsc(bsp, bsp.aps());
-    for ap in bsp.aps() {
+pub fn full_parallel(bsp: &mut impl Bsp, set: Aps<'_>) {
+    bsp.release(set);
+    bsp.kick(set);
+    sync_tsc(bsp, set);
+    for ap in set {
         bsp.await_online(ap);
     }
 }
 
-/// Takes one AP that was kicked online.
-fn finish(bsp: &mut impl Bsp, ap: CpuIndex) {
+/// Lets one AP that was kicked into its callin.
+fn let_in(bsp: &mut impl Bsp, ap: CpuIndex) {
     bsp.await_alive(ap);
     bsp.release(Aps::only(ap));
+}
+
+/// Takes one AP that was let into its callin online.
+fn finish(bsp: &mut impl Bsp, ap: CpuIndex) {
     bsp.await_callin(ap);
     sync_tsc(bsp, Aps::only(ap));
     bsp.await_online(ap);
 }
 
 /// Compares the clocks of a set with the BSP's.
-fn sync_tsc(bsp: &mut impl Bsp, set: Aps) {
+fn sync_tsc(bsp: &mut impl Bsp, set: Aps<'_>) {
     match bsp.tsc_sync() {
         TscSync::Pairwise => {
             while let Some(ap) = bsp.await_any_callin(set) {

@@ -5,7 +5,7 @@ use postcard::ser_flavors::crc::CrcModifier;
 use postcard::ser_flavors::{Cobs, Slice};
 
 /// The largest encoded frame, its zero byte included.
-pub const MAX_FRAME: usize = 3072;
+pub const MAX_FRAME: usize = 4096;
 
 /// CRC-32/ISO-HDLC, the CRC of Ethernet and zip; little-endian behind the postcard bytes.
 pub const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);

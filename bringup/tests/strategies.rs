@@ -1,13 +1,14 @@
 //! What must hold of every strategy.
 
 use bringup::CpuIndex;
-use bringup::options::{Strategy, TscSync};
+use bringup::class::Class;
+use bringup::options::{Order, Strategy, TscSync};
 use bringup::strategy::{Aps, Bsp, bring_up};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Verb {
-    Kick(Aps),
-    Release(Aps),
+    Kick(Aps<'static>),
+    Release(Aps<'static>),
     Await(CpuIndex),
 }
 
@@ -16,39 +17,35 @@ enum Verb {
 struct Dictated(Vec<Verb>);
 
 impl Bsp for Dictated {
-    fn aps(&self) -> Aps {
-        Aps::all(4)
-    }
-
     fn tsc_sync(&self) -> TscSync {
         TscSync::Trusted
     }
 
-    fn kick(&mut self, set: Aps) {
-        self.0.push(Verb::Kick(set));
+    fn kick(&mut self, set: Aps<'_>) {
+        self.0.push(Verb::Kick(set.range()));
     }
 
     fn await_alive(&mut self, ap: CpuIndex) {
         self.0.push(Verb::Await(ap));
     }
 
-    fn release(&mut self, set: Aps) {
-        self.0.push(Verb::Release(set));
+    fn release(&mut self, set: Aps<'_>) {
+        self.0.push(Verb::Release(set.range()));
     }
 
     fn await_callin(&mut self, ap: CpuIndex) {
         self.0.push(Verb::Await(ap));
     }
 
-    fn await_any_callin(&mut self, _: Aps) -> Option<CpuIndex> {
+    fn await_any_callin(&mut self, _: Aps<'_>) -> Option<CpuIndex> {
         None
     }
 
     fn sync_pair(&mut self, _: CpuIndex) {}
 
-    fn sync_many(&mut self, _: Aps) {}
+    fn sync_many(&mut self, _: Aps<'_>) {}
 
-    fn unsettled(&self, _: Aps) -> Option<CpuIndex> {
+    fn unsettled(&self, _: Aps<'_>) -> Option<CpuIndex> {
         None
     }
 
@@ -61,8 +58,8 @@ impl Bsp for Dictated {
 fn what_options_know_of_a_strategy_is_what_its_verbs_do() {
     for strategy in Strategy::ALL.iter().copied() {
         let mut bsp = Dictated::default();
-        bring_up(strategy, &mut bsp);
-        let (all, verbs) = (bsp.aps(), bsp.0);
+        bring_up(strategy, Order::Listed, &[Class::Core; 4], &mut bsp);
+        let (all, verbs) = (Aps::all(4), bsp.0);
         let mut kicks = verbs.iter().filter(|verb| matches!(verb, Verb::Kick(_)));
         let at_once = kicks.all(|kick| *kick == Verb::Kick(all));
         assert_eq!(at_once, strategy.kicks_all_at_once(), "{strategy}: {verbs:?}");

@@ -4,7 +4,7 @@ use super::cost::Cost;
 use super::limit;
 use super::refusal::{Part, Refusal};
 use super::table::{Kick, Options, StampSet, TscSync, TscTrust};
-use super::words::{Fault, Step};
+use super::words::{Fault, Order, Step};
 use crate::CpuIndex;
 use crate::class::Class;
 
@@ -37,6 +37,12 @@ impl Options {
             return refuse(
                 Part::Word("strategy", self.strategy.name()),
                 "a broadcast wakes all APs at once, this strategy wakes one at a time",
+            );
+        }
+        if self.order != Order::Listed {
+            return refuse(
+                Part::Word("order", self.order.name()),
+                "a broadcast wakes all APs at once, this order brings a part of them online first",
             );
         }
         if let Some(cpu) = self.faults.of(Fault::Never).next() {
@@ -79,8 +85,8 @@ impl Options {
         for step in Step::ALL {
             if self.cost(step).is_exclusive() && !step.can_be_exclusive() {
                 let why = match step.is_of_bsp() {
-                    true => "kicks are the BSP's, one at a time by themselves",
-                    false => "it is counted from the SIPI, before the AP could wait for a lock",
+                    true => "the BSP takes it for one AP at a time by itself",
+                    false => "it begins before the AP could wait for a lock, or waits for the BSP",
                 };
                 return refuse(Part::Exclusive(step), None, why);
             }

@@ -7,7 +7,7 @@
 
 use super::form::MAX_EXCEPTIONS;
 use super::refusal::{Refusal, TOGETHER};
-use super::table::{Kick, Options, SIPI_GAP, TscSync};
+use super::table::{Kick, MicrocodeAt, Options, SIPI_GAP, TscSync};
 use super::words::{Fault, Step};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};
@@ -39,6 +39,8 @@ pub(super) fn check(options: &Options, cpus: usize) -> Result<(), Refusal> {
                 (started.iter().min_by_key(|ap| spent(ap)), busy)
             }
             (_, 0) => (started.first(), kicks),
+            // It opens the other gates before it waits for this AP.
+            (strategy, 1) if strategy.calls_in_side_by_side() => continue,
             (_, _) => (started.iter().max_by_key(|ap| spent(ap)), Some(0)),
         };
         let (Some(ap), Some(busy), Some(limit)) = (late_ap, busy, options.measured(options.limit))
@@ -83,13 +85,16 @@ fn alike(options: &Options, cpus: usize) -> heapless::Vec<Alike, MOST_ALIKE> {
 
 /// The steps that an AP takes by itself, from one moment at which its limit starts to the next.
 fn stretches(options: &Options) -> &'static [&'static [Step]] {
-    use Step::{Callin, Online, Trampoline, Wake};
+    use MicrocodeAt::{Alive, Callin as AtCallin};
+    use Step::{Callin, Microcode, Online, Sync, Trampoline, Wake};
     let trusted = options.tsc_sync == TscSync::Trusted;
-    match (options.strategy.opens_gates_first(), trusted) {
-        (false, false) => &[&[Wake, Trampoline], &[Callin], &[Online]],
-        (false, true) => &[&[Wake, Trampoline], &[Callin, Online]],
-        (true, false) => &[&[Wake, Trampoline, Callin], &[Online]],
-        (true, true) => &[&[Wake, Trampoline, Callin, Online]],
+    match (options.strategy.opens_gates_first(), options.microcode_at, trusted) {
+        (false, AtCallin, false) => &[&[Wake, Trampoline], &[Microcode, Callin], &[Online]],
+        (false, AtCallin, true) => &[&[Wake, Trampoline], &[Microcode, Callin, Sync, Online]],
+        (false, Alive, false) => &[&[Wake, Trampoline, Microcode], &[Callin], &[Online]],
+        (false, Alive, true) => &[&[Wake, Trampoline, Microcode], &[Callin, Sync, Online]],
+        (true, _, false) => &[&[Wake, Trampoline, Microcode, Callin], &[Online]],
+        (true, _, true) => &[&[Wake, Trampoline, Microcode, Callin, Sync, Online]],
     }
 }
 

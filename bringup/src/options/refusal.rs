@@ -7,7 +7,7 @@ use crate::{CpuIndex, Duration};
 use core::fmt;
 
 /// The most steps that one limit holds.
-pub(super) const TOGETHER: usize = 4;
+pub(super) const TOGETHER: usize = 6;
 
 /// Why a combination of options makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@
 use super::cost::Cost;
 use super::form::{Form, Kilohertz, Micros, Positive, Sipis, Span, Times};
 use super::lists::{Faults, Skews};
-use super::words::{Step, Strategy};
+use super::window::Window;
+use super::words::{Order, Step, Strategy};
 use crate::words::words;
 use crate::{CpuIndex, Duration};
 use core::fmt;
@@ -72,6 +73,16 @@ words! {
         Busy = "busy",
         /// With PAUSE in between, for an engine that runs all CPUs on one thread.
         Pause = "pause",
+    }
+}
+
+words! {
+    /// When an AP loads its microcode.
+    MicrocodeAt {
+        /// In its callin, as Linux did until 6.4.
+        Callin = "callin",
+        /// Before it is alive, as Linux does since 6.5.
+        Alive = "alive",
     }
 }
 
@@ -197,7 +208,7 @@ pub fn kind_of(name: &str) -> Option<Kind> {
 pub const SIPI_GAP: Duration = Duration::Nanos(200_000);
 
 /// The longest that [`Options`] render to, in bytes.
-pub const MAX_OPTIONS: usize = 2304;
+pub const MAX_OPTIONS: usize = 3328;
 
 /// The form of an entry: what stands behind `as`, or the type itself.
 macro_rules! form {
@@ -299,6 +310,9 @@ options! {
     /// who waits for whom
     "strategy" (Kind::Strategy) strategy: Strategy = Strategy::Serial;
 
+    /// the APs by their indices, or the first threads of all cores until they are online, then their siblings
+    "order" (Kind::Strategy) order: Order = Order::Listed;
+
     /// one INIT and SIPI for each AP, or one for all: `broadcast` only if no other program uses CPUs of the machine
     "kick" (Kind::Protocol) kick: Kick = Kick::Unicast;
 
@@ -317,8 +331,8 @@ options! {
     /// SIPIs sent to each AP; the classic protocol has `2`
     "sipi-count" (Kind::Protocol) sipi_count: u8 as Sipis = 1;
 
-    /// how long a clock is watched
-    "tsc-window" (Kind::Machine) tsc_window: Duration as Span = Duration::from_millis(20);
+    /// how long a clock is watched; by class as a cost: `2ms,package:20ms`
+    "tsc-window" (Kind::Machine) tsc_window: Window = Window::DEFAULT;
 
     /// how long a clock is watched at most, where too little is known of it at the end of `tsc-window`
     "tsc-limit" (Kind::Precision) tsc_limit: Duration as Span = Duration::ZERO;
@@ -347,7 +361,16 @@ options! {
         "cost-callin" Callin;
         /// from `sync_end` to `online`
         "cost-online" Online;
+        /// BSP: what a kernel allocates and registers for an AP, before its INIT
+        "cost-prepare" Prepare;
+        /// where `microcode-at` says
+        "cost-microcode" Microcode;
+        /// from `sync_begin` to `sync_end` with `tsc-sync=trusted`: a rendezvous
+        "cost-sync" Sync;
     }
+
+    /// an AP loads its microcode in its callin, or before it is alive
+    "microcode-at" (Kind::Machine) microcode_at: MicrocodeAt = MicrocodeAt::Callin;
 
     /// frequency used to convert between time and cycles; set by a profile; `0` is the engine's TSC
     "clock-khz" (Kind::Machine) clock_khz: u32 as Kilohertz = 0;

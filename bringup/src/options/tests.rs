@@ -58,6 +58,8 @@ fn options() -> impl Strategy_<Value = Options> {
         one_of(TscTrust::ALL.len()),
         one_of(TscPoll::ALL.len()),
         one_of(StampSet::ALL.len()),
+        one_of(Order::ALL.len()),
+        one_of(MicrocodeAt::ALL.len()),
     );
     let fault = one_of(Fault::ALL.len());
     let faults = proptest::collection::hash_map(any::<u16>(), fault, 0..=4);
@@ -66,7 +68,7 @@ fn options() -> impl Strategy_<Value = Options> {
     (
         words,
         durations,
-        [cost(), cost(), cost(), cost(), cost()],
+        [(); Step::COUNT].map(|()| cost()),
         (faults, skews),
         1u8..=2,
         (1u32.., any::<u32>()),
@@ -80,7 +82,9 @@ fn options() -> impl Strategy_<Value = Options> {
                     wait: Wait::ALL[words.3],
                     spend: Spend::ALL[words.4],
                     init_delay: Duration::Nanos(durations.0),
-                    tsc_window: durations.1,
+                    tsc_window: Window::of_all(durations.1),
+                    order: Order::ALL[words.8],
+                    microcode_at: MicrocodeAt::ALL[words.9],
                     limit: Duration::Nanos(durations.2.max(1)),
                     guard: durations.3,
                     tsc_resolution: Duration::Nanos(durations.4.max(1)),
@@ -132,8 +136,15 @@ proptest! {
 fn an_error_names_the_word_and_what_was_expected() {
     for (text, message) in [
         ("strategy", "`strategy` is not an option: expected key=value"),
-        ("stratgy=serial", "there is no option `stratgy`: expected one of strategy kick"),
-        ("cost-sync=1", "there is no option `cost-sync`"),
+        ("stratgy=serial", "there is no option `stratgy`: expected one of strategy order kick"),
+        ("cost-alive=1", "there is no option `cost-alive`"),
+        ("tsc-window=2ms,3:20ms", "`tsc-window=2ms,3:20ms` has a bad value: expected a duration"),
+        ("tsc-window=2ms,exclusive", "one each of package:, core: and sibling:DURATION"),
+        (
+            "strategy=parallel-callin kick=broadcast order=primaries-first",
+            "`order=primaries-first` with `kick=broadcast` is refused: a broadcast wakes all APs",
+        ),
+        ("cost-prepare=1us,exclusive", "the BSP takes it for one AP at a time by itself"),
         ("wait=sleep", "`wait=sleep` has a bad value: expected one of halt spin"),
         ("sipi-count=3", "expected 1 or 2"),
         ("repetitions=0", "expected a whole number from 1"),
@@ -405,7 +416,7 @@ proptest! {
             tsc_trust: TscTrust::Yes,
             sipi_count: sipis,
             limit: ms(10),
-            tsc_window: ms(1),
+            tsc_window: Window::of_all(ms(1)),
             ..Options::default()
         };
         for (cost, (usual, cpu, own, exclusive)) in options.costs.iter_mut().zip(costs) {

@@ -9,6 +9,8 @@ words! {
         Serial = "serial",
         /// All SIPIs first, then one AP after the other.
         ParallelSipi = "parallel-sipi",
+        /// All SIPIs first, then all callins, then one AP after the other.
+        ParallelCallin = "parallel-callin",
         /// Nobody waits but for the TSC sync.
         FullParallel = "full-parallel",
     }
@@ -18,18 +20,34 @@ words! {
 impl Strategy {
     /// One kick wakes all APs, so that they start side by side.
     pub const fn kicks_all_at_once(self) -> bool {
-        matches!(self, Strategy::ParallelSipi | Strategy::FullParallel)
+        !matches!(self, Strategy::Serial)
     }
 
-    /// Every gate is open before the first kick, so that the APs call in side by side. Where this is false, the
-    /// BSP opens the gate of one AP at a time, and waits for that AP next.
+    /// Every gate is open before the first kick. Where this is false, the BSP opens the gate of one AP at a time.
     pub const fn opens_gates_first(self) -> bool {
         matches!(self, Strategy::FullParallel)
+    }
+
+    /// The BSP opens every gate before it waits for a callin, so that the APs call in side by side. Where this is false,
+    /// it waits next for the AP whose gate it has opened.
+    pub const fn calls_in_side_by_side(self) -> bool {
+        matches!(self, Strategy::ParallelCallin | Strategy::FullParallel)
     }
 }
 
 words! {
-    /// A step that may have a cost.
+    /// In which order a strategy takes the APs.
+    Order {
+        /// By their indices.
+        Listed = "listed",
+        /// The first threads of all cores until they are online, then their siblings: Linux's order in parallel since
+        /// 6.5, because a sibling must not run while its core loads microcode.
+        PrimariesFirst = "primaries-first",
+    }
+}
+
+words! {
+    /// A step that may have a cost. Those with work of the kernel's own come first; see [`Step::WITH_WORK`].
     Step {
         /// BSP: from the last INIT and the delay, or the end of the kick before, to `sipi`.
         Kick = "kick",
@@ -41,18 +59,27 @@ words! {
         Callin = "callin",
         /// From `sync_end` to `online`.
         Online = "online",
+        /// BSP: before the AP's INIT.
+        Prepare = "prepare",
+        /// At the beginning of the callin, or before `alive`.
+        Microcode = "microcode",
+        /// From `sync_begin` to `sync_end`, where the clocks are trusted.
+        Sync = "sync",
     }
 }
 
 impl Step {
+    /// The steps in which the kernel does work of its own: these can take longer than their cost.
+    pub const WITH_WORK: usize = 5;
+
     /// True where the BSP takes it; an AP takes the others.
     pub const fn is_of_bsp(self) -> bool {
-        matches!(self, Step::Kick)
+        matches!(self, Step::Kick | Step::Prepare)
     }
 
     /// True where it can be one CPU's at a time: where an AP could wait for a lock before it.
     pub const fn can_be_exclusive(self) -> bool {
-        matches!(self, Step::Trampoline | Step::Callin | Step::Online)
+        matches!(self, Step::Trampoline | Step::Callin | Step::Online | Step::Microcode)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::ap::Ap;
 use crate::class::Class;
 use crate::kick::{self, PartKicked};
-use crate::options::{Fault, Kick, Options, SIPI_GAP, Step, TscSync};
+use crate::options::{Fault, Kick, MicrocodeAt, Options, SIPI_GAP, Step, TscSync};
 use crate::stamp::Stamp;
 use crate::strategy::{Aps, Bsp};
 use crate::{CpuIndex, Duration};
@@ -100,23 +100,51 @@ impl<'a> Simulated<'a> {
             let step = Step::ALL[usize::from(step)];
             let end = self.through(step, cpu, at);
             match step {
-                Step::Kick | Step::Wake => {}
-                Step::Trampoline => {
-                    self.stamp(cpu, Stamp::Alive, end);
-                    if let Some(released) = self.aps[cpu.at()].released {
-                        self.arrive(Step::Callin, cpu, end.max(released));
-                    }
+                Step::Kick | Step::Prepare | Step::Wake | Step::Sync => {}
+                Step::Trampoline if self.options.microcode_at == MicrocodeAt::Alive => {
+                    self.arrive(Step::Microcode, cpu, end);
+                }
+                Step::Trampoline => self.come_alive(cpu, end),
+                Step::Microcode if self.options.microcode_at == MicrocodeAt::Alive => {
+                    self.come_alive(cpu, end);
+                }
+                Step::Microcode => {
+                    self.stamp(cpu, Stamp::CallinBegin, at);
+                    self.arrive(Step::Callin, cpu, end);
                 }
                 Step::Callin => {
-                    self.stamp(cpu, Stamp::CallinBegin, at);
+                    if self.options.microcode_at == MicrocodeAt::Alive {
+                        self.stamp(cpu, Stamp::CallinBegin, at);
+                    }
                     self.stamp(cpu, Stamp::CallinEnd, end);
                     if self.options.tsc_sync == TscSync::Trusted {
-                        self.leave_sync(cpu, end, end);
+                        self.leave_sync(cpu, end, end.saturating_add(self.cost(Step::Sync, cpu)));
                     }
                 }
                 Step::Online => self.stamp(cpu, Stamp::Online, end),
             }
         }
+    }
+
+    fn come_alive(&mut self, cpu: CpuIndex, at: i64) {
+        self.stamp(cpu, Stamp::Alive, at);
+        if let Some(released) = self.aps[cpu.at()].released {
+            self.pass_gate(cpu, at.max(released));
+        }
+    }
+
+    /// The AP goes through the gate to its callin.
+    fn pass_gate(&mut self, cpu: CpuIndex, at: i64) {
+        let first = match self.options.microcode_at {
+            MicrocodeAt::Callin => Step::Microcode,
+            MicrocodeAt::Alive => Step::Callin,
+        };
+        self.arrive(first, cpu, at);
+    }
+
+    /// How long the clock of an AP is watched, in cycles.
+    fn window(&self, cpu: CpuIndex) -> i64 {
+        self.cycles(self.options.tsc_window.of(self.classes[cpu.at()]))
     }
 
     /// The AP is through the TSC sync and goes on by itself.
@@ -157,24 +185,21 @@ impl<'a> Simulated<'a> {
 }
 
 impl Bsp for Simulated<'_> {
-    fn aps(&self) -> Aps {
-        Aps::all(self.aps.len())
-    }
-
     fn tsc_sync(&self) -> TscSync {
         self.options.tsc_sync
     }
 
-    fn kick(&mut self, set: Aps) {
+    fn kick(&mut self, set: Aps<'_>) {
         if set.is_empty() {
             return;
         }
-        if let Err(refused) = kick::check(self.options, set, self.aps()) {
+        if let Err(refused) = kick::check(self.options, set, Aps::all(self.aps.len())) {
             // A verb has no word on failure: the APs that were not kicked are lost, and the trial fails.
             self.refused.get_or_insert(refused);
             return;
         }
         let gap = self.cycles(SIPI_GAP) * i64::from(self.options.sipi_count - 1);
+        set.into_iter().for_each(|cpu| self.pass(self.cost(Step::Prepare, cpu)));
         set.into_iter().for_each(|cpu| self.stamp(cpu, Stamp::Init, self.now));
         self.pass(self.cycles(self.options.init_delay));
         if self.options.kick == Kick::Broadcast {
@@ -203,7 +228,7 @@ impl Bsp for Simulated<'_> {
         self.await_stamp(ap, Stamp::Alive, Stamp::SeenAlive);
     }
 
-    fn release(&mut self, set: Aps) {
+    fn release(&mut self, set: Aps<'_>) {
         for cpu in set {
             if self.aps[cpu.at()].is_lost() {
                 continue;
@@ -212,7 +237,7 @@ impl Bsp for Simulated<'_> {
             self.restart_limit(cpu);
             // One that is not alive yet goes through the open gate when it is.
             if let Some(alive) = self.get(cpu, Stamp::Alive) {
-                self.arrive(Step::Callin, cpu, alive.max(self.now));
+                self.pass_gate(cpu, alive.max(self.now));
             }
         }
     }
@@ -221,7 +246,7 @@ impl Bsp for Simulated<'_> {
         self.await_stamp(ap, Stamp::CallinEnd, Stamp::SeenCallin);
     }
 
-    fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex> {
+    fn await_any_callin(&mut self, set: Aps<'_>) -> Option<CpuIndex> {
         self.settle();
         loop {
             self.now = set.into_iter().filter_map(|cpu| self.news_of(cpu)).min()?.max(self.now);
@@ -241,18 +266,16 @@ impl Bsp for Simulated<'_> {
         let seen = self.get(ap, Stamp::SyncBegin);
         let windows = 1 + i64::from(seen.is_none() && self.options.skews.of(ap) != 0);
         let begin = seen.unwrap_or(self.now);
-        self.pass(self.cycles(self.options.tsc_window).saturating_mul(windows));
+        self.pass(self.window(ap).saturating_mul(windows));
         self.restart_limit(ap);
         self.leave_sync(ap, begin, self.now);
     }
 
-    fn sync_many(&mut self, set: Aps) {
+    fn sync_many(&mut self, set: Aps<'_>) {
         let ready = |cpu: &CpuIndex| !self.aps[cpu.at()].is_lost();
         let ready: Vec<CpuIndex> = set.into_iter().filter(ready).collect();
         let begin = self.now;
-        if !ready.is_empty() {
-            self.pass(self.cycles(self.options.tsc_window));
-        }
+        self.pass(ready.iter().map(|cpu| self.window(*cpu)).max().unwrap_or(0));
         for cpu in ready {
             self.restart_limit(cpu);
             self.stamp(cpu, Stamp::SyncBegin, begin);
@@ -262,7 +285,7 @@ impl Bsp for Simulated<'_> {
         }
     }
 
-    fn unsettled(&self, set: Aps) -> Option<CpuIndex> {
+    fn unsettled(&self, set: Aps<'_>) -> Option<CpuIndex> {
         set.into_iter().find(|cpu| {
             !self.aps[cpu.at()].is_lost()
                 && self.get(*cpu, Stamp::SyncBegin).is_some()

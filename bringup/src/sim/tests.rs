@@ -168,14 +168,15 @@ fn a_lost_ap_takes_no_turn_in_an_exclusive_step() {
 
 /// A strategy that kicks one AP after the other, and waits for none of them in between.
 fn one_by_one(bsp: &mut Simulated<'_>) {
-    for ap in bsp.aps() {
+    let all = Aps::all(bsp.aps.len());
+    for ap in all {
         bsp.release(Aps::only(ap));
         bsp.kick(Aps::only(ap));
     }
-    while let Some(ap) = bsp.await_any_callin(bsp.aps()) {
+    while let Some(ap) = bsp.await_any_callin(all) {
         bsp.sync_pair(ap);
     }
-    for ap in bsp.aps() {
+    for ap in all {
         bsp.await_online(ap);
     }
 }
@@ -252,7 +253,9 @@ fn a_boot_with_a_trial_that_is_too_long_ends_with_an_error_frame() {
 }
 
 fn any_options() -> impl Strategy<Value = Options> {
-    any_options_with(proptest::option::of(Step::Trampoline as usize..Step::COUNT))
+    let exclusive: Vec<usize> =
+        (0..Step::COUNT).filter(|step| Step::ALL[*step].can_be_exclusive()).collect();
+    any_options_with(proptest::option::of(proptest::sample::select(exclusive)))
 }
 
 fn any_options_with(
@@ -263,7 +266,7 @@ fn any_options_with(
         0..How::ALL.len(),
         0..TscSync::ALL.len(),
         any::<bool>(),
-        proptest::collection::vec(0u64..3_000_000, 6),
+        proptest::collection::vec(0u64..3_000_000, Step::COUNT + 1),
         (1u16..12, 0usize..Step::COUNT, 0u64..40_000_000),
         exclusive,
     )
@@ -281,7 +284,7 @@ fn any_options_with(
             if let Some(exclusive) = exclusive {
                 words[exclusive] += ",exclusive";
             }
-            words.push(word("tsc-window", costs[5]));
+            words.push(word("tsc-window", costs[Step::COUNT]));
             words.push(format!("strategy={how} kick={kick}"));
             words.push(format!("tsc-sync={}", TscSync::ALL[sync]));
             options(&words.join(" "))
@@ -322,6 +325,71 @@ proptest! {
         let total = |options| trial(options, 9, KHZ).unwrap().0.total;
         prop_assert!(total(&dearer) >= total(&plain));
     }
+}
+
+/// CPUs 0 to 3: two cores of two threads, first threads first.
+const TWO_CORES: [Class; 4] = [Class::Package, Class::Core, Class::Sibling, Class::Sibling];
+
+fn total_on(words: &str) -> u64 {
+    let options = options(&format!("tsc-sync=trusted tsc-trust=yes {words}"));
+    trial_on(&options, &TWO_CORES, KHZ).unwrap().0.total.0
+}
+
+#[test]
+fn parallel_callin_waits_for_the_slowest_callin_and_not_for_their_sum() {
+    let costs = "cost-kick=1 cost-wake=100 cost-callin=1000,1:9000 cost-online=10";
+    assert_eq!(total_on(&format!("strategy=serial {costs}")), 3 * 111 + 9000 + 2 * 1000);
+    assert_eq!(total_on(&format!("strategy=parallel-sipi {costs}")), 101 + 11_000 + 30);
+    // All call in side by side and come online by themselves.
+    assert_eq!(total_on(&format!("strategy=parallel-callin {costs}")), 101 + 9000 + 10);
+    let windows = costs.to_owned() + " tsc-sync=pairwise tsc-window=50";
+    // The windows and what follows them are one by one.
+    assert_eq!(total_on(&format!("strategy=parallel-callin {windows}")), 101 + 9000 + 3 * 60);
+}
+
+#[test]
+fn primaries_first_kicks_siblings_when_the_first_threads_are_online() {
+    let options = options(
+        "order=primaries-first strategy=parallel-callin tsc-sync=trusted tsc-trust=yes \
+         cost-kick=1 cost-wake=100 cost-callin=7,core:1000",
+    );
+    let (end, aps) = trial_on(&options, &TWO_CORES, KHZ).unwrap();
+    let at = |ap: usize, stamp| aps[ap].stamps.get(stamp).unwrap();
+    assert_eq!(at(0, Stamp::Online), 1101);
+    assert_eq!((at(1, Stamp::Init), at(2, Stamp::Init)), (1101, 1101));
+    assert_eq!(end.total.0, 1101 + 2 + 100 + 7);
+}
+
+#[test]
+fn what_a_kernel_prepares_comes_before_an_aps_init() {
+    let words = "cost-prepare=500 cost-kick=1 cost-wake=100";
+    assert_eq!(total_on(&format!("strategy=serial {words}")), 3 * 601);
+    assert_eq!(total_on(&format!("strategy=parallel-sipi {words}")), 3 * 501 + 100);
+}
+
+#[test]
+fn microcode_is_loaded_in_the_callin_or_before_alive() {
+    let words = "strategy=serial cost-callin=10 cost-microcode=300";
+    let aps = |more: &str| {
+        let options = options(&format!("tsc-sync=trusted tsc-trust=yes {words} {more}"));
+        trial_on(&options, &TWO_CORES, KHZ).unwrap().1
+    };
+    for (more, alive, callin) in [("", 0, 310), ("microcode-at=alive", 300, 10)] {
+        let stamps = aps(more)[0].stamps;
+        let span = |from, to| stamps.get(to).unwrap() - stamps.get(from).unwrap();
+        assert_eq!(span(Stamp::Entry, Stamp::Alive), alive, "{more}");
+        assert_eq!(span(Stamp::CallinBegin, Stamp::CallinEnd), callin, "{more}");
+    }
+}
+
+#[test]
+fn a_rendezvous_costs_where_clocks_are_trusted_and_a_window_where_they_are_compared() {
+    let words = "strategy=serial cost-sync=40 tsc-window=2,package:20,core:7";
+    assert_eq!(total_on(words), 3 * 40);
+    assert_eq!(total_on(&format!("{words} tsc-sync=pairwise")), 7 + 2 + 2);
+    // One window for all is as long as the longest.
+    let many = format!("{words} strategy=full-parallel tsc-sync=one-to-many");
+    assert_eq!(total_on(&many), 7);
 }
 
 /// R. L. Graham, "Bounds on Multiprocessing Timing Anomalies" (1969): a longer task may make the whole shorter. Here the

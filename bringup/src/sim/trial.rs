@@ -7,7 +7,7 @@ use crate::frame::{ApTimeline, TrialEnd};
 use crate::kick::PartKicked;
 use crate::options::Options;
 use crate::stamp::Stamp;
-use crate::strategy::{Bsp, bring_up};
+use crate::strategy::{Aps, bring_up};
 use std::fmt;
 
 /// A trial's result, and its APs.
@@ -46,7 +46,12 @@ pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> Result<Trial, NoTr
 
 /// The same on a machine whose CPUs are of these classes, the BSP's first.
 pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> Result<Trial, NoTrial> {
-    trial_by(|bsp| bring_up(options.strategy, bsp), options, classes, tsc_khz)
+    trial_by(
+        |bsp| bring_up(options.strategy, options.order, classes, bsp),
+        options,
+        classes,
+        tsc_khz,
+    )
 }
 
 /// The same by any strategy.
@@ -69,7 +74,7 @@ pub(super) fn trial_by(
         lost: bsp.aps.iter().filter(|ap| ap.is_lost()).count() as u16,
     };
     let aps: Vec<ApTimeline> =
-        bsp.aps().into_iter().map(|cpu| bsp.aps[cpu.at()].timeline(cpu)).collect();
+        Aps::all(classes.len()).into_iter().map(|cpu| bsp.aps[cpu.at()].timeline(cpu)).collect();
     // A clock that has come to its end stays there.
     let mut stamps = aps.iter().flat_map(|ap| Stamp::ALL.map(|stamp| ap.stamps.get(stamp)));
     match bsp.now == i64::MAX || stamps.any(|at| at == Some(i64::MAX)) {

@@ -42,70 +42,90 @@ pub trait Bsp {
 }
 
 /// A set of APs: a range of indices, of which it may hold the APs of one thread of their core alone.
+///
+/// Two registers hold it: the BSP's verbs take sets in measured phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aps<'a> {
     first: u16,
     end: u16,
-    threads: Threads<'a>,
+    thread: Thread,
+    /// By CPU; `None` where all threads are in it.
+    classes: Option<&'a &'a [Class]>,
 }
 
 /// Which threads of the cores a set holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Threads<'a> {
-    All,
-    /// The first of each core, by the CPUs' classes.
-    Primary(&'a [Class]),
+enum Thread {
+    Any,
+    /// The first of each core.
+    Primary,
     /// The others.
-    Sibling(&'a [Class]),
+    Sibling,
 }
 
 impl<'a> Aps<'a> {
     /// All APs of a machine of `cpus` CPUs, the BSP counted.
+    #[inline]
     pub fn all(cpus: usize) -> Aps<'a> {
         let end = u16::try_from(cpus).unwrap_or(u16::MAX);
-        Aps { first: 1, end, threads: Threads::All }
+        Aps { first: 1, end, thread: Thread::Any, classes: None }
     }
 
     /// Just this one.
+    #[inline]
     pub fn only(ap: CpuIndex) -> Aps<'a> {
-        Aps { first: ap.0, end: ap.0 + 1, threads: Threads::All }
+        Aps { first: ap.0, end: ap.0 + 1, thread: Thread::Any, classes: None }
     }
 
     /// The first thread of each core, but for the BSP, on a machine whose CPUs are of these classes.
-    pub fn primaries(classes: &'a [Class]) -> Aps<'a> {
-        Aps { threads: Threads::Primary(classes), ..Aps::all(classes.len()) }
+    pub fn primaries(classes: &'a &'a [Class]) -> Aps<'a> {
+        let classes = Some(classes);
+        Aps { thread: Thread::Primary, classes, ..Aps::all(classes.map_or(0, |all| all.len())) }
     }
 
     /// The threads of cores that have one before them.
-    pub fn siblings(classes: &'a [Class]) -> Aps<'a> {
-        Aps { threads: Threads::Sibling(classes), ..Aps::all(classes.len()) }
+    pub fn siblings(classes: &'a &'a [Class]) -> Aps<'a> {
+        Aps { thread: Thread::Sibling, ..Aps::primaries(classes) }
+    }
+
+    /// Every AP of it is below this index.
+    #[inline]
+    pub fn end(self) -> u16 {
+        self.end
     }
 
     /// The range of indices that it lies in.
+    #[inline]
     pub fn range(self) -> Aps<'static> {
-        Aps { first: self.first, end: self.end, threads: Threads::All }
+        Aps { first: self.first, end: self.end, thread: Thread::Any, classes: None }
+    }
+
+    /// True for a set made by [`Aps::only`], and wherever its range holds one AP.
+    #[inline]
+    pub fn is_one(self) -> bool {
+        self.first + 1 == self.end
     }
 
     /// True where it holds no AP.
+    #[inline]
     pub fn is_empty(self) -> bool {
         self.into_iter().next().is_none()
     }
 
+    #[inline]
     fn holds(self, ap: CpuIndex) -> bool {
-        match self.threads {
-            Threads::All => true,
-            Threads::Primary(classes) => classes[ap.at()] != Class::Sibling,
-            Threads::Sibling(classes) => classes[ap.at()] == Class::Sibling,
-        }
+        self.classes.is_none_or(|classes| {
+            (classes[ap.at()] == Class::Sibling) == (self.thread == Thread::Sibling)
+        })
     }
 }
 
 impl fmt::Display for Aps<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = match self.threads {
-            Threads::All => "",
-            Threads::Primary(_) => "the first threads among ",
-            Threads::Sibling(_) => "the siblings among ",
+        let of = match self.thread {
+            Thread::Any => "",
+            Thread::Primary => "the first threads among ",
+            Thread::Sibling => "the siblings among ",
         };
         match self.end.saturating_sub(self.first) {
             0 => f.write_str("no CPU"),
@@ -119,6 +139,7 @@ impl<'a> IntoIterator for Aps<'a> {
     type Item = CpuIndex;
     type IntoIter = ApsIter<'a>;
 
+    #[inline]
     fn into_iter(self) -> ApsIter<'a> {
         ApsIter(self)
     }
@@ -131,6 +152,7 @@ pub struct ApsIter<'a>(Aps<'a>);
 impl Iterator for ApsIter<'_> {
     type Item = CpuIndex;
 
+    #[inline]
     fn next(&mut self) -> Option<CpuIndex> {
         while self.0.first < self.0.end {
             let ap = CpuIndex(self.0.first);
@@ -149,8 +171,8 @@ pub fn bring_up(strategy: Strategy, order: Order, classes: &[Class], bsp: &mut i
     match order {
         Order::Listed => bring_up_set(strategy, bsp, Aps::all(classes.len())),
         Order::PrimariesFirst => {
-            bring_up_set(strategy, bsp, Aps::primaries(classes));
-            bring_up_set(strategy, bsp, Aps::siblings(classes));
+            bring_up_set(strategy, bsp, Aps::primaries(&classes));
+            bring_up_set(strategy, bsp, Aps::siblings(&classes));
         }
     }
 }

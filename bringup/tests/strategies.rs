@@ -65,14 +65,15 @@ fn what_options_know_of_a_strategy_is_what_its_verbs_do() {
         assert_eq!(at_once, strategy.kicks_all_at_once(), "{strategy}: {verbs:?}");
         let gates_first = verbs[0] == Verb::Release(all);
         assert_eq!(gates_first, strategy.opens_gates_first(), "{strategy}: {verbs:?}");
-        // `options/limit.rs` decides by these two which costs lose an AP for certain.
+        // `options/limit.rs` decides by these which costs lose an AP for certain.
         let first = verbs.iter().find(|verb| matches!(verb, Verb::Await(_)));
         assert_eq!(first, Some(&Verb::Await(CpuIndex(1))), "{strategy}: {verbs:?}");
-        for pair in verbs.windows(2).filter(|_| !gates_first) {
-            let Verb::Release(set) = pair[0] else { continue };
-            let Verb::Await(ap) = pair[1] else { panic!("{strategy}: {verbs:?}") };
-            assert_eq!(set, Aps::only(ap), "{strategy}: {verbs:?}");
-        }
+        let mut opened = verbs.windows(2).filter(|pair| matches!(pair[0], Verb::Release(_)));
+        let waits_for_it = opened.all(|pair| match pair[..] {
+            [Verb::Release(set), Verb::Await(ap)] => set == Aps::only(ap),
+            _ => false,
+        });
+        assert_eq!(!waits_for_it, strategy.calls_in_side_by_side(), "{strategy}: {verbs:?}");
     }
 }
 

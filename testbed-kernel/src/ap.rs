@@ -13,7 +13,7 @@ use crate::{cpu, exit, traps};
 use bringup::CpuIndex;
 use bringup::exchange::{ApSide, Next};
 use bringup::handshake::{Allowed, Reached, answer};
-use bringup::options::{StampSet, Step, TscSync, Wait};
+use bringup::options::{MicrocodeAt, StampSet, Step, TscSync, Wait};
 use bringup::stamp::Stamp;
 use core::sync::atomic::Ordering;
 
@@ -87,7 +87,9 @@ impl Ap {
         if self.is_enabled(Stamp::Entry) {
             self.from_ap.record.stamps.set(Stamp::Entry as usize, entry);
         }
-        self.pay(Step::Trampoline, self.deadline(Step::Trampoline, entry));
+        let deadline = self.deadline(Step::Trampoline, entry);
+        self.pay(Step::Trampoline, deadline);
+        self.load_microcode(MicrocodeAt::Alive, deadline.unwrap_or(entry));
         self.stamp(Stamp::Alive);
         self.report(Reached::Alive);
     }
@@ -95,6 +97,7 @@ impl Ap {
     /// `callin_begin` and `callin_end`.
     fn call_in(&self) {
         let begin = self.stamp(Stamp::CallinBegin);
+        let begin = self.load_microcode(MicrocodeAt::Callin, begin);
         let deadline = self.deadline(Step::Callin, begin);
         callin::set_up(self.cpu, self.to_ap.faults.load(Ordering::Relaxed));
         self.note_tsc_adjust();
@@ -114,7 +117,8 @@ impl Ap {
     fn sync_tsc(&self) {
         match self.orders.tsc_sync {
             TscSync::Trusted => {
-                self.stamp(Stamp::SyncBegin);
+                let begin = self.stamp(Stamp::SyncBegin);
+                self.wait_out(Step::Sync, begin);
             }
             TscSync::Pairwise | TscSync::OneToMany => {
                 self.await_gate(Allowed::Sync);
@@ -204,6 +208,18 @@ impl Ap {
             let overrun = spend(deadline, self.orders.spend, |_| None);
             self.from_ap.record.overruns.set(step as usize, overrun);
         }
+    }
+
+    /// Loads microcode, if this is where it is loaded: waits out its cost, and returns its end.
+    fn load_microcode(&self, at: MicrocodeAt, begin: u64) -> u64 {
+        if self.orders.microcode_at == at { self.wait_out(Step::Microcode, begin) } else { begin }
+    }
+
+    /// A step in which the kernel does no work of its own. Returns its end.
+    fn wait_out(&self, step: Step, begin: u64) -> u64 {
+        let Some(deadline) = self.deadline(step, begin) else { return begin };
+        clock::wait_until(deadline, self.orders.spend, |_| None);
+        deadline
     }
 
     /// Reports a step to the BSP.

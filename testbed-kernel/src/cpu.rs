@@ -14,7 +14,7 @@ use x86_64::structures::tss::TaskStateSegment;
 use x86_64::{PrivilegeLevel, VirtAddr};
 
 /// Bytes of a CPU's stack.
-const STACK_SIZE: usize = 32 * 1024;
+const STACK_SIZE: usize = 64 * 1024;
 
 /// What the lowest word of a stack holds; a stack that grew over it has overflowed.
 const STACK_GUARD: u64 = 0x5354_4143_4b45_4e44;

@@ -3,7 +3,7 @@
 use crate::clock;
 use bringup::ApicId;
 use bringup::handshake::Epoch;
-use bringup::options::{Options, Spend, StampSet, TscPoll, TscSync, Wait};
+use bringup::options::{MicrocodeAt, Options, Spend, StampSet, TscPoll, TscSync, Wait};
 use bringup::start::{Admission, ORDER_WORDS, PostedOrders, Token};
 
 /// What holds for every CPU during one trial.
@@ -25,18 +25,21 @@ pub struct TrialOrders {
     pub tsc_poll: TscPoll,
     /// Which stamps are taken.
     pub stamps: StampSet,
+    /// When an AP loads its microcode.
+    pub microcode_at: MicrocodeAt,
 }
 
 impl TrialOrders {
     /// The orders that these options give.
     pub fn new(epoch: Epoch, bsp: ApicId, options: &Options) -> TrialOrders {
-        let Options { tsc_sync, wait, spend, tsc_poll, stamps, .. } = *options;
-        TrialOrders { epoch, zero: 0, bsp, tsc_sync, wait, spend, tsc_poll, stamps }
+        let Options { tsc_sync, wait, spend, tsc_poll, stamps, microcode_at, .. } = *options;
+        TrialOrders { epoch, zero: 0, bsp, tsc_sync, wait, spend, tsc_poll, stamps, microcode_at }
     }
 
     /// What [`TrialOrders::of`] reads: the zero, and the rest in one word.
     fn words(&self) -> [u64; ORDER_WORDS] {
         let ways = [
+            self.microcode_at as u8,
             self.tsc_sync as u8,
             self.wait as u8,
             self.spend as u8,
@@ -63,6 +66,7 @@ impl TrialOrders {
             spend: nth(&Spend::ALL, ways, 2)?,
             tsc_poll: nth(&TscPoll::ALL, ways, 1)?,
             stamps: nth(&StampSet::ALL, ways, 0)?,
+            microcode_at: nth(&MicrocodeAt::ALL, ways, 5)?,
         })
     }
 

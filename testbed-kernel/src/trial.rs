@@ -19,6 +19,7 @@ use crate::queue;
 use crate::slot::{Slot, Slots};
 use crate::stream::{self, send};
 use crate::tsc::tsc;
+use bringup::class::Class;
 use bringup::frame::{Body, CellBegin, Error, TrialBegin, TrialEnd};
 use bringup::handshake::{Allowed, Epoch, Reached, answer};
 use bringup::kick::check as kick_check;
@@ -81,6 +82,7 @@ fn bit(stamp: Stamp) -> u16 {
 struct Trial<'a> {
     options: &'a Options,
     cpus: &'a Cpus,
+    classes: &'a [Class],
     slots: Slots,
     times: Times,
     orders: TrialOrders,
@@ -90,8 +92,10 @@ struct Trial<'a> {
     taken_at: Cell<u64>,
     /// The first AP that is not known to have started.
     first_not_started: Cell<u16>,
-    /// APs below this index were sent INIT.
+    /// Every AP that was sent INIT is below this index.
     kicked: u16,
+    /// Whether `cost-prepare` costs anything.
+    prepares: bool,
     /// What the BSP's APIC found wrong while it kicked.
     delivery_errors: Cell<u32>,
 }
@@ -108,6 +112,7 @@ impl Trial<'_> {
         let trial = Trial {
             options,
             cpus: &machine.census.cpus,
+            classes: &machine.classes,
             slots,
             times: Times::new(options, clock.tsc_khz),
             orders: TrialOrders::new(epoch, machine.census.cpus[0], options),
@@ -115,6 +120,7 @@ impl Trial<'_> {
             taken_at: Cell::new(0),
             first_not_started: Cell::new(1),
             kicked: 1,
+            prepares: !options.cost(Step::Prepare).is_free(),
             delivery_errors: Cell::new(0),
         };
         queue::clear();
@@ -141,7 +147,7 @@ impl Trial<'_> {
         self.orders.zero = tsc();
         orders::post(&self.orders);
         self.send_strays();
-        bring_up(self.options.strategy, self);
+        bring_up(self.options.strategy, self.options.order, self.classes, self);
         let total = tsc() - self.orders.zero;
         apic::stop_timer();
         orders::withdraw();
@@ -150,6 +156,11 @@ impl Trial<'_> {
         let failed = |ap: &CpuIndex| self.is_lost(*ap) || self.slot(*ap).notes.wrong.get();
         let lost = self.aps().into_iter().filter(failed).count();
         TrialEnd { total: Cycles(total), kick_loop: Cycles(kick_loop), lost: lost as u16 }
+    }
+
+    /// Every AP.
+    fn aps(&self) -> Aps<'static> {
+        Aps::all(self.cpus.len())
     }
 
     fn slot(&self, cpu: CpuIndex) -> Slot {
@@ -259,22 +270,20 @@ impl Trial<'_> {
 }
 
 impl Bsp for Trial<'_> {
-    fn aps(&self) -> Aps {
-        Aps::all(self.cpus.len())
-    }
-
     fn tsc_sync(&self) -> TscSync {
         self.options.tsc_sync
     }
 
-    fn kick(&mut self, set: Aps) {
-        if set.is_empty() {
-            return;
-        }
+    fn kick(&mut self, set: Aps<'_>) {
+        let Some(first) = set.into_iter().next() else { return };
         if let Err(refused) = kick_check(self.options, set, self.aps()) {
             fail_for_options(&refused);
         }
-        self.kicked = set.into_iter().next_back().map_or(self.kicked, |last| last.0 + 1);
+        if self.prepares {
+            self.prepare_each(set);
+        }
+        self.first_not_started.set(first.0);
+        self.kicked = set.end();
         match self.options.kick {
             Kick::Unicast => self.kick_one_by_one(set),
             Kick::Broadcast => self.kick_all_at_once(set),
@@ -285,7 +294,7 @@ impl Bsp for Trial<'_> {
         self.await_reached(ap, Reached::Alive, Stamp::SeenAlive);
     }
 
-    fn release(&mut self, set: Aps) {
+    fn release(&mut self, set: Aps<'_>) {
         for ap in set.into_iter().filter(|ap| !self.is_lost(*ap)) {
             if self.is_kicked(ap) {
                 self.restart_limit(ap, tsc());
@@ -298,7 +307,7 @@ impl Bsp for Trial<'_> {
         self.await_reached(ap, Reached::Callin, Stamp::SeenCallin);
     }
 
-    fn await_any_callin(&mut self, set: Aps) -> Option<CpuIndex> {
+    fn await_any_callin(&mut self, set: Aps<'_>) -> Option<CpuIndex> {
         loop {
             let now = tsc();
             let mut first_deadline = None;
@@ -330,11 +339,11 @@ impl Bsp for Trial<'_> {
         self.sync_one(ap);
     }
 
-    fn sync_many(&mut self, set: Aps) {
+    fn sync_many(&mut self, set: Aps<'_>) {
         self.sync_all(set);
     }
 
-    fn unsettled(&self, set: Aps) -> Option<CpuIndex> {
+    fn unsettled(&self, set: Aps<'_>) -> Option<CpuIndex> {
         let settled = |ap: &CpuIndex| self.slot(*ap).notes.settled.get();
         set.into_iter().find(|ap| !self.is_lost(*ap) && !settled(ap))
     }

@@ -50,6 +50,11 @@ impl Cost {
         Some(self.usual).filter(|cost| !cost.is_zero())
     }
 
+    /// True where it costs no AP anything.
+    pub fn is_free(&self) -> bool {
+        *self == Cost::FREE
+    }
+
     /// True where it is spent by one CPU at a time, in the order of arrival.
     pub fn is_exclusive(&self) -> bool {
         self.exclusive

@@ -311,7 +311,7 @@ options! {
     "strategy" (Kind::Strategy) strategy: Strategy = Strategy::Serial;
 
     /// the APs by their indices, or the first threads of all cores until they are online, then their siblings
-    "order" (Kind::Strategy) order: Order = Order::Listed;
+    "order" (Kind::Protocol) order: Order = Order::Listed;
 
     /// one INIT and SIPI for each AP, or one for all: `broadcast` only if no other program uses CPUs of the machine
     "kick" (Kind::Protocol) kick: Kick = Kick::Unicast;

@@ -20,12 +20,18 @@ words! {
 impl Strategy {
     /// One kick wakes all APs, so that they start side by side.
     pub const fn kicks_all_at_once(self) -> bool {
-        !matches!(self, Strategy::Serial)
+        matches!(self, Strategy::ParallelSipi | Strategy::ParallelCallin | Strategy::FullParallel)
     }
 
     /// Every gate is open before the first kick. Where this is false, the BSP opens the gate of one AP at a time.
     pub const fn opens_gates_first(self) -> bool {
         matches!(self, Strategy::FullParallel)
+    }
+
+    /// The BSP looks at each AP until it is alive, in a loop between the kicks and the callins; Linux called it `wait-init`
+    /// in 2021.
+    pub const fn has_wait_init(self) -> bool {
+        matches!(self, Strategy::ParallelCallin)
     }
 
     /// The BSP opens every gate before it waits for a callin, so that the APs call in side by side. Where this is false,

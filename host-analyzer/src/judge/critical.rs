@@ -5,7 +5,8 @@
 //! contiguous, from the trial's zero to its total. What an AP did while nobody waited for it is not on the
 //! path: making it faster would gain nothing.
 
-use bringup::frame::ApTimeline;
+use bringup::frame::{ApEnd, ApTimeline};
+use bringup::options::{Options, Step, TscSync};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
 use bringup::{CpuIndex, Cycles};
@@ -15,6 +16,8 @@ use std::collections::BTreeSet;
 /// What a segment of the path is spent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
+    /// What the BSP does before an AP's INIT.
+    Prepare,
     /// The BSP sends INIT and SIPI.
     Kick,
     /// The AP, from its SIPI to its first instruction.
@@ -37,7 +40,8 @@ pub enum Part {
 
 impl Part {
     /// All, in the order of an AP's path.
-    pub const ALL: [Part; 9] = [
+    pub const ALL: [Part; 10] = [
+        Part::Prepare,
         Part::Kick,
         Part::Wake,
         Part::Trampoline,
@@ -52,6 +56,7 @@ impl Part {
     /// The word for it, in kebab case.
     pub const fn name(self) -> &'static str {
         match self {
+            Part::Prepare => "prepare",
             Part::Kick => "kick",
             Part::Wake => "wake",
             Part::Trampoline => "trampoline",
@@ -66,7 +71,7 @@ impl Part {
 
     /// True where the BSP spends it alone.
     pub const fn is_of_bsp(self) -> bool {
-        matches!(self, Part::Kick | Part::Await)
+        matches!(self, Part::Prepare | Part::Kick | Part::Await)
     }
 }
 
@@ -114,11 +119,19 @@ pub struct Sum {
     pub aps: usize,
 }
 
-/// The critical path of a trial with these timelines, all stamps on the BSP's clock; in the order
+/// The critical path of a trial with these options and timelines, all stamps on the BSP's clock; in the order
 /// of time, without empty segments. Its lengths add up to `total`.
-pub fn path(total: Cycles, aps: &[ApTimeline]) -> Vec<Segment> {
-    let events = events(total.0, aps);
-    let mut walk = Walk { events: &events, total: total.0, now: total.0, path: vec![], held: None };
+pub fn path(options: &Options, total: Cycles, aps: &[ApTimeline]) -> Vec<Segment> {
+    // Where clocks are trusted, the BSP has no part in an AP's sync, and the AP does not wait for it.
+    let trusted = options.tsc_sync == TscSync::Trusted;
+    let events = events(total.0, aps, trusted);
+    let (total, now) = (total.0, total.0);
+    // Before the INIT of the next AP, the BSP may have waited for one that it lost.
+    let prepares = !options.cost(Step::Prepare).is_free();
+    let none_lost = aps.iter().all(|ap| ap.end == ApEnd::Online);
+    let before_kick = if prepares && none_lost { Part::Prepare } else { Part::Await };
+    let (path, held) = (vec![], None);
+    let mut walk = Walk { events: &events, total, now, trusted, before_kick, path, held };
     walk.back_to_zero();
     walk.path.reverse();
     walk.path
@@ -200,7 +213,7 @@ enum What {
 }
 
 /// What the BSP did, in order.
-fn events(total: u64, aps: &[ApTimeline]) -> Vec<Event<'_>> {
+fn events(total: u64, aps: &[ApTimeline], trusted: bool) -> Vec<Event<'_>> {
     let mut events = Vec::new();
     for ap in aps {
         for (stamp, what) in [
@@ -214,9 +227,9 @@ fn events(total: u64, aps: &[ApTimeline]) -> Vec<Event<'_>> {
             }
         }
         let sync = (within(total, ap, Stamp::SyncBegin), within(total, ap, Stamp::SyncEnd));
-        // Where clocks are trusted the two are one moment, and the BSP has no part in it.
         if let (Some(begin), Some(end)) = sync
             && begin < end
+            && !trusted
         {
             events.push(Event { ap, what: What::Synced, begin, end, busy_until: 0 });
         }
@@ -249,6 +262,9 @@ struct Walk<'a> {
     total: u64,
     /// Where the path found so far begins.
     now: u64,
+    trusted: bool,
+    /// What the BSP does between its last event and an AP's INIT.
+    before_kick: Part,
     /// The last segment first.
     path: Vec<Segment>,
     /// Who waited for the end of the next segment.
@@ -267,6 +283,7 @@ impl Walk<'_> {
                 What::Kicked => {
                     let init = self.stamp(event.ap, Stamp::Init);
                     self.back(init.max(free), event.ap, Part::Kick);
+                    self.back(free, event.ap, self.before_kick);
                     index
                 }
                 What::SawAlive => self.awaited(event.ap, Stamp::Alive, free, index),
@@ -300,7 +317,7 @@ impl Walk<'_> {
             at = match at {
                 Stamp::Online => self.step(ap, Stamp::SyncEnd, Part::Online),
                 Stamp::SyncEnd => self.step(ap, Stamp::SyncBegin, Part::TscSync),
-                Stamp::SyncBegin if ap.stamps.get(Stamp::SeenCallin).is_some() => {
+                Stamp::SyncBegin if !self.trusted && ap.stamps.get(Stamp::SeenCallin).is_some() => {
                     return self.gate(ap, Phase::Turn, Part::Turn, index);
                 }
                 Stamp::SyncBegin => self.step(ap, Stamp::CallinEnd, Part::Turn),
@@ -338,6 +355,7 @@ impl Walk<'_> {
         let (index, end) = self.event_before(kick.unwrap_or(index));
         let init = self.stamp(ap, Stamp::Init);
         self.back(init.max(end), ap, Part::Kick);
+        self.back(end, ap, self.before_kick);
         index
     }
 

@@ -6,6 +6,7 @@ use crate::ground::unit::{Unit, readable};
 use crate::judge::statistics::{BOOTS_FOR_INTERVAL, rank_test};
 use crate::run::measure::Measure;
 use crate::run::{Boot, Breach, Cell, Losses, Part, Run, Sample, Spread};
+use bringup::class::Class;
 use bringup::frame::{OVERRUNS, WINDOW};
 use std::collections::HashMap;
 
@@ -214,7 +215,9 @@ fn of_aps(cell: &Cell, warn: &mut dyn FnMut(String)) {
 /// Steps that took longer than their cost.
 fn of_overruns(cell: &Cell, warn: &mut dyn FnMut(String)) {
     let (noisy, khz) = (is_noisy(cell), cell.tsc_khz());
-    let window = cell.options.tsc_window.cycles(khz.unwrap_or_default()).0;
+    let windows = Class::ALL.map(|class| cell.options.tsc_window.of(class));
+    let windows = windows.map(|window| window.cycles(khz.unwrap_or_default()).0);
+    let window = windows.into_iter().max().unwrap_or(0);
     let overruns = OVERRUNS.iter().zip(cell.overruns);
     for (step, overrun) in overruns.filter(|(_, overrun)| overrun.count > 0) {
         if noisy && *step == WINDOW && (overrun.worst as f64) < window as f64 * LATE_WINDOW {

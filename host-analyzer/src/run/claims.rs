@@ -6,8 +6,9 @@
 //! seen, and nothing is claimed.
 
 use bringup::CpuIndex;
+use bringup::class::Class;
 use bringup::frame::{ApEnd, ApTimeline};
-use bringup::options::{Options, StampSet, Strategy};
+use bringup::options::{Options, Order, StampSet, Strategy};
 use bringup::stamp::Stamp;
 
 /// A claim: what of a trial breaks it, `None` where it is kept.
@@ -15,24 +16,56 @@ type Claim = fn(&[ApTimeline]) -> Option<String>;
 
 /// What the strategies claim besides [`kicked_first`], which all do that kick all APs at once. A strategy that is
 /// not named here claims no more.
-const CLAIMS: [(Strategy, &[Claim]); 3] = [
+const CLAIMS: [(Strategy, &[Claim]); 4] = [
     (Strategy::Serial, &[awaited, kicked_one_by_one]),
     (Strategy::ParallelSipi, &[awaited, finished_one_by_one]),
+    (Strategy::ParallelCallin, &[awaited, let_in_first, called_in_one_by_one]),
     (Strategy::FullParallel, &[never_held]),
 ];
 
 /// The first claim of its strategy that a trial breaks, with the CPUs and stamps that break it; `None` where it
-/// keeps them all. The timelines are all of the trial, in the order of their indices.
+/// keeps them all. The timelines are all of the trial, in the order of their indices; the classes are of the machine's
+/// CPUs, the BSP's first.
 ///
 /// An AP that was lost breaks no claim by stamps that it lacks.
-pub fn broken(options: &Options, timelines: &[ApTimeline]) -> Option<String> {
+pub fn broken(options: &Options, classes: &[Class], timelines: &[ApTimeline]) -> Option<String> {
     if options.stamps == StampSet::Ends {
         return None;
     }
-    let strategy = options.strategy;
+    match options.order {
+        Order::Listed => broken_by(options.strategy, timelines),
+        Order::PrimariesFirst => {
+            let is_sibling = |ap: &ApTimeline| classes.get(ap.cpu.at()) == Some(&Class::Sibling);
+            let (siblings, primaries): (Vec<_>, Vec<_>) =
+                timelines.iter().copied().partition(is_sibling);
+            primaries_first(&primaries, &siblings)
+                .or_else(|| broken_by(options.strategy, &primaries))
+                .or_else(|| broken_by(options.strategy, &siblings))
+        }
+    }
+}
+
+/// The first claim of the strategy that these APs break, which it has brought up together.
+fn broken_by(strategy: Strategy, timelines: &[ApTimeline]) -> Option<String> {
     let own = CLAIMS.iter().filter(|(named, _)| *named == strategy).flat_map(|(_, own)| *own);
     let at_once = strategy.kicks_all_at_once().then_some(&(kicked_first as Claim));
     own.chain(at_once).find_map(|claim| claim(timelines))
+}
+
+/// No sibling is kicked before the first threads of all cores were seen online.
+fn primaries_first(primaries: &[ApTimeline], siblings: &[ApTimeline]) -> Option<String> {
+    let seen = |ap: &ApTimeline| Some((ap.stamps.get(Stamp::SeenOnline)?, ap.cpu));
+    let kicked = |ap: &ApTimeline| Some((ap.stamps.get(Stamp::Init)?, ap.cpu));
+    let (online, last) = primaries.iter().filter_map(seen).max()?;
+    let (init, first) = siblings.iter().filter_map(kicked).min()?;
+    (init < online).then(|| {
+        format!(
+            "the first threads of all cores are online before a sibling is kicked, but {first} has \
+             `{}` at {init}, before {last} has `{}` at {online}",
+            Stamp::Init.name(),
+            Stamp::SeenOnline.name()
+        )
+    })
 }
 
 /// The BSP has waited for each AP that came online: until it was alive, and until it was online.
@@ -62,6 +95,33 @@ fn finished_one_by_one(timelines: &[ApTimeline]) -> Option<String> {
         Stamp::SeenAlive,
         "an AP is awaited only after the one before it was seen online",
     )
+}
+
+/// An AP's callin is awaited only after every AP before it was seen online.
+fn called_in_one_by_one(timelines: &[ApTimeline]) -> Option<String> {
+    one_by_one(
+        timelines,
+        Stamp::SeenCallin,
+        "an AP's callin is awaited only after the one before it was seen online",
+    )
+}
+
+/// Every AP is let into its callin before the BSP waits for a callin.
+fn let_in_first(timelines: &[ApTimeline]) -> Option<String> {
+    let of = |stamp| {
+        let seen = move |ap: &ApTimeline| Some((ap.stamps.get(stamp)?, ap.cpu));
+        timelines.iter().filter_map(seen)
+    };
+    let (alive, last) = of(Stamp::SeenAlive).max()?;
+    let (callin, first) = of(Stamp::SeenCallin).min()?;
+    (callin < alive).then(|| {
+        format!(
+            "every AP is seen alive before a callin is awaited, but {first} has `{}` at {callin}, \
+             before {last} has `{}` at {alive}",
+            Stamp::SeenCallin.name(),
+            Stamp::SeenAlive.name()
+        )
+    })
 }
 
 /// The BSP comes to this step of an AP when it has seen every AP before it online.
@@ -117,8 +177,12 @@ mod tests {
     use super::*;
     use bringup::options::{Kick, TscSync};
 
-    const STRATEGIES: [Strategy; 3] =
-        [Strategy::Serial, Strategy::ParallelSipi, Strategy::FullParallel];
+    const STRATEGIES: [Strategy; 4] = [
+        Strategy::Serial,
+        Strategy::ParallelSipi,
+        Strategy::ParallelCallin,
+        Strategy::FullParallel,
+    ];
 
     const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us tsc-window=500us \
                          cost-online=100us";
@@ -138,7 +202,7 @@ mod tests {
     /// The claim that a trial of one strategy breaks when it is called another.
     #[track_caller]
     fn called(strategy: Strategy, timelines: &[ApTimeline]) -> String {
-        broken(&Options { strategy, ..Options::default() }, timelines).unwrap()
+        broken(&Options { strategy, ..Options::default() }, &[], timelines).unwrap()
     }
 
     #[test]
@@ -146,7 +210,7 @@ mod tests {
         for own in STRATEGIES {
             let trial = trial(&options(&format!("{COSTS} strategy={own}")), 28);
             for claimed in STRATEGIES {
-                let broken = broken(&options(&format!("strategy={claimed}")), &trial);
+                let broken = broken(&options(&format!("strategy={claimed}")), &[], &trial);
                 assert_eq!(broken.is_none(), own == claimed, "{own} as {claimed}: {broken:?}");
             }
         }
@@ -154,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_broken_claim_names_the_cpus_the_stamps_and_their_values() {
-        let [serial, sipi, full] =
+        let [serial, sipi, callin, full] =
             STRATEGIES.map(|strategy| trial(&Options { strategy, ..options(COSTS) }, 4));
         assert_eq!(
             called(Strategy::Serial, &sipi),
@@ -171,9 +235,36 @@ mod tests {
             "each AP is awaited, but CPU 1 is online without `seen_alive`"
         );
         assert_eq!(
+            called(Strategy::ParallelCallin, &sipi),
+            "every AP is seen alive before a callin is awaited, but CPU 1 has `seen_callin` at \
+             2100000, before CPU 3 has `seen_alive` at 4100000"
+        );
+        assert_eq!(
+            called(Strategy::ParallelSipi, &callin),
+            "an AP is awaited only after the one before it was seen online, but CPU 2 has \
+             `seen_alive` at 1400000, before CPU 1 has `seen_online` at 2700000"
+        );
+        assert_eq!(
             called(Strategy::FullParallel, &sipi),
             "no AP is held until the BSP has seen it alive, but CPU 1 has `seen_alive` at 1300000"
         );
+    }
+
+    #[test]
+    fn primaries_first_is_a_claim_of_the_order_and_each_pass_is_held_to_its_strategy() {
+        const CLASSES: [Class; 4] = [Class::Package, Class::Sibling, Class::Core, Class::Sibling];
+        for strategy in STRATEGIES {
+            let of = |order: &str| {
+                let options = options(&format!("{COSTS} strategy={strategy} order={order}"));
+                bringup::sim::trial_on(&options, &CLASSES, 1_000_000).unwrap().1
+            };
+            let ordered = options(&format!("strategy={strategy} order=primaries-first"));
+            assert_eq!(broken(&ordered, &CLASSES, &of("primaries-first")), None, "{strategy}");
+            let what = broken(&ordered, &CLASSES, &of("listed")).unwrap();
+            let claim = "the first threads of all cores are online before a sibling is kicked, but \
+                         CPU 1 has `init` at 0, before CPU 2 has `seen_online` at ";
+            assert!(what.starts_with(claim), "{what}");
+        }
     }
 
     #[test]
@@ -207,7 +298,11 @@ mod tests {
                             format!("{words} strategy={strategy} tsc-sync={sync} kick={kick}");
                         let options = options(&words);
                         for cpus in [1, 2, 3, 28] {
-                            assert_eq!(broken(&options, &trial(&options, cpus)), None, "{words}");
+                            assert_eq!(
+                                broken(&options, &[], &trial(&options, cpus)),
+                                None,
+                                "{words}"
+                            );
                         }
                     }
                 }
@@ -219,6 +314,6 @@ mod tests {
     fn without_the_stamps_of_the_bsp_nothing_is_claimed() {
         let serial = trial(&options(&format!("{COSTS} strategy=serial")), 4);
         let ends = options("strategy=full-parallel stamp-set=ends");
-        assert_eq!(broken(&ends, &serial), None);
+        assert_eq!(broken(&ends, &[], &serial), None);
     }
 }

@@ -10,6 +10,8 @@ pub enum Measure {
     Total,
     /// From zero to the last `kick_end`.
     KickLoop,
+    /// From then until the BSP has seen the last AP alive, where the strategy has a loop for that.
+    WaitInit,
     /// The rest of the total.
     OnlineLoop,
     /// The mean over the APs of a phase.
@@ -22,12 +24,13 @@ pub enum Measure {
 
 impl Measure {
     /// How many there are.
-    pub const COUNT: usize = 4 + Phase::ALL.len() + SubPhase::ALL.len();
+    pub const COUNT: usize = 5 + Phase::ALL.len() + SubPhase::ALL.len();
 
     /// Every measure.
     pub const ALL: [Measure; Measure::COUNT] = [
         Measure::Total,
         Measure::KickLoop,
+        Measure::WaitInit,
         Measure::OnlineLoop,
         Measure::Phase(Phase::Sipi),
         Measure::SubPhase(SubPhase::Kick),
@@ -46,6 +49,7 @@ impl Measure {
         match self {
             Measure::Total => "total",
             Measure::KickLoop => "kick-loop",
+            Measure::WaitInit => "wait-init",
             Measure::OnlineLoop => "online-loop",
             Measure::Phase(phase) => phase.name(),
             Measure::SubPhase(part) => part.name(),
@@ -58,12 +62,16 @@ impl Measure {
         Measure::ALL.into_iter().find(|measure| measure.name() == word)
     }
 
-    /// Its value in a trial; `None` where it is of APs and none came online.
+    /// Its value in a trial; `None` where it is of APs and none came online, or of a loop that the strategy does not have.
     pub fn of(self, trial: &Trial) -> Option<u64> {
         match self {
             Measure::Total => Some(trial.total),
             Measure::KickLoop => Some(trial.kick_loop),
-            Measure::OnlineLoop => Some(trial.total.saturating_sub(trial.kick_loop)),
+            Measure::WaitInit => trial.wait_init,
+            Measure::OnlineLoop => {
+                let before = trial.kick_loop.saturating_add(trial.wait_init.unwrap_or(0));
+                Some(trial.total.saturating_sub(before))
+            }
             Measure::Phase(phase) => Some(trial.phases?[phase as usize]),
             Measure::SubPhase(part) => Some(trial.sub_phases?[part as usize]),
             Measure::Work => {

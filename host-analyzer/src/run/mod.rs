@@ -41,5 +41,5 @@ pub use replay::WholeTrial;
 pub use reservoir::{KEPT, Reservoir};
 pub use sample::Sample;
 pub use spread::Spread;
-pub use trial::{FullTrial, Trial};
+pub use trial::{FullTrial, Trial, wait_init};
 pub use trials::Trials;

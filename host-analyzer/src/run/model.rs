@@ -126,10 +126,15 @@ pub struct Machine {
 impl Machine {
     /// The class of each CPU, the BSP's first.
     pub fn classes(&self) -> Vec<Class> {
-        let place = |cpu: &bringup::frame::Cpu| (cpu.package, cpu.core);
-        let class = |(at, cpu)| Class::of(place(cpu), self.cpus[..at].iter().map(place));
-        self.cpus.iter().enumerate().map(class).collect()
+        classes(&self.cpus)
     }
+}
+
+/// The classes of a machine's CPUs.
+pub fn classes(cpus: &[bringup::frame::Cpu]) -> Vec<Class> {
+    let place = |cpu: &bringup::frame::Cpu| (cpu.package, cpu.core);
+    let class = |(at, cpu)| Class::of(place(cpu), cpus[..at].iter().map(place));
+    cpus.iter().enumerate().map(class).collect()
 }
 
 /// A cell of a boot's command line.

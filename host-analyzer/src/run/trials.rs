@@ -78,6 +78,7 @@ mod tests {
                 number,
                 total,
                 kick_loop,
+                wait_init: None,
                 phases,
                 sub_phases,
                 lost,

@@ -8,7 +8,7 @@ use crate::tsc::{cycles, tsc};
 use crate::{stream, trampoline};
 use bringup::options::{Fault, Spend, Step};
 use bringup::stamp::Stamp;
-use bringup::strategy::{Aps, Bsp};
+use bringup::strategy::Aps;
 use bringup::{CpuIndex, Duration};
 
 /// From the INIT that ends a trial until all APs are assumed to have processed it, per CPU.
@@ -21,8 +21,17 @@ fn send_sipi(to: To) {
 }
 
 impl Trial<'_> {
+    /// Waits out what a kernel allocates and registers for each AP before its INIT.
+    pub(super) fn prepare_each(&self, set: Aps<'_>) {
+        let mut end = tsc();
+        for ap in set {
+            end += self.slot(ap).to_ap.costs.get(Step::Prepare as usize);
+            self.wait_until(end);
+        }
+    }
+
     /// One INIT for all, the delay, one SIPI for all.
-    pub(super) fn kick_all_at_once(&self, set: Aps) {
+    pub(super) fn kick_all_at_once(&self, set: Aps<'_>) {
         let init = tsc();
         set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
         self.mark_sent(init, self.cpus.len());
@@ -51,7 +60,7 @@ impl Trial<'_> {
     }
 
     /// All INITs, the delay once, then the SIPIs, each at the end of its cost.
-    pub(super) fn kick_one_by_one(&self, set: Aps) {
+    pub(super) fn kick_one_by_one(&self, set: Aps<'_>) {
         let mut begin = 0;
         for ap in set {
             let init = tsc();
@@ -166,7 +175,9 @@ impl Trial<'_> {
     fn in_flight(&self) -> bool {
         while self.first_not_started.get() < self.kicked {
             let ap = CpuIndex(self.first_not_started.get());
-            if self.slot(ap).from_ap.starts.of(self.orders.epoch) == 0 && !self.is_lost(ap) {
+            let is_kicked = self.stamp_of(ap, Stamp::Init) != 0;
+            let has_started = self.slot(ap).from_ap.starts.of(self.orders.epoch) > 0;
+            if is_kicked && !has_started && !self.is_lost(ap) {
                 return true;
             }
             self.first_not_started.set(ap.0 + 1);

@@ -7,7 +7,6 @@ use bringup::CpuIndex;
 use bringup::frame::{ApEnd, ApTimeline, OVERRUNS};
 use bringup::options::Step;
 use bringup::stamp::{Clock, Stamp, Stamps};
-use bringup::strategy::Bsp;
 use core::sync::atomic::Ordering::Relaxed;
 
 impl Trial<'_> {
@@ -84,7 +83,7 @@ impl Trial<'_> {
             }
         }
         overruns[Step::Kick as usize] = notes.kick_overrun.get();
-        overruns[Step::COUNT] = notes.window_overrun.get();
+        overruns[Step::WITH_WORK] = notes.window_overrun.get();
         overruns
     }
 

@@ -46,14 +46,13 @@ impl Trial<'_> {
     }
 
     /// All in one window; those that it does not show clean stay unsettled.
-    pub(super) fn sync_all(&self, set: Aps) {
+    pub(super) fn sync_all(&self, set: Aps<'_>) {
         let ready = set.into_iter().filter(|ap| !self.is_lost(*ap));
-        let mut first_two = ready.clone();
-        match (first_two.next(), first_two.next()) {
-            (None, _) => return,
-            // A window for all is a window for one.
-            (Some(ap), None) => return self.sync_one(ap),
-            _ => {}
+        let mut others = ready.clone();
+        let Some(first) = others.next() else { return };
+        // A window for all is a window for one.
+        if set.is_one() || others.next().is_none() {
+            return self.sync_one(first);
         }
         let begin = tsc();
         self.let_in(ready.clone());
@@ -89,10 +88,13 @@ impl Trial<'_> {
     /// Watches the clocks of a set for one window, each AP `VISITS` times, evenly spread. Gives the window's end,
     /// which the caller is to await.
     fn watch(&self, set: impl Iterator<Item = CpuIndex> + Clone, begin: u64) -> u64 {
-        let window = self.times.window;
+        let window = self.times.window(set.clone().map(|ap| self.classes[ap.at()]));
         let part = window / VISITS;
         for nth in 0..VISITS {
-            self.wait_until(begin + part * nth);
+            // The first visit is at once: the AP waits for it.
+            if nth > 0 {
+                self.wait_until(begin + part * nth);
+            }
             let end = begin + part * (nth + 1);
             // However short the window is, each is visited once.
             if nth > 0 && tsc() >= end {
@@ -111,7 +113,7 @@ impl Trial<'_> {
             self.visit_again(end, set.clone(), |ap| self.is_due(ap) || self.is_uncertain(ap));
         }
         let late = tsc().saturating_sub(begin + window);
-        let limit = begin + self.times.longest_window;
+        let limit = begin + window.max(self.times.tsc_limit);
         let is_extended = tsc() < limit && set.clone().any(|ap| self.is_uncertain(ap));
         if is_extended {
             self.visit_again(limit, set.clone(), |ap| self.is_uncertain(ap));

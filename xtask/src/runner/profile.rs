@@ -97,11 +97,15 @@ fn costs(keys: &mut Keys<'_>) -> Vec<(&'static str, String)> {
     let mut costs = Vec::new();
     for step in Step::ALL {
         if step == Step::Online {
-            // The same for all APs; a machine that trusts its clocks has no window.
+            // A machine that trusts its clocks has no window.
             let window = keys.may(WINDOW, |value| cost(None, value));
             costs.extend(window.map(|value| (WINDOW, value)));
         }
-        let value = keys.need(step.name(), |value| cost(Some(step), value));
+        // What a kernel does besides is stated where it is known.
+        let value = match (step as usize) < Step::WITH_WORK {
+            true => keys.need(step.name(), |value| cost(Some(step), value)),
+            false => keys.may(step.name(), |value| cost(Some(step), value)),
+        };
         costs.extend(value.map(|value| (step.option(), value)));
     }
     costs
@@ -120,13 +124,7 @@ fn cost(step: Option<Step>, value: &Value<'_>) -> Option<String> {
         });
         let cycles = keys.need("cycles", cycles);
         keys.need("derived", Value::text);
-        let by_class = match keys.get("by-class") {
-            Some(value) if step.is_none() => {
-                value.wrong_key("a window is the same for all APs", None);
-                None
-            }
-            value => value.and_then(|value| value.table(classes)),
-        };
+        let by_class = keys.may("by-class", |value| value.table(classes));
         let exclusive = keys.get("exclusive");
         let is_exclusive = exclusive.as_ref().and_then(Value::flag).unwrap_or(false);
         let can_be = step.is_some_and(Step::can_be_exclusive);

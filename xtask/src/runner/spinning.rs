@@ -2,7 +2,7 @@
 //! halted machine skips is executed instead, instruction by instruction.
 
 use crate::runner::scenario::{Group, Scenario};
-use bringup::options::{Options, Spend, Wait};
+use bringup::options::{Options, Spend, Wait, Window};
 use bringup::plan::Plan;
 use bringup::{Duration, sim};
 
@@ -61,7 +61,7 @@ fn spun(mut cell: Options, smp: u16) -> f64 {
     match (cell.wait, cell.spend) {
         (Wait::Halt, Spend::Halt) => return 0.0,
         // A CPU that waits for another one halts, also in a TSC window.
-        (Wait::Halt, Spend::Spin) => cell.tsc_window = Duration::ZERO,
+        (Wait::Halt, Spend::Spin) => cell.tsc_window = Window::of_all(Duration::ZERO),
         (Wait::Spin, _) => {}
     }
     let trial = sim::trial(&cell, usize::from(smp), KHZ);

@@ -37,7 +37,7 @@ fn agreeing(run: &Run) -> Vec<SimulatedCell<'_>> {
 #[test]
 fn every_profile_strategy_and_sync_takes_what_the_simulator_says() {
     let run = at("[2, 8, 28]", "agreement.toml");
-    assert_eq!(agreeing(&run).len(), 3 * 4 * 3 * 3);
+    assert_eq!(agreeing(&run).len(), 3 * 4 * 4 * 3);
 }
 
 #[test]
@@ -78,6 +78,42 @@ fn costs_by_class_and_exclusive_costs_take_what_the_simulator_says() {
     let expected = [Package, Sibling, Core, Sibling, Package, Sibling, Core, Sibling];
     assert_eq!(machine.classes(), expected);
     assert_eq!(agreeing(&run).len(), 3 * 2 * 2);
+}
+
+#[test]
+fn orders_and_what_a_kernel_does_besides_take_what_the_simulator_says() {
+    let run = measured(&scenario(
+        r#"
+        engines = "two-packages"
+        cpus = 12
+        [engine.two-packages]
+        base = "icount"
+        topology = "sockets=2,cores=3,threads=2"
+        [options]
+        strategy = ["serial", "parallel-sipi", "parallel-callin", "full-parallel"]
+        order = ["listed", "primaries-first"]
+        tsc-sync = ["trusted", "pairwise"]
+        tsc-window = "500us,package:2ms"
+        microcode-at = ["callin", "alive"]
+        cost-prepare = "70us,package:300us"
+        cost-kick = "100us"
+        cost-wake = "1ms"
+        cost-microcode = "2ms,sibling:0"
+        cost-callin = "200us"
+        cost-sync = "150us"
+        cost-online = "80us"
+        "#,
+    ));
+    assert_eq!(agreeing(&run).len(), 4 * 2 * 2 * 2);
+    assert_eq!(run.warnings(), Vec::<String>::new());
+    // The guest's own order of CPUs has each sibling behind its first thread, so the order matters.
+    let total = |words: &str| {
+        let cell = run.cells.iter().find(|cell| cell.options.to_string().contains(words)).unwrap();
+        cell.total().unwrap().median
+    };
+    let [listed, primaries_first] = ["listed", "primaries-first"]
+        .map(|order| total(&format!("strategy=full-parallel order={order}")));
+    assert!(listed < primaries_first, "{listed} {primaries_first}");
 }
 
 #[test]

@@ -7,19 +7,23 @@ use proptest::prelude::*;
 const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us tsc-window=500us \
                      cost-online=100us";
 
-fn trial(words: &str, cpus: usize) -> (Cycles, Vec<ApTimeline>) {
+fn options(words: &str) -> Options {
     let mut options = Options::default();
     for word in COSTS.split_whitespace().chain(words.split_whitespace()) {
         options.set_word(word).unwrap();
     }
-    let (end, aps) = sim::trial(&options, cpus, 1_000_000).unwrap();
+    options
+}
+
+fn trial(words: &str, cpus: usize) -> (Cycles, Vec<ApTimeline>) {
+    let (end, aps) = sim::trial(&options(words), cpus, 1_000_000).unwrap();
     (end.total, aps)
 }
 
 /// Part, cycles and APs of the path's parts.
 fn parts(words: &str, cpus: usize) -> Vec<(&'static str, u64, usize)> {
     let (total, aps) = trial(words, cpus);
-    let sums = sums(&path(total, &aps));
+    let sums = sums(&path(&options(words), total, &aps));
     sums.iter().map(|sum| (sum.part.name(), sum.cycles, sum.aps)).collect()
 }
 
@@ -75,10 +79,21 @@ fn full_parallel_has_the_kick_loop_the_turns_and_the_last_step_of_one_ap() {
 }
 
 #[test]
+fn what_the_bsp_prepares_is_on_the_path_and_so_is_a_rendezvous() {
+    let words = "strategy=serial tsc-sync=trusted tsc-trust=yes cost-prepare=7us cost-sync=3us";
+    let serial = parts(words, 4);
+    assert!(serial.contains(&("prepare", 21_000, 3)), "{serial:?}");
+    assert!(serial.contains(&("tsc-sync", 9_000, 3)), "{serial:?}");
+    let callin = parts(&words.replace("serial", "parallel-callin"), 4);
+    assert!(callin.contains(&("prepare", 21_000, 1)), "{callin:?}");
+    assert!(callin.contains(&("callin", 800_000, 1)), "{callin:?}");
+}
+
+#[test]
 fn one_slow_ap_is_on_the_path_and_the_bsp_waits_for_it() {
     let words = "strategy=full-parallel cost-callin=800000,5:80000000";
     let (total, aps) = trial(words, 28);
-    let path = path(total, &aps);
+    let path = path(&options(words), total, &aps);
     let callin = path.iter().find(|segment| segment.part == Part::Callin).unwrap();
     assert_eq!((callin.cpu, callin.cycles()), (CpuIndex(5), 80_000_000));
     // The 26 others had their turns by 2.7 + 26 · 0.5 ms; the callin ends at 0.5 + 1.2 + 80 ms.
@@ -88,8 +103,9 @@ fn one_slow_ap_is_on_the_path_and_the_bsp_waits_for_it() {
 
 #[test]
 fn an_ap_that_waits_for_its_turn_is_held_up_by_the_turn_before() {
-    let (total, aps) = trial("strategy=full-parallel", 28);
-    let path = path(total, &aps);
+    let words = "strategy=full-parallel";
+    let (total, aps) = trial(words, 28);
+    let path = path(&options(words), total, &aps);
     let last = path.iter().rfind(|segment| segment.part == Part::TscSync).unwrap();
     let before = path.iter().rev().filter(|segment| segment.part == Part::TscSync).nth(1);
     let turn = Phase::Turn.of(&aps[usize::from(last.cpu.0) - 1].stamps).unwrap().0;
@@ -101,14 +117,14 @@ fn an_ap_that_waits_for_its_turn_is_held_up_by_the_turn_before() {
 fn a_lost_ap_is_waited_for() {
     let (total, aps) = trial("strategy=serial limit=50ms fault=never:2", 4);
     assert_eq!(aps[1].end, ApEnd::Lost(Some(Stamp::Sipi)));
-    let sums = sums(&path(total, &aps));
+    let sums = sums(&path(&Options::default(), total, &aps));
     assert_eq!((sums[0].part, sums[0].cycles), (Part::Await, 50_000_000));
 }
 
 #[test]
 fn the_lower_bound_is_one_kick_loop_and_one_ap() {
     let one = 1_200_000 + 800_000 + 500_000 + 100_000;
-    for strategy in ["serial", "parallel-sipi", "full-parallel"] {
+    for strategy in ["serial", "parallel-sipi", "parallel-callin", "full-parallel"] {
         let (_, aps) = trial(&format!("strategy={strategy}"), 28);
         assert_eq!(lower_bound(&aps), Some(Cycles(27 * 100_000 + one)), "{strategy}");
     }
@@ -129,18 +145,20 @@ fn partitions(total: Cycles, path: &[Segment]) -> bool {
 proptest! {
     #[test]
     fn the_path_adds_up_to_the_total_and_no_total_beats_the_bound(
-        strategy in 0usize..3, sync in 0usize..3, broadcast in any::<bool>(), cpus in 2usize..14,
-        costs in proptest::collection::vec(0u64..3_000_000, 6), slow in 0u64..40_000_000,
+        strategy in 0usize..4, sync in 0usize..3, broadcast in any::<bool>(), cpus in 2usize..14,
+        costs in proptest::collection::vec(0u64..3_000_000, 9), slow in 0u64..40_000_000,
     ) {
-        let strategy = ["serial", "parallel-sipi", "full-parallel"][strategy];
+        let strategy = ["serial", "parallel-sipi", "parallel-callin", "full-parallel"][strategy];
         let sync = ["pairwise", "one-to-many", "trusted"][sync];
         let kick = if broadcast && strategy != "serial" { "broadcast" } else { "unicast" };
-        let [one, two, three, four, five, window] = costs[..] else { unreachable!() };
-        let (total, aps) = trial(&format!(
+        let [one, two, three, four, five, six, seven, eight, window] = costs[..] else { unreachable!() };
+        let words = format!(
             "strategy={strategy} tsc-sync={sync} kick={kick} cost-kick={one} cost-wake={two} \
-             cost-trampoline={three} cost-callin={four},1:{slow} cost-online={five} tsc-window={window}"
-        ), cpus);
-        let path = path(total, &aps);
+             cost-trampoline={three} cost-callin={four},1:{slow} cost-online={five} cost-prepare={six} \
+             cost-microcode={seven} cost-sync={eight} tsc-window={window}"
+        );
+        let (total, aps) = trial(&words, cpus);
+        let path = path(&options(&words), total, &aps);
         prop_assert!(partitions(total, &path), "{:?}", path);
         // Nothing takes time in the simulator but steps: on the path there is no waiting.
         for segment in &path {
@@ -163,7 +181,7 @@ proptest! {
                 }
             }
         }
-        let path = path(Cycles(total), &aps);
+        let path = path(&Options::default(), Cycles(total), &aps);
         prop_assert!(path.is_empty() || partitions(Cycles(total), &path), "{:?}", path);
         let _ = lower_bound(&aps);
     }

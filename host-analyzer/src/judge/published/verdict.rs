@@ -6,6 +6,7 @@ use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::printable;
 use crate::run::{Cell, Run};
+use bringup::class::Class;
 use bringup::frame::WINDOW;
 use bringup::options::{Kick, Kind, Options, Step, TscSync};
 use miette::miette;
@@ -143,11 +144,13 @@ fn covers(cell: &Options, figure: &Options) -> bool {
 /// The costs that a cell's options let the APs spend at the same time, in cycles.
 fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
     let gates_first = options.strategy.opens_gates_first();
+    let side_by_side = options.strategy.calls_in_side_by_side();
     let parallel = [
         (Step::Kick, options.kick == Kick::Broadcast),
         (Step::Wake, options.strategy.kicks_all_at_once()),
         (Step::Trampoline, options.strategy.kicks_all_at_once()),
-        (Step::Callin, gates_first),
+        (Step::Microcode, side_by_side),
+        (Step::Callin, side_by_side),
         (Step::Online, gates_first),
     ];
     let mut parallel: Vec<(&'static str, u64)> = parallel
@@ -158,7 +161,7 @@ fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
         .collect();
     // Where APs are synchronised one by one, a window for all of them is a window for each.
     if gates_first && options.tsc_sync == TscSync::OneToMany {
-        parallel.push((WINDOW, options.tsc_window.cycles(khz).0));
+        parallel.push((WINDOW, options.tsc_window.of(Class::Core).cycles(khz).0));
     }
     parallel
 }

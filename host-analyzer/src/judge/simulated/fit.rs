@@ -34,7 +34,7 @@ pub fn fitted(cell: &Cell, classes: &[Class]) -> Option<Options> {
         set(&mut options, step, cycles)?;
     }
     let (end, _) = sim::trial_on(&options, classes, khz).ok()?;
-    let on_the_path = if cell.options.strategy.opens_gates_first() { 1 } else { aps };
+    let on_the_path = if cell.options.strategy.calls_in_side_by_side() { 1 } else { aps };
     let total = median(Measure::Total)?.cast_signed();
     let unexplained = total.saturating_sub(end.total.0.cast_signed());
     let share = unexplained / on_the_path.cast_signed();

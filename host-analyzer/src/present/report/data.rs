@@ -233,7 +233,7 @@ fn cells(
             timelines: trials
                 .iter()
                 .zip(names(trials.len()))
-                .map(|(trial, which)| TimelineData::of(which, trial, cell.tsc_khz()))
+                .map(|(trial, which)| TimelineData::of(which, &cell.options, trial, cell.tsc_khz()))
                 .collect(),
             ..CellData::of(label, cell, total.median, median_of(trials))
         });
@@ -279,7 +279,7 @@ impl CellData {
             over_trials: per_phase(|phase| Some(five(cell.phase(phase)?))),
             over_aps: per_phase(over_aps),
             path: median.map(|FullTrial { trial, timelines }| {
-                critical::sums(&critical::path(Cycles(trial.total), timelines))
+                critical::sums(&critical::path(&cell.options, Cycles(trial.total), timelines))
             }),
             timelines: Vec::new(),
         }

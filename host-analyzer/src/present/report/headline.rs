@@ -55,7 +55,8 @@ pub fn limit(run: &Run, shown: &[Vec<FullTrial>]) -> Option<String> {
     let khz = run.cells[best].tsc_khz();
     let FullTrial { trial, timelines } = median_of(&shown[best])?;
     let Sum { part, cycles, aps } =
-        *critical::sums(&critical::path(Cycles(trial.total), timelines)).first()?;
+        *critical::sums(&critical::path(&run.cells[best].options, Cycles(trial.total), timelines))
+            .first()?;
     let time_of = |cycles| readable(Unit::Auto, cycles, khz);
     let whose = match aps {
         1 => "of one AP".to_owned(),

@@ -6,6 +6,7 @@ use crate::judge::critical::{self, Segment, Sum};
 use crate::run::FullTrial;
 use crate::run::timeline::{self, Reached};
 use bringup::frame::{ApEnd, ApTimeline};
+use bringup::options::Options;
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 use bringup::{CpuIndex, Cycles};
@@ -39,11 +40,16 @@ pub struct TimelineData {
 
 impl TimelineData {
     /// Of a trial, and the frequency of its clock.
-    pub fn of(which: &'static str, trial: &FullTrial, khz: Option<u64>) -> TimelineData {
+    pub fn of(
+        which: &'static str,
+        options: &Options,
+        trial: &FullTrial,
+        khz: Option<u64>,
+    ) -> TimelineData {
         let FullTrial { trial, timelines } = trial;
         let total = trial.total;
         let lost = timelines.iter().filter(|ap| ap.end != ApEnd::Online);
-        let path = critical::path(Cycles(total), timelines);
+        let path = critical::path(options, Cycles(total), timelines);
         let rows: BTreeMap<CpuIndex, i64> =
             timelines.iter().zip(1..).map(|(ap, row)| (ap.cpu, row)).collect();
         let unit = match khz {

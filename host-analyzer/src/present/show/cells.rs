@@ -3,6 +3,7 @@
 use super::warned::warnings;
 use crate::ground::unit::{Scale, Unit};
 use crate::present::table::{NONE, Table};
+use crate::run::measure::Measure;
 use crate::run::{Cell, Run};
 use bringup::phase::Phase;
 
@@ -48,6 +49,10 @@ pub(crate) fn cells(run: &Run, unit: Unit) -> Table {
     }
     times(&mut table, cells, unit, "total", &|cell| Some(cell.total()?.median));
     times(&mut table, cells, unit, "kick-loop", &|cell| Some(cell.kick_loop()?.median));
+    let wait_init = |cell: &Cell| Some(cell.spread(Measure::WaitInit)?.median);
+    if cells.iter().any(|cell| wait_init(cell).is_some()) {
+        times(&mut table, cells, unit, "wait-init", &wait_init);
+    }
     for phase in Phase::ALL {
         times(&mut table, cells, unit, phase.name(), &|cell| Some(cell.phase(phase)?.median));
     }

@@ -1,9 +1,11 @@
 //! The lines of Woodhouse's measurements (2021), for the median trial of every cell.
 
 use crate::ground::failure::Failure;
+use crate::run::measure::Measure;
 use crate::run::timeline;
-use crate::run::{FullTrial, LostAp, Run};
+use crate::run::{Cell, FullTrial, LostAp, Run, Trial};
 use bringup::frame::ApTimeline;
+use bringup::options::Order;
 use bringup::phase::Phase;
 
 /// Each cell's median trial in the words of those measurements, in cycles: a line for each AP with its work
@@ -25,20 +27,25 @@ pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
             Some(FullTrial { trial, timelines }) => {
                 text += &format!("# {label}: trial {} of boot {}\n", trial.number, trial.boot + 1);
                 timelines.iter().for_each(|timeline| text += &line(timeline));
-                let rest = trial.total.saturating_sub(trial.kick_loop);
-                text += &if cell.options.strategy.kicks_all_at_once() {
-                    format!(
-                        "Brought {} CPUs to x86/cpu:kick in {} cycles\n\
-                         Brought CPUs online in {rest} cycles\n",
-                        cell.smp, trial.kick_loop
-                    )
-                } else {
-                    format!("Brought CPUs online in {} cycles\n", trial.total)
-                };
+                text += &loops(cell, &trial);
             }
         }
     }
     Ok(text)
+}
+
+/// A trial's loops.
+fn loops(cell: &Cell, trial: &Trial) -> String {
+    let online = |cycles| format!("Brought CPUs online in {cycles} cycles\n");
+    if !cell.options.strategy.kicks_all_at_once() || cell.options.order != Order::Listed {
+        return online(trial.total);
+    }
+    let mut text = String::new();
+    let before = [("kick", Some(trial.kick_loop)), ("wait-init", trial.wait_init)];
+    for (name, cycles) in before.into_iter().filter_map(|(name, cycles)| Some((name, cycles?))) {
+        text += &format!("Brought {} CPUs to x86/cpu:{name} in {cycles} cycles\n", cell.smp);
+    }
+    text + &online(Measure::OnlineLoop.of(trial).unwrap_or(0))
 }
 
 /// One AP, as `CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)`.

@@ -44,6 +44,9 @@ fn cell(cell: &Cell) -> Value {
     put("tsc_khz", json!(cell.tsc_khz()));
     put("total", figure(cell, Measure::Total));
     put("kick_loop", figure(cell, Measure::KickLoop));
+    if cell.spread(Measure::WaitInit).is_some() {
+        put("wait_init", figure(cell, Measure::WaitInit));
+    }
     put("online_loop", figure(cell, Measure::OnlineLoop));
     let online = cell.phase(Phase::Sipi).is_some();
     put("phases", json!(online.then(|| figures(cell, &Phase::ALL.map(Measure::Phase)))));

@@ -31,7 +31,9 @@ pub fn simulated_table(run: &Run, rows: &[SimulatedCell<'_>]) -> String {
             100.0 * TOTAL_TOLERANCE,
             100.0 * PHASE_TOLERANCE,
         ),
-        format!("{OWN_WORK} cycles where it is simulated to take less: the kernel's own work"),
+        format!("{OWN_WORK} cycles where it is simulated to take less: the kernel's own work,"),
+        "which `hold` has of all APs before it where they are let in one after the other"
+            .to_owned(),
     ];
     format!(
         "In cycles: medians over the trials; each phase is the mean over the APs.\n\n{}",

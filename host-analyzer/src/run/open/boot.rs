@@ -4,11 +4,12 @@ use crate::ground::manifest;
 use crate::ground::text::printable;
 use crate::run::follow::Follower;
 use crate::run::lost::LostAp;
-use crate::run::model::{Boot, BootCell, Machine};
+use crate::run::model::{Boot, BootCell, Machine, classes};
 use crate::run::open::cells::{Cells, engine};
 use crate::run::open::whole_trial;
 use crate::run::trial::Trial;
 use crate::source::capture::Summary;
+use bringup::class::Class;
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Cpu, Frame, Hello, TrialBegin, TrialEnd};
 use bringup::options::Options;
 use bringup::plan::Plan;
@@ -30,6 +31,8 @@ pub struct Reader<'a> {
     machine: Option<Machine>,
     /// From the `Cpu` frames; those of a lost `Hello` come before any machine.
     cpus: Vec<Cpu>,
+    /// Their classes, once a cell began.
+    classes: Vec<Class>,
     smp: Option<u16>,
     logs: Vec<String>,
     seen: Vec<BootCell>,
@@ -55,6 +58,7 @@ impl<'a> Reader<'a> {
             cells,
             machine: None,
             cpus: Vec::new(),
+            classes: Vec::new(),
             smp: None,
             logs: Vec::new(),
             seen: Vec::new(),
@@ -73,7 +77,12 @@ impl<'a> Reader<'a> {
                 self.smp = Some(hello.cpus);
             }
             Body::Cpu(cpu) => self.cpus.push(*cpu),
-            Body::CellBegin(begin) => self.open_cell(begin)?,
+            Body::CellBegin(begin) => {
+                if self.classes.len() != self.cpus.len() {
+                    self.classes = classes(&self.cpus);
+                }
+                self.open_cell(begin)?;
+            }
             Body::TrialBegin(begin) => {
                 self.end_incomplete();
                 self.reach_cell(begin.cell)?;
@@ -105,7 +114,8 @@ impl<'a> Reader<'a> {
         if let Some(cell) = seen.cell {
             let cell = &mut self.cells.all[cell];
             fits &= begin.trial <= cell.options.repetitions;
-            let trial = whole_trial::add(cell, (self.boot, begin, end), self.follower.timelines());
+            let timelines = self.follower.timelines();
+            let trial = whole_trial::add(cell, &self.classes, (self.boot, begin, end), timelines);
             (Trial { boot: 0, ..trial }, begin.cold).hash(&mut self.figures);
         }
         seen.misnumbered += u32::from(!fits);

@@ -5,23 +5,26 @@ use crate::run::claims;
 use crate::run::lost::LostAp;
 use crate::run::model::{Breach, Cell, Overrun};
 use crate::run::timeline::phases;
-use crate::run::trial::Trial;
+use crate::run::trial::{Trial, wait_init};
 use bringup::Cycles;
+use bringup::class::Class;
 use bringup::frame::{ApEnd, ApTimeline, TrialBegin, TrialEnd};
 use bringup::options::StampSet;
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::{Clock, Stamp};
 
-/// Adds a whole trial to its cell, its timelines on the BSP's clock; returns what is kept of it.
+/// Adds a whole trial to its cell, its timelines on the BSP's clock, on a machine whose CPUs are of these classes;
+/// returns what is kept of it.
 pub fn add(
     cell: &mut Cell,
+    classes: &[Class],
     (boot, begin, end): (u32, TrialBegin, &TrialEnd),
     timelines: &[ApTimeline],
 ) -> Trial {
     if let Some(what) = contradiction(end, timelines) {
         cell.contradictions.get_or_insert((0, what)).0 += 1;
     }
-    if let Some(what) = claims::broken(&cell.options, timelines) {
+    if let Some(what) = claims::broken(&cell.options, classes, timelines) {
         let first = Breach { boot, cell: begin.cell, trial: begin.trial, what };
         cell.breaches.get_or_insert((0, first)).0 += 1;
     }
@@ -38,6 +41,7 @@ pub fn add(
         number: begin.trial,
         total: end.total.0,
         kick_loop: end.kick_loop.0,
+        wait_init: wait_init(&cell.options, end, timelines),
         phases: means.map(|(phases, _)| phases),
         sub_phases: means.map(|(_, parts)| parts),
         lost: end.lost,

@@ -2,14 +2,15 @@
 //!
 //! A verb ends where the BSP, or in a TSC sync the AP, has a stamp of it: a kick at `kick_end`, a
 //! wait at `seen_…`, a sync at `sync_end`. The BSP does one thing after the other, so a verb begins
-//! where the one before it ended, and a kick or a sync not before its own first stamp.
+//! where the one before it ended, and a kick or a sync not before its own first stamp. What is between is
+//! `prepare` before a kick, where that has a cost.
 
 use super::pen::Pen;
 use super::writer::Label;
 use crate::run::WholeTrial;
 use bringup::CpuIndex;
 use bringup::frame::ApTimeline;
-use bringup::options::TscSync;
+use bringup::options::{Step, TscSync};
 use bringup::stamp::Stamp;
 use std::io;
 
@@ -19,6 +20,9 @@ const WAITS: [(Stamp, &str); 3] = [
     (Stamp::SeenCallin, "await callin"),
     (Stamp::SeenOnline, "await online"),
 ];
+
+/// INITs and SIPIs.
+const KICK: &str = "kick";
 
 /// Draws the BSP's track of a trial.
 pub fn draw(pen: &mut Pen<'_, '_>, trial: &WholeTrial<'_>) -> io::Result<()> {
@@ -88,19 +92,27 @@ fn verbs(trial: &WholeTrial<'_>) -> Vec<Verb> {
     }
     verbs.sort_by_key(|verb| verb.to);
     let mut before = 0;
-    verbs.retain_mut(|verb| {
+    let prepares = !trial.cell.options.cost(Step::Prepare).is_free();
+    let mut done = Vec::new();
+    for mut verb in verbs {
+        if prepares && verb.name == KICK && before < verb.from {
+            let (of, from, to) = (verb.of, before, verb.from);
+            done.push(Verb { name: "prepare", category: "prepare", of, from, to });
+        }
         verb.from = verb.from.max(before);
         before = before.max(verb.to);
-        verb.from < verb.to
-    });
-    verbs
+        if verb.from < verb.to {
+            done.push(verb);
+        }
+    }
+    done
 }
 
 /// A kick for each AP; one for all that were woken by the same messages.
 fn kicks(trial: &WholeTrial<'_>) -> Vec<Verb> {
     let kick = |ap: &ApTimeline| {
         let (from, to) = (ap.stamps.get(Stamp::Init)?, ap.stamps.get(Stamp::KickEnd)?);
-        Some(Verb { name: "kick", category: "kick", of: Set::only(ap.cpu), from, to })
+        Some(Verb { name: KICK, category: KICK, of: Set::only(ap.cpu), from, to })
     };
     let mut kicks: Vec<Verb> = trial.timelines.iter().filter_map(kick).collect();
     kicks.sort_by_key(|kick| kick.to);
@@ -123,6 +135,9 @@ fn syncs(trial: &WholeTrial<'_>) -> Vec<Verb> {
         let verb = Verb { name: "tsc-sync", category: "tsc-sync", of: Set::only(ap.cpu), from, to };
         (from < to).then_some(verb)
     };
+    if trial.cell.options.tsc_sync == TscSync::Trusted {
+        return Vec::new();
+    }
     let mut syncs: Vec<Verb> = trial.timelines.iter().filter_map(sync).collect();
     if trial.cell.options.tsc_sync != TscSync::OneToMany {
         return syncs;

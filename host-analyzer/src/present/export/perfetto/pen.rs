@@ -1,7 +1,7 @@
 //! What draws a trial: its clock, its tracks, and the numbers of its arrows.
 
 use super::writer::{Label, Packets};
-use crate::run::WholeTrial;
+use crate::run::{WholeTrial, wait_init};
 use bringup::stamp::Stamp;
 use std::io;
 
@@ -128,8 +128,13 @@ impl Pen<'_, '_> {
             .with("boot", boot)
             .with("lost", trial.end.lost.into());
         self.open(track, 0, &label)?;
-        let middle = kick_loop.min(total);
-        for (name, from, to) in [("kick-loop", 0, middle), ("online-loop", middle, total)] {
+        let kicked = kick_loop.min(total);
+        let wait_init = wait_init(&trial.cell.options, &trial.end, trial.timelines);
+        let wait_init = wait_init.map_or(0, |cycles| i64::try_from(cycles).unwrap_or(0));
+        let alive = kicked.saturating_add(wait_init).min(total);
+        let loops =
+            [("kick-loop", 0, kicked), ("wait-init", kicked, alive), ("online-loop", alive, total)];
+        for (name, from, to) in loops {
             if from < to {
                 self.slice(track, from, to, Label::new("loop", name))?;
             }

@@ -4,6 +4,7 @@ use super::command_lines;
 use crate::runner::scenario::Group;
 use crate::runner::scenario::tests::{HEAD, read};
 use bringup::Duration as Span;
+use bringup::class::Class;
 use bringup::contract::MAX_COMMAND_LINE;
 use bringup::plan::Plan;
 use std::time::Duration;
@@ -72,7 +73,7 @@ fn long_matrices_are_shared_out_to_boots_without_losing_a_cell() {
     let windows: Vec<Span> = lines
         .iter()
         .flat_map(|line| Plan::parse(line, 2).unwrap().cells().collect::<Vec<_>>())
-        .map(|cell| cell.tsc_window)
+        .map(|cell| cell.tsc_window.of(Class::Core))
         .collect();
     assert_eq!(windows, (1..=300).map(|n| Span::Nanos(n * 1000)).collect::<Vec<_>>());
     assert_eq!(words(&read(&text).unwrap().groups[0]), lines);

@@ -6,12 +6,13 @@
 use crate::harness::{COSTS, boot_kernel};
 use crate::tsc_sync;
 use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::manifest::Engine;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use xtask::kernel;
 use xtask::root;
-use xtask::runner::engine::Qemu;
+use xtask::runner::engine::{Emulator, Qemu};
 use xtask::runner::kernel::Kernel;
 
 /// The mutants share a folder of sources and one of builds, so that only the workspace's own crates are built anew.
@@ -91,8 +92,8 @@ fn assert_red(kernel: &Path, strategy: &str, claim: &str) {
 fn a_serial_that_kicks_all_at_once_is_noticed() {
     let kernel = mutant(
         STRATEGIES,
-        "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
-        "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
+        "    for ap in set {\n        bsp.kick(Aps::only(ap));\n        let_in(bsp, ap);\n",
+        "    bsp.kick(set);\n    for ap in set {\n        let_in(bsp, ap);\n",
     );
     assert_red(&kernel, "serial", "an AP is kicked only after the one before it was seen online");
 }
@@ -101,8 +102,8 @@ fn a_serial_that_kicks_all_at_once_is_noticed() {
 fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
     let kernel = mutant(
         STRATEGIES,
-        "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
-        "    for ap in bsp.aps() {\n        bsp.kick(Aps::only(ap));\n        finish(bsp, ap);\n",
+        "    bsp.kick(set);\n    for ap in set {\n        let_in(bsp, ap);\n        finish(bsp, ap);\n",
+        "    for ap in set {\n        bsp.kick(Aps::only(ap));\n        let_in(bsp, ap);\n        finish(bsp, ap);\n",
     );
     assert_red(&kernel, "parallel-sipi", "all APs are kicked before one is awaited");
     // One by one, by a broadcast, it would wake all APs each time, and lose them.
@@ -115,12 +116,41 @@ fn a_parallel_sipi_that_kicks_one_by_one_is_noticed() {
 }
 
 #[test]
+fn a_parallel_callin_that_finishes_an_ap_before_it_lets_in_the_next_is_noticed() {
+    let kernel = mutant(
+        STRATEGIES,
+        "        let_in(bsp, ap);\n    }\n    for ap in set {\n        finish(bsp, ap);\n",
+        "        let_in(bsp, ap);\n        finish(bsp, ap);\n",
+    );
+    let claim = "every AP is seen alive before a callin is awaited";
+    assert_red(&kernel, "parallel-callin", claim);
+}
+
+#[test]
+fn an_order_that_brings_all_up_at_once_is_noticed() {
+    let kernel = mutant(
+        STRATEGIES,
+        "            bring_up_set(strategy, bsp, Aps::primaries(&classes));\n            \
+         bring_up_set(strategy, bsp, Aps::siblings(&classes));\n",
+        "            bring_up_set(strategy, bsp, Aps::all(classes.len()));\n",
+    );
+    let words = format!("{COSTS} strategy=parallel-sipi order=primaries-first");
+    let topology = Some("cores=2,threads=2".to_owned());
+    let threads = Engine { name: "threads".to_owned(), topology, ..Engine::default() };
+    let threads = Emulator::defined(Qemu::Icount, threads, root());
+    let booted = boot_kernel(&kernel, &threads, 4, &words).well();
+    let [broken] = &booted.broken_strategies()[..] else { panic!("the order is kept") };
+    let claim = "the first threads of all cores are online before a sibling is kicked";
+    assert!(broken.contains(claim), "{broken}");
+}
+
+#[test]
 fn a_full_parallel_that_opens_the_gates_one_by_one_is_noticed() {
     let kernel = mutant(
         STRATEGIES,
-        "    bsp.release(bsp.aps());\n    bsp.kick(bsp.aps());\n    sync_tsc(bsp, bsp.aps());\n    \
-         for ap in bsp.aps() {\n        bsp.await_online(ap);\n",
-        "    bsp.kick(bsp.aps());\n    for ap in bsp.aps() {\n        finish(bsp, ap);\n",
+        "    bsp.release(set);\n    bsp.kick(set);\n    sync_tsc(bsp, set);\n    \
+         for ap in set {\n        bsp.await_online(ap);\n",
+        "    bsp.kick(set);\n    for ap in set {\n        let_in(bsp, ap);\n        finish(bsp, ap);\n",
     );
     assert_red(&kernel, "full-parallel", "no AP is held until the BSP has seen it alive");
 }

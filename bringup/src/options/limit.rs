@@ -6,7 +6,7 @@
 //! it there.
 
 use super::form::MAX_EXCEPTIONS;
-use super::refusal::{Refusal, TOGETHER};
+use super::refusal::{NAMED, Refusal};
 use super::table::{Kick, MicrocodeAt, Options, SIPI_GAP, TscSync};
 use super::words::{Fault, Step};
 use crate::class::Class;
@@ -99,12 +99,23 @@ fn stretches(options: &Options) -> &'static [&'static [Step]] {
 }
 
 fn late(options: &Options, steps: &'static [Step], cpu: CpuIndex) -> Refusal {
-    let mut costs = [Duration::ZERO; TOGETHER];
-    for (cost, step) in costs.iter_mut().zip(steps) {
-        *cost = options.least(*step, cpu).0;
-    }
     let own = steps.iter().any(|step| options.cost(*step).exception(cpu).is_some());
-    Refusal::Late { steps, costs, cpu: own.then_some(cpu), limit: options.limit }
+    let spent = steps.iter().map(|step| (*step, options.least(*step, cpu)));
+    let mut spent: heapless::Vec<(Step, (Duration, u128)), { Step::COUNT }> =
+        spent.filter(|(_, (cost, _))| !cost.is_zero()).collect();
+    let more = spent.len() > NAMED;
+    while spent.len() > NAMED
+        && let Some((cheapest, _)) =
+            spent.iter().enumerate().min_by_key(|(_, (_, (_, span)))| *span)
+    {
+        spent.remove(cheapest);
+    }
+    let mut named = ([Step::Wake; NAMED], [Duration::ZERO; NAMED]);
+    for (at, (step, (cost, _))) in spent.into_iter().enumerate() {
+        (named.0[at], named.1[at]) = (step, cost);
+    }
+    let (steps, costs) = named;
+    Refusal::Late { steps, costs, more, cpu: own.then_some(cpu), limit: options.limit }
 }
 
 impl Options {

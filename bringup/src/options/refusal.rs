@@ -6,8 +6,8 @@ use crate::class::Class;
 use crate::{CpuIndex, Duration};
 use core::fmt;
 
-/// The most steps that one limit holds.
-pub(super) const TOGETHER: usize = 6;
+/// How many of the steps that one limit holds are named: the dearest.
+pub(super) const NAMED: usize = 4;
 
 /// Why a combination of options makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +32,12 @@ pub enum Refusal {
     },
     /// What an AP has to spend within `limit` is longer.
     Late {
-        /// The steps that one limit holds.
-        steps: &'static [Step],
-        /// What each of them costs the AP.
-        costs: [Duration; TOGETHER],
+        /// The steps that one limit holds, in the order of the AP's path.
+        steps: [Step; NAMED],
+        /// What each of them costs the AP; zero where there are fewer.
+        costs: [Duration; NAMED],
+        /// There are cheaper ones besides.
+        more: bool,
         /// The AP, where it has a cost of its own.
         cpu: Option<CpuIndex>,
         /// The limit.
@@ -149,7 +151,7 @@ impl fmt::Display for Refusal {
                     cpus => write!(f, "{cpus} CPUs (0 to {})", cpus - 1),
                 }
             }
-            Refusal::Late { steps, costs, cpu, limit } => {
+            Refusal::Late { steps, costs, more, cpu, limit } => {
                 let mut costs = spent(steps, costs);
                 let several = costs.clone().count() > 1;
                 if let Some((step, cost)) = costs.next() {
@@ -157,6 +159,9 @@ impl fmt::Display for Refusal {
                 }
                 costs
                     .try_for_each(|(step, cost)| write!(f, " and `{}` of {cost}", step.option()))?;
+                if *more {
+                    f.write_str(" and cheaper steps")?;
+                }
                 if let Some(cpu) = cpu {
                     write!(f, " for {cpu}")?;
                 }

@@ -329,6 +329,16 @@ fn a_cpu_that_the_machine_lacks_is_refused_with_option_value_and_cpu_count() {
 fn a_cost_that_no_limit_holds_is_refused() {
     for (words, told) in [
         (
+            "limit=10ms cost-wake=1ms cost-trampoline=2ms cost-microcode=3ms cost-callin=4ms \
+             cost-sync=5ms strategy=full-parallel tsc-sync=trusted tsc-trust=yes",
+            "`cost-trampoline` of 2ms and `cost-microcode` of 3ms and `cost-callin` of 4ms",
+        ),
+        (
+            "limit=10ms cost-wake=1ms cost-trampoline=2ms cost-microcode=3ms cost-callin=4ms \
+             cost-sync=5ms strategy=full-parallel tsc-sync=trusted tsc-trust=yes",
+            "`cost-sync` of 5ms and cheaper steps are together longer than `limit=10ms`",
+        ),
+        (
             "cost-wake=3599s",
             "`cost-wake` of 3599s is longer than `limit=10s`, after which an AP is lost; \
              raise `limit`",

@@ -2,7 +2,9 @@
 
 use bringup::options::{Options, Strategy};
 use bringup::sim::trial;
-use host_analyzer::judge::published::{self, Fit, verdict::PublishedVerdict};
+use host_analyzer::judge::published;
+use host_analyzer::judge::published::ancestry::{Ancestry, Fit};
+use host_analyzer::judge::published::verdict::{PublishedVerdict, Verdict};
 use host_analyzer::run::Run;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,8 +52,14 @@ fn every_profile_meets_its_figures_in_the_simulator() {
             // The closed forms are exact but for costs that are rounded to whole cycles.
             let off = (row.published.unwrap() * (ratio - 1.0)).abs();
             let what = row.figure.measure.name();
+            // No cost comes from the parallel callins of haswell-28, and they contradict its assumptions.
+            if row.figure.name == "parallel-callin-total" {
+                assert_eq!(row.fit, Fit::Predicted);
+                assert!(matches!(row.verdict(), Verdict::Contradicted(_)), "{row:?}");
+                continue;
+            }
             assert!(off <= 0.5 || (ratio - 1.0).abs() < 1e-4, "{name}: {what}: {ratio}");
-            assert_eq!(row.figure.fit, Fit::Calibrated, "{name}: {what}");
+            assert_eq!(row.fit, Fit::Calibrated, "{name}: {what}");
         }
         assert!(!verdict.beyond.is_empty(), "{name}");
         verdict.result().unwrap();
@@ -67,7 +75,7 @@ fn a_run_tells_its_profile_and_the_kernel_knows_none() {
     assert_eq!(manifest.profiles[0].tsc_khz, 2_593_926);
     assert_eq!(manifest.profiles[0].text, profile("haswell-28").text);
     let boot = &manifest.boots[0];
-    assert_eq!(boot.profiles, vec![Some("haswell-28".to_owned()); 3]);
+    assert_eq!(boot.profiles, vec![Some("haswell-28".to_owned()); 4]);
     assert!(!boot.command_line.contains("haswell"), "{}", boot.command_line);
     assert!(boot.command_line.contains("cost-kick=1289954 "), "{}", boot.command_line);
     assert!(run.cells.iter().all(|cell| cell.profile.as_deref() == Some("haswell-28")));
@@ -155,10 +163,10 @@ fn a_profile_that_was_changed_does_not_meet_the_figures() {
     let run = simulated(folder.path(), "haswell-28");
     let machines = published::read(None).unwrap();
     let verdict = PublishedVerdict::of(&run, &machines).unwrap();
-    let met: Vec<bool> = verdict.rows.iter().map(|row| row.is_met()).collect();
-    assert_eq!(met, [false, false, true, false]);
+    let verdicts: Vec<&str> = verdict.rows.iter().map(|row| row.verdict().name()).collect();
+    assert_eq!(verdicts, ["off", "off", "met", "off", "contradicted"]);
     let failure = verdict.result().unwrap_err();
-    assert_eq!(failure.report().to_string(), "3 of 4 published figures are not met");
+    assert_eq!(failure.report().to_string(), "3 of 4 calibrated figures are not met");
 }
 
 #[test]
@@ -199,6 +207,38 @@ fn another_machines_shares_foretell_the_parallel_sipis_of_1920_threads() {
     let run = Run::open(&folder.path().join("results/latest")).unwrap();
     let machines = published::read(None).unwrap();
     let verdict = PublishedVerdict::of(&run, &machines).unwrap();
-    let rows = verdict.rows.iter().map(|row| (row.figure.fit.name(), row.is_met()));
-    assert_eq!(rows.collect::<Vec<_>>(), [("calibrated", true), ("predicted", true)]);
+    let [serial, parallel_sipi] = &verdict.rows[..] else { panic!("{:?}", verdict.rows) };
+    assert_eq!((serial.fit, serial.verdict()), (Fit::Calibrated, Verdict::Met));
+    // Not used for any cost, so its error is shown: 14.2 s for the 14 s that were published.
+    let Verdict::Error(error) = parallel_sipi.verdict() else { panic!("{parallel_sipi:?}") };
+    assert!((0.01..0.02).contains(&error), "{error}");
+    assert_eq!(parallel_sipi.fit, Fit::Predicted);
+}
+
+#[test]
+fn a_cost_that_comes_from_a_figure_makes_it_calibrated_and_each_profile_says_what_its_costs_come_from()
+ {
+    let machines = published::read(None).unwrap();
+    let machine = machines.iter().find(|one| one.profile == "sapphire-rapids-1920").unwrap();
+    let text = profile("sapphire-rapids-1920").text;
+    let ancestry = Ancestry::of(&text).unwrap();
+    let held = |ancestry: &Ancestry| -> Vec<bool> {
+        machine.figures.iter().map(|figure| ancestry.holds(machine, figure)).collect()
+    };
+    assert_eq!(held(&ancestry), [true, false]);
+    let name = "\"sapphire-rapids-1920.serial-total\"";
+    let planted =
+        text.replace(name, &format!("{name}, \"sapphire-rapids-1920.parallel-sipi-total\""));
+    assert_eq!(held(&Ancestry::of(&planted).unwrap()), [true, true]);
+    let missing = text.replace("assumption = ", "derived = ");
+    assert_eq!(Ancestry::of(&missing), None);
+    for name in NAMES {
+        let ancestry = Ancestry::of(&profile(name).text).expect(name);
+        assert_eq!(ancestry.unknown(&machines), None, "{name}");
+    }
+    let unknown = text.replace(name, "\"sapphire-rapids-1920.total\"");
+    assert_eq!(
+        Ancestry::of(&unknown).unwrap().unknown(&machines),
+        Some("sapphire-rapids-1920.total")
+    );
 }

@@ -2,6 +2,7 @@
 //!
 //! `host-analyzer/published.toml` holds them with their sources; this reads it. [`verdict`] compares.
 
+pub mod ancestry;
 pub mod verdict;
 
 use crate::ground::document::{self, Keys, Value, text_of};
@@ -18,7 +19,7 @@ const OWN: &str = include_str!("../../published.toml");
 
 /// A machine with published figures.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Machine {
+pub struct PublishedMachine {
     /// The name of the profile that stands for it.
     pub profile: String,
     /// Who published them, when and where.
@@ -32,48 +33,44 @@ pub struct Machine {
     /// … or within this many cycles of it.
     pub tolerance_cycles: u64,
     /// Its figures, in the order of the file.
-    pub figures: Vec<Figure>,
+    pub figures: Vec<PublishedFigure>,
+    /// The names of the columns of its lines.
+    columns: Vec<String>,
+}
+
+impl PublishedMachine {
+    /// True where a figure or a column has this name.
+    fn has(&self, name: &str) -> bool {
+        let mut figures = self.figures.iter();
+        figures.any(|figure| figure.name == name)
+            || self.columns.iter().any(|column| column == name)
+    }
 }
 
 /// One published figure.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Figure {
+pub struct PublishedFigure {
+    /// Its name among those of the machine. A profile's cost names it as `MACHINE.NAME`.
+    pub name: String,
+    /// The column of the machine's lines whose mean it is.
+    column: Option<String>,
+    /// The figures of the machine whose sum it is.
+    sum_of: Vec<String>,
     /// The options that it was measured with; what the source does not state is the default.
     pub options: Options,
     /// What was measured.
     pub measure: Measure,
     /// The value.
-    pub value: Published,
-    /// Whether the profile was derived from it.
-    pub fit: Fit,
+    pub value: PublishedValue,
 }
 
 /// A value in the unit of its source.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Published {
+pub enum PublishedValue {
     /// Cycles; a mean need not be whole.
     Cycles(f64),
     /// Milliseconds; with the profile's TSC these are cycles.
     Ms(u64),
-}
-
-/// Whether a figure tests the profile, or the profile was made of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
-    /// The profile was derived from it.
-    Calibrated,
-    /// The profile does not know it.
-    Predicted,
-}
-
-impl Fit {
-    /// The word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Fit::Calibrated => "calibrated",
-            Fit::Predicted => "predicted",
-        }
-    }
 }
 
 /// The measures of which figures are published.
@@ -92,7 +89,7 @@ const MEASURES: [Measure; 8] = [
 ///
 /// Fails with [`Failure::Request`] where there is no such file, or it has mistakes; with
 /// [`Failure::Environment`] where it can't be read.
-pub fn read(file: Option<&Path>) -> Result<Vec<Machine>, Failure> {
+pub fn read(file: Option<&Path>) -> Result<Vec<PublishedMachine>, Failure> {
     let Some(file) = file else {
         return parse("host-analyzer/published.toml", OWN).map_err(Failure::Request);
     };
@@ -103,7 +100,7 @@ pub fn read(file: Option<&Path>) -> Result<Vec<Machine>, Failure> {
 }
 
 /// Checks a text of published figures; `file` is its name in messages.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Machine>, Report> {
+pub fn parse(file: &str, text: &str) -> Result<Vec<PublishedMachine>, Report> {
     document::read(file, text, |keys| {
         let machines = keys.all().into_iter();
         machines
@@ -112,7 +109,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Machine>, Report> {
     })
 }
 
-fn machine(name: &str, keys: &mut Keys<'_>) -> Option<Machine> {
+fn machine(name: &str, keys: &mut Keys<'_>) -> Option<PublishedMachine> {
     let source = keys.need("source", Value::text);
     let machine = keys.need("machine", Value::text);
     let aps = keys.need("aps", |aps| aps.number(1..=u16::MAX, "a count of APs"));
@@ -122,8 +119,8 @@ fn machine(name: &str, keys: &mut Keys<'_>) -> Option<Machine> {
     let columns = columns(keys);
     let figures = keys.may("figures", |figures| figures.array("tables of figures"));
     let figures = figures.iter().flatten().filter_map(|value| figure(value, &columns));
-    let figures = figures.collect();
-    Some(Machine {
+    let figures: Vec<PublishedFigure> = figures.collect();
+    Some(PublishedMachine {
         profile: name.to_owned(),
         source: source?,
         machine: machine?,
@@ -131,6 +128,7 @@ fn machine(name: &str, keys: &mut Keys<'_>) -> Option<Machine> {
         tolerance_percent: tolerance_percent.unwrap_or(0),
         tolerance_cycles: tolerance_cycles.unwrap_or(0),
         figures,
+        columns: columns.into_iter().map(|(name, _)| name).collect(),
     })
 }
 
@@ -159,12 +157,13 @@ fn columns(keys: &mut Keys<'_>) -> Vec<(String, f64)> {
     names.into_iter().zip(sums).map(|(name, sum)| (name, sum / rows.len().max(1) as f64)).collect()
 }
 
-fn figure(value: &Value<'_>, columns: &[(String, f64)]) -> Option<Figure> {
+fn figure(value: &Value<'_>, columns: &[(String, f64)]) -> Option<PublishedFigure> {
     value.table(|keys| {
+        let name = keys.need("name", Value::text);
         let options = keys.need("options", option_words);
         let measure = keys.need("figure", |word| word.choice(MEASURES, |measure| measure.name()));
-        let fit = keys
-            .need("fit", |word| word.choice([Fit::Calibrated, Fit::Predicted], |fit| fit.name()));
+        let sum_of = keys.may("sum-of", |names| names.array("names of figures"));
+        let sum_of = sum_of.iter().flatten().filter_map(Value::text).collect();
         let units = ["cycles", "ms", "column"];
         if units.into_iter().filter(|unit| keys.has(unit)).count() != 1 {
             value.wrong("a figure has one of `cycles`, `ms` and `column`", None);
@@ -172,9 +171,11 @@ fn figure(value: &Value<'_>, columns: &[(String, f64)]) -> Option<Figure> {
         let cycles = keys.may("cycles", |value| whole(value, 1));
         let ms = keys.may("ms", |value| whole(value, 1));
         let column = keys.may("column", |value| value.choice(columns, |(name, _)| name));
-        let value = (cycles.map(|cycles| Published::Cycles(cycles as f64)))
-            .or(ms.map(Published::Ms))
-            .or(column.map(|(_, mean)| Published::Cycles(*mean)));
-        Some(Figure { options: options?.1, measure: measure?, value: value?, fit: fit? })
+        let value = (cycles.map(|cycles| PublishedValue::Cycles(cycles as f64)))
+            .or(ms.map(PublishedValue::Ms))
+            .or(column.map(|(_, mean)| PublishedValue::Cycles(*mean)));
+        let column = column.map(|(name, _)| name.clone());
+        let (name, options, measure, value) = (name?, options?.1, measure?, value?);
+        Some(PublishedFigure { name, column, sum_of, options, measure, value })
     })?
 }

@@ -20,7 +20,10 @@ fn profiled(folder: &Path, words: &str, profile: Option<&str>, cpus: u16) {
     boot.profiles = vec![profile.map(str::to_owned); cells];
     let mut manifest = manifest(vec![boot]);
     manifest.profiles = profile
-        .map(|name| Profile { name: name.to_owned(), tsc_khz: 2_593_926, text: String::new() })
+        .map(|name| {
+            let text = if name == "mine" { MINE } else { HASWELL };
+            Profile { name: name.to_owned(), tsc_khz: 2_593_926, text: text.to_owned() }
+        })
         .into_iter()
         .collect();
     write_manifest(folder, &manifest);
@@ -36,6 +39,10 @@ fn published(arguments: &[&str], run: &Path) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
+
+/// Profiles: the project's own, and one whose cost comes from the figure `total`.
+const HASWELL: &str = include_str!("../../../scenarios/profiles/haswell-28.toml");
+const MINE: &str = "[costs.wake]\nfrom = [\"mine.total\"]\n[costs.kick]\nassumption = \"none\"\n";
 
 const STRATEGIES: &str =
     "cell strategy=serial cell strategy=parallel-sipi cell strategy=full-parallel";
@@ -79,7 +86,7 @@ fn a_figure_that_is_off_ends_with_1() {
     profiled(&folder, &words, Some("haswell-28"), 28);
     let (code, said, told) = published(&[], &folder);
     assert_eq!(code, 1, "{said}");
-    assert!(told.contains("3 of 4 published figures are not met"), "{told}");
+    assert!(told.contains("3 of 4 calibrated figures are not met"), "{told}");
     assert_eq!(said.lines().filter(|line| line.trim_end().ends_with(" off")).count(), 3, "{said}");
     let (code, said, _) = published(&["--format", "json"], &folder);
     let json: Value = serde_json::from_str(&said).unwrap();
@@ -132,18 +139,35 @@ fn figures_in_ms_are_of_the_profiles_clock() {
     let file = |ms: u64| {
         format!(
             "[mine]\nsource = \"s\"\nmachine = \"m\"\naps = 2\ntolerance-percent = 3\n\
-             [[mine.figures]]\noptions = \"tsc-sync=trusted\"\nfigure = \"total\"\nms = {ms}\n\
-             fit = \"predicted\"\n"
+             [[mine.figures]]\nname = \"total\"\noptions = \"tsc-sync=trusted\"\nfigure = \"total\"\n\
+             ms = {ms}\n"
         )
     };
     let options = ["--figures", figures.to_str().unwrap()];
     fs::write(&figures, file(205)).unwrap();
     let (code, said, told) = published(&options, &folder);
     assert_eq!(code, 0, "{said}{told}");
-    let line = "icount mine 3 serial total 205.0 ms 200.0 ms 0.9756 3 % predicted met";
+    let line = "icount mine 3 serial total 205.0 ms 200.0 ms 0.9756 3 % calibrated met";
     assert!(squeezed(&said).iter().any(|known| known == line), "{said}");
     fs::write(&figures, file(207)).unwrap();
     assert_eq!(published(&options, &folder).0, 1);
+    // A figure that no cost comes from can't be off: its error is shown.
+    for (ms, verdict) in
+        [(207, "– predicted error -3.4 %"), (250, "– predicted contradicted -20.0 %")]
+    {
+        let other = file(ms).replace("name = \"total\"", "name = \"other\"");
+        let columns = other.replace("aps = 2", "aps = 2\ncolumns = [\"total\"]\nlines = [[1]]");
+        fs::write(&figures, columns).unwrap();
+        let (code, said, told) = published(&options, &folder);
+        assert_eq!(code, 0, "{said}{told}");
+        assert!(squeezed(&said).iter().any(|line| line.ends_with(verdict)), "{verdict}: {said}");
+    }
+    // What a cost comes from must be there.
+    fs::write(&figures, file(205).replace("name = \"total\"", "name = \"other\"")).unwrap();
+    let (code, _, told) = published(&options, &folder);
+    assert_eq!(code, 2, "{told}");
+    let unknown = "a cost of the profile `mine` is from `mine.total`, which is no published figure";
+    assert!(unfolded(&told).contains(unknown), "{told}");
 }
 
 #[test]
@@ -152,7 +176,7 @@ fn mistakes_in_a_file_of_figures_are_told_with_their_place() {
     profiled(&folder, COSTS, Some("mine"), 3);
     let good = "[mine]\nsource = \"s\"\nmachine = \"m\"\naps = 2\ntolerance-percent = 3\n\
                 columns = [\"cpu\", \"sipi\"]\nlines = [[1, 2]]\n[[mine.figures]]\n\
-                options = \"strategy=serial\"\nfigure = \"sipi\"\ncolumn = \"sipi\"\nfit = \"predicted\"\n";
+                options = \"strategy=serial\"\nfigure = \"sipi\"\ncolumn = \"sipi\"\nname = \"sipi\"\n";
     let figures = folder.join("f.toml");
     for (from, to, told) in [
         (
@@ -177,7 +201,7 @@ fn mistakes_in_a_file_of_figures_are_told_with_their_place() {
             "f.toml:11:10: mine.figures.cycles: expected a whole number from 1",
         ),
         ("column = \"sipi\"\n", "", "a figure has one of `cycles`, `ms` and `column`"),
-        ("fit = \"predicted\"", "", "mine.figures.fit: this key is missing"),
+        ("name = \"sipi\"", "", "mine.figures.name: this key is missing"),
         ("[[1, 2]]", "[[1, 2, 3]]", "f.toml:7:10: mine.lines: expected 2 whole numbers"),
         ("aps = 2", "aps = 70000", "f.toml:4:7: mine.aps: expected a count of APs"),
         ("source", "sourc", "f.toml:2:1: mine.sourc: there is no such key"),

@@ -123,7 +123,14 @@ fn cost(step: Option<Step>, value: &Value<'_>) -> Option<String> {
             Some(())
         });
         let cycles = keys.need("cycles", cycles);
-        keys.need("derived", Value::text);
+        let from = keys.may("from", |names| names.array("names of published figures"));
+        let from = from.iter().flatten().filter_map(Value::text).count();
+        keys.may("derived", Value::text);
+        if keys.may("assumption", Value::text).is_none() && from == 0 {
+            let expected = "a cost names the published figures that it comes from, as \
+                            `from = [\"haswell-28.serial-total\"]`, or the `assumption` that it is";
+            value.wrong(expected, None);
+        }
         let by_class = keys.may("by-class", |value| value.table(classes));
         let exclusive = keys.get("exclusive");
         let is_exclusive = exclusive.as_ref().and_then(Value::flag).unwrap_or(false);

@@ -152,7 +152,7 @@ fn a_wrong_request_boots_nothing() {
     let profile = "engine = \"sim\"\ncpus = 2\nprofile = \"p\"\n";
     fs::write(folder.path().join("profile.toml"), profile).unwrap();
     fs::create_dir(folder.path().join("profiles")).unwrap();
-    let free = "{ of = \"ap\", cycles = 0, derived = \"-\" }";
+    let free = "{ of = \"ap\", cycles = 0, assumption = \"-\" }";
     let profile = format!(
         "source = \"-\"\nmachine = \"-\"\ntsc-khz = 1\nderivation = \"-\"\n[costs]\n\
          trampoline = {free}\ncallin = {free}\nonline = {free}\nkick = {}\nwake = {}\n",

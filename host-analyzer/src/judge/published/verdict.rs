@@ -1,7 +1,8 @@
 //! A run against the published figures: which ones it covers, how close it comes, and what the same
 //! profiles predict beyond them.
 
-use super::{Figure, Machine, Published};
+use super::ancestry::{Ancestry, Fit};
+use super::{PublishedFigure, PublishedMachine, PublishedValue};
 use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::printable;
@@ -10,6 +11,7 @@ use bringup::class::Class;
 use bringup::frame::WINDOW;
 use bringup::options::{Kick, Kind, Options, Step, TscSync};
 use miette::miette;
+use std::collections::HashMap;
 
 /// The result of comparing a run with published figures.
 #[derive(Debug)]
@@ -24,9 +26,9 @@ pub struct PublishedVerdict<'a> {
 #[derive(Debug)]
 pub struct PublishedRow<'a> {
     /// Where it was published.
-    pub machine: &'a Machine,
+    pub machine: &'a PublishedMachine,
     /// What was published.
-    pub figure: &'a Figure,
+    pub figure: &'a PublishedFigure,
     /// The cell.
     pub cell: &'a Cell,
     /// The published value in cycles of the profile; `None` where the source states ms and the frequency is
@@ -34,6 +36,37 @@ pub struct PublishedRow<'a> {
     pub published: Option<f64>,
     /// The median over the trials, in cycles; `None` where there is no whole trial.
     pub measured: Option<u64>,
+    /// Whether the cell's profile was made of the figure.
+    pub fit: Fit,
+}
+
+/// By how much a prediction may be off before the figure contradicts it, as a part of the published value. It is
+/// coarser than the rounding of every published figure.
+const CONTRADICTED: f64 = 0.1;
+
+/// What a row says of its profile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// A calibrated figure within its tolerance.
+    Met,
+    /// A calibrated figure beyond its tolerance, or one that was not measured.
+    Off,
+    /// A figure that was not used: how far it is off, as a part of it.
+    Error(f64),
+    /// The same, by more than 10 %.
+    Contradicted(f64),
+}
+
+impl Verdict {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Met => "met",
+            Verdict::Off => "off",
+            Verdict::Error(_) => "error",
+            Verdict::Contradicted(_) => "contradicted",
+        }
+    }
 }
 
 /// What a profile predicts for a cell without a published figure.
@@ -51,6 +84,18 @@ impl PublishedRow<'_> {
     /// Measured over published.
     pub fn ratio(&self) -> Option<f64> {
         Some(self.measured? as f64 / self.published.filter(|published| *published > 0.0)?)
+    }
+
+    /// Whether a calibrated figure is met; of another, the error.
+    pub fn verdict(&self) -> Verdict {
+        match (self.fit, self.ratio()) {
+            (Fit::Calibrated, _) if self.is_met() => Verdict::Met,
+            (Fit::Calibrated, _) | (_, None) => Verdict::Off,
+            (Fit::Predicted | Fit::Unknown, Some(ratio)) => match ratio - 1.0 {
+                error if error.abs() > CONTRADICTED => Verdict::Contradicted(error),
+                error => Verdict::Error(error),
+            },
+        }
     }
 
     /// True where the measured value is within the tolerance.
@@ -76,8 +121,13 @@ impl PublishedRow<'_> {
 impl<'a> PublishedVerdict<'a> {
     /// Compares a run with figures.
     ///
-    /// Fails with [`Failure::Request`] where no cell covers one.
-    pub fn of(run: &'a Run, machines: &'a [Machine]) -> Result<PublishedVerdict<'a>, Failure> {
+    /// Fails with [`Failure::Request`] where no cell covers one, or where a cost of a profile is from a figure that
+    /// is not there.
+    pub fn of(
+        run: &'a Run,
+        machines: &'a [PublishedMachine],
+    ) -> Result<PublishedVerdict<'a>, Failure> {
+        let ancestries = ancestries(run, machines)?;
         let mut rows = Vec::new();
         let (mut beyond, mut known) = (Vec::new(), Vec::new());
         for machine in machines {
@@ -89,11 +139,17 @@ impl<'a> PublishedVerdict<'a> {
             for figure in &machine.figures {
                 for cell in cells.iter().filter(|cell| covers(&cell.options, &figure.options)) {
                     let published = match figure.value {
-                        Published::Cycles(cycles) => Some(cycles),
-                        Published::Ms(ms) => cell.tsc_khz().map(|khz| ms as f64 * khz as f64),
+                        PublishedValue::Cycles(cycles) => Some(cycles),
+                        PublishedValue::Ms(ms) => cell.tsc_khz().map(|khz| ms as f64 * khz as f64),
                     };
                     let measured = cell.spread(figure.measure).map(|spread| spread.median);
-                    rows.push(PublishedRow { machine, figure, cell, published, measured });
+                    let ancestry = ancestries.get(&machine.profile).and_then(Option::as_ref);
+                    let fit = match ancestry.map(|ancestry| ancestry.holds(machine, figure)) {
+                        Some(true) => Fit::Calibrated,
+                        Some(false) => Fit::Predicted,
+                        None => Fit::Unknown,
+                    };
+                    rows.push(PublishedRow { machine, figure, cell, published, measured, fit });
                 }
             }
             known.extend(cells);
@@ -112,19 +168,42 @@ impl<'a> PublishedVerdict<'a> {
         }
     }
 
-    /// `Ok` if every figure is met, else the [`Failure::Verdict`] that a command ends with.
+    /// `Ok` if every calibrated figure is met, else the [`Failure::Verdict`] that a command ends with.
     pub fn result(&self) -> Result<(), Failure> {
-        let off = self.rows.iter().filter(|row| !row.is_met()).count();
+        let count = |verdict| self.rows.iter().filter(|row| row.verdict() == verdict).count();
+        let (met, off) = (count(Verdict::Met), count(Verdict::Off));
         if off == 0 {
             return Ok(());
         }
         Err(Failure::Verdict(miette!(
             help = "the table shows which, and by how much",
-            "{off} of {} published figures {} not met",
-            self.rows.len(),
+            "{off} of {} calibrated figures {} not met",
+            met + off,
             if off == 1 { "is" } else { "are" }
         )))
     }
+}
+
+/// What the costs of each profile of a run come from, as far as its text says so.
+fn ancestries(
+    run: &Run,
+    machines: &[PublishedMachine],
+) -> Result<HashMap<String, Option<Ancestry>>, Failure> {
+    let profiles = run.manifest.iter().flat_map(|manifest| &manifest.profiles);
+    let mut ancestries = HashMap::new();
+    for profile in profiles {
+        let ancestry = Ancestry::of(&profile.text);
+        if let Some(unknown) = ancestry.as_ref().and_then(|ancestry| ancestry.unknown(machines)) {
+            return Err(Failure::Request(miette!(
+                help = "a cost names figures and columns as `from = [\"haswell-28.serial-total\"]`",
+                "a cost of the profile `{}` is from `{}`, which is no published figure",
+                printable(&profile.name),
+                printable(unknown)
+            )));
+        }
+        ancestries.insert(profile.name.clone(), ancestry);
+    }
+    Ok(ancestries)
 }
 
 /// True where a cell measures what a figure was measured with: the same bring-up. Costs come from the
@@ -166,7 +245,7 @@ fn parallel(options: &Options, khz: u64) -> Vec<(&'static str, u64)> {
     parallel
 }
 
-fn none_covered(run: &Run, machines: &[Machine]) -> Failure {
+fn none_covered(run: &Run, machines: &[PublishedMachine]) -> Failure {
     let mut has: Vec<String> = Vec::new();
     for cell in &run.cells {
         let profile = cell.profile.as_deref().map_or("no profile".to_owned(), |profile| {

@@ -3,8 +3,8 @@
 use super::warned::warnings;
 use crate::ground::text::printable;
 use crate::ground::unit::{Unit, readable};
-use crate::judge::published::verdict::{Beyond, PublishedRow, PublishedVerdict};
-use crate::judge::published::{Machine, Published};
+use crate::judge::published::verdict::{Beyond, PublishedRow, PublishedVerdict, Verdict};
+use crate::judge::published::{PublishedMachine, PublishedValue};
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
 use crate::run::{Cell, PROFILE, Run};
@@ -18,17 +18,17 @@ pub fn published_table(run: &Run, verdict: &PublishedVerdict<'_>) -> String {
     let mut table = figures(rows);
     let notes = &mut table.notes;
     notes.push(String::new());
-    let mut machines: Vec<&Machine> = Vec::new();
+    let mut machines: Vec<&PublishedMachine> = Vec::new();
     for row in rows {
         if !machines.iter().any(|machine| machine.profile == row.machine.profile) {
             machines.push(row.machine);
         }
     }
-    for Machine { profile, machine, source, .. } in machines {
+    for PublishedMachine { profile, machine, source, .. } in machines {
         notes.push(format!("{profile}: {machine}; {source}"));
     }
     notes.push(
-        "calibrated: the profile was derived from this figure; predicted: it was not".to_owned(),
+        "calibrated: a cost of the profile comes from this figure; predicted: none does, and the error is shown".to_owned(),
     );
     if !verdict.beyond.is_empty() {
         notes.extend(["", "What the same profile says beyond them:"].map(str::to_owned));
@@ -52,26 +52,41 @@ fn figures(rows: &[PublishedRow<'_>]) -> Table {
     let ratio =
         |row: &PublishedRow<'_>| row.ratio().map_or(NONE.to_owned(), |ratio| format!("{ratio:.4}"));
     table.numbers("ratio", rows.iter().map(ratio));
-    table.words("tolerance", rows.iter().map(PublishedRow::tolerance));
-    table.words("fit", rows.iter().map(|row| row.figure.fit.name().to_owned()));
-    table.words("verdict", rows.iter().map(|row| verdict_of(row).to_owned()));
+    let tolerance = |row: &PublishedRow<'_>| match row.verdict() {
+        Verdict::Met | Verdict::Off => row.tolerance(),
+        Verdict::Error(_) | Verdict::Contradicted(_) => NONE.to_owned(),
+    };
+    table.words("tolerance", rows.iter().map(tolerance));
+    table.words("fit", rows.iter().map(|row| row.fit.name().to_owned()));
+    table.words("verdict", rows.iter().map(|row| verdict_of(row)));
     table
 }
 
 /// A value in the unit of its source.
 fn value(row: &PublishedRow<'_>, cycles: Option<f64>) -> String {
     match (row.figure.value, row.cell.tsc_khz(), cycles) {
-        (Published::Cycles(_), _, Some(cycles)) => format!("{cycles:.0} cycles"),
-        (Published::Ms(_), Some(khz), Some(cycles)) => {
+        (PublishedValue::Cycles(_), _, Some(cycles)) => format!("{cycles:.0} cycles"),
+        (PublishedValue::Ms(_), Some(khz), Some(cycles)) => {
             format!("{:.1} ms", cycles / khz as f64)
         }
-        (Published::Ms(ms), None, None) => format!("{ms} ms"),
+        (PublishedValue::Ms(ms), None, None) => format!("{ms} ms"),
         _ => NONE.to_owned(),
     }
 }
 
-fn verdict_of(row: &PublishedRow<'_>) -> &'static str {
-    if row.is_met() { "met" } else { "off" }
+fn verdict_of(row: &PublishedRow<'_>) -> String {
+    let verdict = row.verdict();
+    error(row).map_or(verdict.name().to_owned(), |error| {
+        format!("{} {:+.1} %", verdict.name(), 100.0 * error)
+    })
+}
+
+/// How far a figure that was not used is off, as a part of it.
+fn error(row: &PublishedRow<'_>) -> Option<f64> {
+    match row.verdict() {
+        Verdict::Met | Verdict::Off => None,
+        Verdict::Error(error) | Verdict::Contradicted(error) => Some(error),
+    }
 }
 
 /// What a profile says of a cell, and what that takes for granted.
@@ -127,15 +142,16 @@ fn row(row: &PublishedRow<'_>) -> Value {
         "tsc_khz": row.cell.tsc_khz(),
         "published": row.published,
         "published_ms": match row.figure.value {
-            Published::Ms(ms) => Some(ms),
-            Published::Cycles(_) => None,
+            PublishedValue::Ms(ms) => Some(ms),
+            PublishedValue::Cycles(_) => None,
         },
         "measured": row.measured,
         "ratio": row.ratio(),
         "tolerance_percent": row.machine.tolerance_percent,
         "tolerance_cycles": row.machine.tolerance_cycles,
-        "fit": row.figure.fit.name(),
-        "verdict": verdict_of(row),
+        "fit": row.fit.name(),
+        "verdict": row.verdict().name(),
+        "error_percent": error(row).map(|error| 100.0 * error),
     })
 }
 

@@ -5,6 +5,7 @@ mod compare;
 mod decode;
 mod export;
 mod finding;
+mod import;
 pub mod manual;
 mod output;
 mod pages;
@@ -41,6 +42,7 @@ enum Command {
     Check(check::Check),
     Decode(decode::Decode),
     Export(export::Export),
+    Import(import::Import),
     #[command(flatten)]
     Pages(pages::Pages),
 }
@@ -81,6 +83,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(check) => check.run(),
         Command::Decode(decode) => decode.run(),
         Command::Export(export) => export.run(),
+        Command::Import(import) => import.run(),
         Command::Pages(pages) => pages.run(Arguments::command()),
     }
 }

@@ -183,8 +183,23 @@ pub struct Boot {
     /// True where the BSP's thread had a core of the host to itself and the APs' the rest.
     #[serde(default)]
     pub pinned: bool,
+    /// Set where a Linux was booted: `capture` is its log then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linux: Option<LinuxLog>,
     /// What the engine wrote to its standard error.
     pub stderr: String,
     /// Wall-clock seconds from start to end.
     pub seconds: f64,
+}
+
+/// What of a Linux' bring-up its log does not show, as the user gave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinuxLog {
+    /// The strategy, by its word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// CPUs that are no first thread of a core.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<u16>,
 }

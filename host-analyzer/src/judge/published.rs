@@ -9,7 +9,7 @@ use crate::ground::document::{self, Keys, Value, text_of};
 use crate::ground::failure::Failure;
 use crate::ground::options::option_words;
 use crate::run::measure::Measure;
-use bringup::options::Options;
+use bringup::options::{Options, Strategy};
 use bringup::phase::Phase;
 use miette::Report;
 use std::path::Path;
@@ -20,8 +20,10 @@ const OWN: &str = include_str!("../../published.toml");
 /// A machine with published figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedMachine {
-    /// The name of the profile that stands for it.
-    pub profile: String,
+    /// Its name. The costs of a profile name its figures and columns as `MACHINE.NAME`.
+    pub name: String,
+    /// The names of the profiles that stand for it.
+    pub profiles: Vec<String>,
     /// Who published them, when and where.
     pub source: String,
     /// The machine, in words.
@@ -32,10 +34,70 @@ pub struct PublishedMachine {
     pub tolerance_percent: u64,
     /// … or within this many cycles of it.
     pub tolerance_cycles: u64,
+    /// What its figures do and don't say.
+    pub note: Option<String>,
     /// Its figures, in the order of the file.
     pub figures: Vec<PublishedFigure>,
-    /// The names of the columns of its lines.
-    columns: Vec<String>,
+    /// Its rows, a line for each AP.
+    pub rows: Option<PublishedRows>,
+}
+
+/// Published rows: the stages of some APs of one boot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedRows {
+    /// The strategy of the boot.
+    pub strategy: Strategy,
+    /// The names of their columns.
+    pub columns: Vec<String>,
+    /// The numbers under them.
+    pub lines: Vec<Vec<u64>>,
+    /// CPUs that are no first thread of a core.
+    pub siblings: Vec<u16>,
+}
+
+impl PublishedRows {
+    /// The rows in the form in which the debug patch of 2021 printed them:
+    /// `[    0.311581] CPU#1 up in 4057008, 8820492, 1828, 808 ( 12880136)`.
+    pub fn log(&self) -> String {
+        let mut log = String::new();
+        for line in &self.lines {
+            let of = |name: &str| {
+                let at = self.columns.iter().position(|column| column == name)?;
+                line.get(at).copied()
+            };
+            if let Some(us) = of(PRINTED) {
+                log += &format!("[{:5}.{:06}] ", us / 1_000_000, us % 1_000_000);
+            }
+            let number = |name: &str| of(name).unwrap_or(0);
+            let stages = ["sipi", "callin", "tsc-sync", "online"].map(|name| number(name).to_string());
+            log += &format!("CPU#{} up in {} ( {})\n", number("cpu"), stages.join(", "), number("work"));
+        }
+        log
+    }
+
+    /// Each column with its mean.
+    fn means(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.columns.iter().enumerate().map(|(at, name)| {
+            let sum: f64 = self.lines.iter().filter_map(|line| line.get(at)).map(|number| *number as f64).sum();
+            (name.as_str(), sum / self.lines.len().max(1) as f64)
+        })
+    }
+}
+
+/// The column that says when a line was printed, in microseconds.
+const PRINTED: &str = "printed-us";
+
+/// The CPUs of a list as `1,3,14-27`.
+///
+/// Fails, with what is expected, where the text is none.
+pub fn cpus(text: &str) -> Result<Vec<u16>, String> {
+    let number = |text: &str| text.trim().parse::<u16>().map_err(|_| "expected CPUs, as `14-27` or `1,3,5`".to_owned());
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        cpus.extend(number(from)?..=number(to)?);
+    }
+    Ok(cpus)
 }
 
 impl PublishedMachine {
@@ -43,7 +105,7 @@ impl PublishedMachine {
     fn has(&self, name: &str) -> bool {
         let mut figures = self.figures.iter();
         figures.any(|figure| figure.name == name)
-            || self.columns.iter().any(|column| column == name)
+            || self.rows.iter().flat_map(|rows| &rows.columns).any(|column| column == name)
     }
 }
 
@@ -113,22 +175,26 @@ fn machine(name: &str, keys: &mut Keys<'_>) -> Option<PublishedMachine> {
     let source = keys.need("source", Value::text);
     let machine = keys.need("machine", Value::text);
     let aps = keys.need("aps", |aps| aps.number(1..=u16::MAX, "a count of APs"));
-    keys.may("note", Value::text);
+    let note = keys.may("note", Value::text);
+    let profiles = keys.may("profiles", |names| names.array("names of profiles"));
+    let profiles = profiles.map(|names| names.iter().filter_map(Value::text).collect());
     let tolerance_percent = keys.may("tolerance-percent", |value| whole(value, 0));
     let tolerance_cycles = keys.may("tolerance-cycles", |value| whole(value, 0));
-    let columns = columns(keys);
+    let rows = rows(keys);
     let figures = keys.may("figures", |figures| figures.array("tables of figures"));
-    let figures = figures.iter().flatten().filter_map(|value| figure(value, &columns));
+    let figures = figures.iter().flatten().filter_map(|value| figure(value, rows.as_ref()));
     let figures: Vec<PublishedFigure> = figures.collect();
     Some(PublishedMachine {
-        profile: name.to_owned(),
+        name: name.to_owned(),
+        profiles: profiles.unwrap_or_else(|| vec![name.to_owned()]),
         source: source?,
         machine: machine?,
         aps: aps?,
         tolerance_percent: tolerance_percent.unwrap_or(0),
         tolerance_cycles: tolerance_cycles.unwrap_or(0),
+        note,
         figures,
-        columns: columns.into_iter().map(|(name, _)| name).collect(),
+        rows,
     })
 }
 
@@ -136,28 +202,31 @@ fn whole(value: &Value<'_>, least: u64) -> Option<u64> {
     value.number(least..=u64::MAX, "a whole number")
 }
 
-/// The columns of a machine's lines, each with its mean.
-fn columns(keys: &mut Keys<'_>) -> Vec<(String, f64)> {
-    let names = keys.may("columns", |columns| columns.array("names of columns"));
-    let names: Vec<String> = names.iter().flatten().filter_map(Value::text).collect();
+/// The rows of a machine's lines, if it has some.
+fn rows(keys: &mut Keys<'_>) -> Option<PublishedRows> {
+    let columns = keys.may("columns", |columns| columns.array("names of columns"))?;
+    let columns: Vec<String> = columns.iter().filter_map(Value::text).collect();
     let rows = keys.may("lines", |lines| lines.array("lines of numbers under their columns"));
-    let rows = rows.unwrap_or_default();
-    let mut sums = vec![0.0; names.len()];
-    for row in &rows {
-        let expected = format!("{} whole numbers", names.len());
+    let expected = format!("{} whole numbers", columns.len());
+    let mut lines = Vec::new();
+    for row in rows.iter().flatten() {
         let Some(numbers) = row.array(&expected) else { continue };
-        if numbers.len() != names.len() {
+        if numbers.len() != columns.len() {
             row.unexpected(&expected);
             continue;
         }
-        for (sum, number) in sums.iter_mut().zip(&numbers) {
-            *sum += whole(number, 0).unwrap_or(0) as f64;
-        }
+        lines.push(numbers.iter().map(|number| whole(number, 0).unwrap_or(0)).collect());
     }
-    names.into_iter().zip(sums).map(|(name, sum)| (name, sum / rows.len().max(1) as f64)).collect()
+    let strategy = keys.need("strategy", |word| word.choice(Strategy::ALL, |strategy| strategy.name()));
+    let siblings = keys.may("siblings", |text| {
+        let read = cpus(&text.text()?);
+        read.map_err(|why| text.wrong(&why, None)).ok()
+    });
+    Some(PublishedRows { strategy: strategy?, columns, lines, siblings: siblings.unwrap_or_default() })
 }
 
-fn figure(value: &Value<'_>, columns: &[(String, f64)]) -> Option<PublishedFigure> {
+fn figure(value: &Value<'_>, rows: Option<&PublishedRows>) -> Option<PublishedFigure> {
+    let columns: Vec<(&str, f64)> = rows.iter().flat_map(|rows| rows.means()).collect();
     value.table(|keys| {
         let name = keys.need("name", Value::text);
         let options = keys.need("options", option_words);
@@ -170,11 +239,11 @@ fn figure(value: &Value<'_>, columns: &[(String, f64)]) -> Option<PublishedFigur
         }
         let cycles = keys.may("cycles", |value| whole(value, 1));
         let ms = keys.may("ms", |value| whole(value, 1));
-        let column = keys.may("column", |value| value.choice(columns, |(name, _)| name));
+        let column = keys.may("column", |value| value.choice(columns.iter().copied(), |(name, _)| name));
         let value = (cycles.map(|cycles| PublishedValue::Cycles(cycles as f64)))
             .or(ms.map(PublishedValue::Ms))
-            .or(column.map(|(_, mean)| PublishedValue::Cycles(*mean)));
-        let column = column.map(|(name, _)| name.clone());
+            .or(column.map(|(_, mean)| PublishedValue::Cycles(mean)));
+        let column = column.map(|(name, _)| name.to_owned());
         let (name, options, measure, value) = (name?, options?.1, measure?, value?);
         Some(PublishedFigure { name, column, sum_of, options, measure, value })
     })?

@@ -79,6 +79,9 @@ fn of_folder(run: &Run, warn: &mut dyn FnMut(String)) {
 
 /// Damage that need not have cost a trial.
 fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
+    if let Some(linux) = &boot.linux {
+        linux.bringup.warnings().into_iter().for_each(&mut *warn);
+    }
     let summary = &boot.summary;
     if summary.lost > 0 {
         let of = summary.lost + summary.recovered;

@@ -3,6 +3,7 @@
 mod cells;
 mod cpu_lines;
 mod json;
+mod linux;
 mod published;
 mod simulated;
 mod tsc_sync;

@@ -66,10 +66,10 @@ impl Measure {
     pub fn of(self, trial: &Trial) -> Option<u64> {
         match self {
             Measure::Total => Some(trial.total),
-            Measure::KickLoop => Some(trial.kick_loop),
+            Measure::KickLoop => trial.kick_loop,
             Measure::WaitInit => trial.wait_init,
             Measure::OnlineLoop => {
-                let before = trial.kick_loop.saturating_add(trial.wait_init.unwrap_or(0));
+                let before = trial.kick_loop?.saturating_add(trial.wait_init.unwrap_or(0));
                 Some(trial.total.saturating_sub(before))
             }
             Measure::Phase(phase) => Some(trial.phases?[phase as usize]),

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `model` | runs, boots, cells: data, without a question; its parts in `trial`, `trials`, `aps`, `clocks`, `lost` |
 //! | `open` | manifest and captures to that model |
+//! | `import` | logs of others to a run folder |
 //! | `replay` | the captures again, for the timelines |
 //! | `options`, `figures` | questions on a run: what tells its cells apart, what they measured |
 //! | `measure`, `sample`, `spread`, `reservoir` | numbers of trials |
@@ -17,6 +18,7 @@ mod claims;
 mod clocks;
 mod figures;
 mod follow;
+pub mod import;
 pub mod kept;
 mod lost;
 pub mod measure;
@@ -34,7 +36,7 @@ mod trials;
 pub use aps::{Ap, Aps};
 pub use clocks::Clocks;
 pub use lost::{Losses, LostAp, LostEnd};
-pub use model::{Boot, BootCell, Breach, Cell, Gap, Machine, Overrun, Part, Run, UNKNOWN_ENGINE};
+pub use model::{Boot, BootCell, Breach, Cell, Gap, LinuxBoot, Machine, Overrun, Part, Run, UNKNOWN_ENGINE};
 pub use open::read_manifest;
 pub use options::PROFILE;
 pub use replay::WholeTrial;

@@ -7,6 +7,7 @@ use crate::run::lost::Losses;
 use crate::run::timeline::Disorder;
 use crate::run::trials::Trials;
 use crate::source::capture::Summary;
+use crate::source::linux::Bringup;
 use bringup::CpuIndex;
 use bringup::class::Class;
 use bringup::frame::{ApicMode, OVERRUNS, TscSource};
@@ -94,6 +95,17 @@ pub struct Boot {
     pub summary: Summary,
     /// The cells of its command line that it reached, in order.
     pub cells: Vec<BootCell>,
+    /// What the log says where a Linux was booted.
+    pub linux: Option<Box<LinuxBoot>>,
+}
+
+/// A boot of a Linux.
+#[derive(Debug)]
+pub struct LinuxBoot {
+    /// What its log says.
+    pub bringup: Bringup,
+    /// The class of each AP by its number.
+    pub classes: BTreeMap<u32, Class>,
 }
 
 /// The machine, as the kernel found it; see [`bringup::frame::Hello`].

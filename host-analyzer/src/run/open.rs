@@ -5,6 +5,7 @@ mod cells;
 mod folder;
 mod gaps;
 mod gather;
+mod log;
 mod whole_trial;
 
 use crate::ground::failure::Failure;

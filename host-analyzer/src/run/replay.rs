@@ -95,6 +95,10 @@ impl Run {
         each: &mut impl FnMut(&WholeTrial<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Failure> {
         let boot = &self.boots[boot_index];
+        if boot.linux.is_some() {
+            // A log has no timelines.
+            return Ok(ControlFlow::Continue(()));
+        }
         let mut follower = Follower::default();
         let mut flow = ControlFlow::Continue(());
         // Of each index the first, as for the trials of the first pass.

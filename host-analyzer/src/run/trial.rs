@@ -15,8 +15,8 @@ pub struct Trial {
     pub number: u32,
     /// From zero until the BSP knew the last AP online, or lost; cycles.
     pub total: u64,
-    /// From zero until the last `kick_end`; cycles.
-    pub kick_loop: u64,
+    /// From zero until the last `kick_end`; cycles. `None` where a log does not show it.
+    pub kick_loop: Option<u64>,
     /// From then until the BSP has seen the last AP alive, where the strategy looks at all APs then; cycles.
     pub wait_init: Option<u64>,
     /// The six phases in the order of [`bringup::phase::Phase::ALL`]: each the mean over the online APs, rounded

@@ -77,7 +77,7 @@ mod tests {
                 cell: 0,
                 number,
                 total,
-                kick_loop,
+                kick_loop: Some(kick_loop),
                 wait_init: None,
                 phases,
                 sub_phases,

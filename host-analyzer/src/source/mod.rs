@@ -1,3 +1,4 @@
-//! What bytes are: captures to frames.
+//! What bytes are: captures to frames, logs of a Linux to bring-ups.
 
 pub mod capture;
+pub mod linux;

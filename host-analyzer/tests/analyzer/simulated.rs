@@ -56,6 +56,7 @@ pub fn boot(capture: &str, command_line: &str, smp: u16) -> Boot {
         command: ["qemu-system-x86_64", "-smp", &smp.to_string()].map(str::to_owned).to_vec(),
         command_line: command_line.to_owned(),
         profiles: Vec::new(),
+        linux: None,
         stderr: String::new(),
         pinned: false,
         seconds: 0.5,

@@ -113,6 +113,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
             profiles => profiles.to_owned(),
         },
         pinned: running.pinned(),
+        linux: None,
         stderr: ending.stderr.clone(),
         seconds,
     };

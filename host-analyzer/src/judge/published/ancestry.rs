@@ -51,7 +51,7 @@ impl Ancestry {
 
     /// True where a cost comes from the figure, from the column whose mean it is, or from all figures whose sum it is.
     pub fn holds(&self, machine: &PublishedMachine, figure: &PublishedFigure) -> bool {
-        let names = |name: &String| self.0.contains(&format!("{}.{name}", machine.profile));
+        let names = |name: &String| self.0.contains(&format!("{}.{name}", machine.name));
         let is_sum = !figure.sum_of.is_empty()
             && figure.sum_of.iter().all(|part| {
                 let mut figures = machine.figures.iter();
@@ -64,7 +64,7 @@ impl Ancestry {
     pub fn unknown(&self, machines: &[PublishedMachine]) -> Option<&str> {
         let is_unknown = |name: &&String| {
             let Some((machine, name)) = name.split_once('.') else { return true };
-            let machine = machines.iter().find(|known| known.profile == machine);
+            let machine = machines.iter().find(|known| known.name == machine);
             machine.is_some_and(|machine| !machine.has(name))
         };
         self.0.iter().find(is_unknown).map(String::as_str)

@@ -132,7 +132,7 @@ impl<'a> PublishedVerdict<'a> {
         let (mut beyond, mut known) = (Vec::new(), Vec::new());
         for machine in machines {
             let cells = run.cells.iter().filter(|cell| {
-                cell.profile.as_ref() == Some(&machine.profile)
+                cell.profile.as_ref().is_some_and(|profile| machine.profiles.contains(profile))
                     && cell.smp == machine.aps.saturating_add(1)
             });
             let cells: Vec<&Cell> = cells.collect();
@@ -143,7 +143,7 @@ impl<'a> PublishedVerdict<'a> {
                         PublishedValue::Ms(ms) => cell.tsc_khz().map(|khz| ms as f64 * khz as f64),
                     };
                     let measured = cell.spread(figure.measure).map(|spread| spread.median);
-                    let ancestry = ancestries.get(&machine.profile).and_then(Option::as_ref);
+                    let ancestry = cell.profile.as_ref().and_then(|profile| ancestries.get(profile)).and_then(Option::as_ref);
                     let fit = match ancestry.map(|ancestry| ancestry.holds(machine, figure)) {
                         Some(true) => Fit::Calibrated,
                         Some(false) => Fit::Predicted,
@@ -258,7 +258,7 @@ fn none_covered(run: &Run, machines: &[PublishedMachine]) -> Failure {
     }
     let figures = machines.iter().filter(|machine| !machine.figures.is_empty());
     let figures = figures
-        .map(|machine| format!("{} ({} CPUs)", machine.profile, machine.aps.saturating_add(1)));
+        .map(|machine| format!("{} ({} CPUs)", machine.name, machine.aps.saturating_add(1)));
     Failure::Request(miette!(
         help = "measure one: `cargo xtask matrix scenarios/haswell-28.toml`",
         "{} covers no published figure: its cells have {}; there are figures of {}",

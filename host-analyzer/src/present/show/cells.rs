@@ -1,5 +1,6 @@
 //! The table of all cells, a row for each, in the terminal as in the report.
 
+use super::linux;
 use super::warned::warnings;
 use crate::ground::unit::{Scale, Unit};
 use crate::present::table::{NONE, Table};
@@ -18,7 +19,7 @@ pub fn table(run: &Run, unit: Unit) -> String {
         table.notes.push("no cell was begun".to_owned());
     }
     table.notes.extend(warnings(run));
-    format!("{}\n\n{}", caption(run, unit), table.terminal())
+    format!("{}\n\n{}{}", caption(run, unit), table.terminal(), linux::tables(run))
 }
 
 /// What the numbers are, unit first.

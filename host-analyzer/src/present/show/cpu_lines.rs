@@ -41,7 +41,7 @@ fn loops(cell: &Cell, trial: &Trial) -> String {
         return online(trial.total);
     }
     let mut text = String::new();
-    let before = [("kick", Some(trial.kick_loop)), ("wait-init", trial.wait_init)];
+    let before = [("kick", trial.kick_loop), ("wait-init", trial.wait_init)];
     for (name, cycles) in before.into_iter().filter_map(|(name, cycles)| Some((name, cycles?))) {
         text += &format!("Brought {} CPUs to x86/cpu:{name} in {cycles} cycles\n", cell.smp);
     }

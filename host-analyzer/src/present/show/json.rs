@@ -1,9 +1,10 @@
 //! The same cells for programs: JSON, in cycles.
 
+use super::linux;
 use crate::judge::statistics::Interval;
 use crate::present::schema;
 use crate::run::measure::Measure;
-use crate::run::{Cell, Run, Spread};
+use crate::run::{Cell, Part, Run, Spread};
 use bringup::options::Options;
 use bringup::phase::{Phase, SubPhase};
 use serde_json::{Map, Value, json};
@@ -16,14 +17,20 @@ use serde_json::{Map, Value, json};
 /// counted, in `cold` of the cold ones. `null` also stands where there is
 /// no trial, or no online AP, to take a number of, and where the clock's frequency is unknown.
 pub fn json(run: &Run) -> Value {
-    json!({
+    let cells = run.cells.iter().enumerate().map(|(index, each)| cell(run, index, each));
+    let mut object = json!({
         "schema": schema::SHOW,
-        "cells": run.cells.iter().map(cell).collect::<Vec<_>>(),
+        "cells": cells.collect::<Vec<_>>(),
         "warnings": run.warnings(),
-    })
+    });
+    let logs = linux::json(run);
+    if !logs.is_empty() {
+        object["linux"] = Value::Array(logs);
+    }
+    object
 }
 
-fn cell(cell: &Cell) -> Value {
+fn cell(run: &Run, index: usize, cell: &Cell) -> Value {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
     put("engine", json!(cell.engine));
@@ -62,7 +69,18 @@ fn cell(cell: &Cell) -> Value {
             }),
         );
     }
+    put("gaps", json!(gaps(run, index)));
     Value::Object(object)
+}
+
+/// What a cell, or a boot that it was measured in, lacks.
+fn gaps(run: &Run, index: usize) -> Vec<&str> {
+    let concerns = |part: Part| match part {
+        Part::Run => true,
+        Part::Boot(boot) => run.boots[boot].cells.iter().any(|cell| cell.cell == Some(index)),
+        Part::Cell(cell) => cell == index,
+    };
+    run.gaps.iter().filter(|gap| concerns(gap.part)).map(|gap| gap.what.as_str()).collect()
 }
 
 fn figures(cell: &Cell, measures: &[Measure]) -> Map<String, Value> {

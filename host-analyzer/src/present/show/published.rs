@@ -20,12 +20,13 @@ pub fn published_table(run: &Run, verdict: &PublishedVerdict<'_>) -> String {
     notes.push(String::new());
     let mut machines: Vec<&PublishedMachine> = Vec::new();
     for row in rows {
-        if !machines.iter().any(|machine| machine.profile == row.machine.profile) {
+        if !machines.iter().any(|machine| machine.name == row.machine.name) {
             machines.push(row.machine);
         }
     }
-    for PublishedMachine { profile, machine, source, .. } in machines {
-        notes.push(format!("{profile}: {machine}; {source}"));
+    for PublishedMachine { name, machine, source, note, .. } in machines {
+        notes.push(format!("{name}: {machine}; {source}"));
+        notes.extend(note.iter().map(|note| format!("  {note}")));
     }
     notes.push(
         "calibrated: a cost of the profile comes from this figure; predicted: none does, and the error is shown".to_owned(),
@@ -42,7 +43,7 @@ fn figures(rows: &[PublishedRow<'_>]) -> Table {
     let mut table = Table::of(rows.len());
     // A simulated figure must not pass for a measured one.
     table.words("engine", rows.iter().map(|row| row.cell.engine.clone()));
-    table.words("profile", rows.iter().map(|row| row.machine.profile.clone()));
+    table.words("profile", rows.iter().map(|row| printable(&row.cell.option(PROFILE))));
     table.numbers("CPUs", rows.iter().map(|row| row.cell.smp.to_string()));
     table.words("strategy", rows.iter().map(|row| row.figure.options.strategy.to_string()));
     table.words("figure", rows.iter().map(|row| row.figure.measure.name().to_owned()));
@@ -131,7 +132,8 @@ pub fn published_json(run: &Run, verdict: &PublishedVerdict<'_>) -> Value {
 
 fn row(row: &PublishedRow<'_>) -> Value {
     json!({
-        "profile": row.machine.profile,
+        "profile": row.cell.profile,
+        "published_machine": row.machine.name,
         "machine": row.machine.machine,
         "source": row.machine.source,
         "engine": row.cell.engine,

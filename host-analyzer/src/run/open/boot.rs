@@ -251,6 +251,7 @@ impl<'a> Reader<'a> {
             unreadable,
             summary,
             cells: self.seen,
+            linux: None,
         }
     }
 }

@@ -57,6 +57,10 @@ fn of_run(run: &Run, found: &mut dyn FnMut(String)) {
 }
 
 fn of_boot(run: &Run, boot: &Boot, found: &mut dyn FnMut(String)) {
+    if let Some(linux) = &boot.linux {
+        linux.bringup.gaps().into_iter().for_each(found);
+        return;
+    }
     of_capture(boot, found);
     of_boot_cells(boot, found);
     // Of a capture that can't be read no cell is expected.

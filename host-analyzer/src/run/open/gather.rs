@@ -6,6 +6,7 @@ use crate::ground::text::printable;
 use crate::run::model::{Boot, Cell};
 use crate::run::open::boot::Reader;
 use crate::run::open::cells::Cells;
+use crate::run::open::log;
 use crate::source::capture::{self, Summary};
 use miette::Report;
 use std::collections::HashMap;
@@ -24,6 +25,11 @@ impl Gatherer {
     ///
     /// Where it can't be read to its end, what came before is kept.
     pub fn read(&mut self, path: PathBuf, listed: Option<&manifest::Boot>) -> Result<(), Failure> {
+        if let Some((boot, log)) = listed.and_then(|boot| Some((boot, boot.linux.as_ref()?))) {
+            let (read, result) = log::read(self.boots.len(), path, (boot, log), &mut self.cells);
+            self.boots.push(read);
+            return result;
+        }
         let mut reader = Reader::new(self.boots.len(), listed, &mut self.cells);
         let mut refused = None;
         let read = capture::read(&path, |frame| match reader.take(frame) {

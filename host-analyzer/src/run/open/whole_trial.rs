@@ -40,7 +40,7 @@ pub fn add(
         cell: begin.cell,
         number: begin.trial,
         total: end.total.0,
-        kick_loop: end.kick_loop.0,
+        kick_loop: Some(end.kick_loop.0),
         wait_init: wait_init(&cell.options, end, timelines),
         phases: means.map(|(phases, _)| phases),
         sub_phases: means.map(|(_, parts)| parts),

@@ -1,0 +1,485 @@
+//! One bring-up, put together from the texts of a log.
+
+use super::event::{self, Event};
+use super::line::{Clock, Text, texts, trace_head};
+use super::order::{Evidence, Ordered};
+use super::track::{Ap, Track};
+use crate::ground::text::printable;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More CPUs than a Linux kernel can have (CONFIG_NR_CPUS): higher numbers are damage.
+const MAX_CPUS: u32 = 8192;
+
+/// How many messages of a kind are kept.
+const MESSAGES_KEPT: usize = 8;
+
+/// printk's clock is off where it differs from the other by more than this share.
+const CLOCKS_AGREE: f64 = 0.01;
+
+/// An AP's stages as the debug patch of 2021 printed them, in cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The BSP's waits: for the first sign, for callin, for the TSC sync, for online.
+    pub stages: [u64; 4],
+    /// Their sum, as printed.
+    pub total: u64,
+    /// When the line was printed, in nanoseconds of printk's clock.
+    pub printed: Option<u64>,
+}
+
+/// What a log says about one bring-up.
+#[derive(Clone, Debug, Default)]
+pub struct Bringup {
+    /// The kernel's version.
+    pub version: Option<String>,
+    /// The kernel's command line.
+    pub command_line: Option<String>,
+    /// The CPUs' model.
+    pub model: Option<String>,
+    /// Each AP's stages, where the log has such lines.
+    pub rows: BTreeMap<u32, Row>,
+    /// The kick loop, in cycles, where a line gives it.
+    pub kick_loop: Option<u64>,
+    /// The loop that waits until all are alive, likewise.
+    pub wait_init: Option<u64>,
+    /// The loop that brings all online, likewise.
+    pub online_loop: Option<u64>,
+    /// APs that did not come up, each with the message.
+    pub failures: BTreeMap<u32, String>,
+    /// Messages about TSCs that do not agree.
+    pub warps: Vec<String>,
+    /// Why the kernel stopped.
+    panics: Vec<String>,
+    tsc_khz: Option<u64>,
+    bogomips_khz: Option<u64>,
+    listed: Vec<u32>,
+    brought_up: Option<u32>,
+    tracks: BTreeMap<Option<Clock>, Track>,
+    /// The CPU of the last hotplug event.
+    last_cpu: Option<u32>,
+    /// The printk stamps of the first `Bringing up` and of `Brought up`.
+    messages: (Option<u64>, Option<u64>),
+    begun: bool,
+    /// Another boot or bring-up follows: what comes after is not taken.
+    over: bool,
+    stable: Option<(i64, i64)>,
+    lost_events: u64,
+    torn: u64,
+    /// A torn event, or a trace stamp without its event, which the next text may complete.
+    pending: Option<(Option<(Clock, u64)>, Option<u32>, String)>,
+}
+
+impl Bringup {
+    /// Takes a line; true where it says something about the bring-up or its machine.
+    pub fn take(&mut self, line: &str) -> bool {
+        let mut used = false;
+        for text in texts(line) {
+            used |= self.take_text(&text);
+        }
+        used
+    }
+
+    /// At the end of the log.
+    pub fn end(&mut self) {
+        self.give_up_pending();
+    }
+
+    fn take_text(&mut self, text: &Text<'_>) -> bool {
+        if text.stamp.is_none() {
+            if let Some((stamp, by, begin)) = self.pending.take() {
+                let whole = format!("{begin} {}", text.what);
+                match event::read(&whole) {
+                    Some(Event::Torn | Event::Rest) | None => {
+                        self.pending = Some((stamp, by, begin))
+                    }
+                    Some(event) => {
+                        self.take_event(&event, stamp, by);
+                        return true;
+                    }
+                }
+            }
+        }
+        match event::read(text.what) {
+            Some(Event::Torn) => {
+                self.give_up_pending();
+                self.pending = Some((text.stamp, text.by, text.what.to_owned()));
+                true
+            }
+            Some(Event::Rest) => false,
+            Some(event) => {
+                let (mut stamp, mut by) = (text.stamp, text.by);
+                if let (None, Some((earlier, cpu, begin))) = (stamp, &self.pending) {
+                    // Its head stood on the line before.
+                    if begin.is_empty() {
+                        (stamp, by) = (*earlier, *cpu);
+                        self.pending = None;
+                    }
+                }
+                self.give_up_pending();
+                let unnamed = matches!(event, Event::Enter { name: "", .. });
+                if unnamed {
+                    // The next line may begin with its function.
+                    self.pending = Some((stamp, by, text.what.to_owned()));
+                } else {
+                    self.take_event(&event, stamp, by);
+                }
+                true
+            }
+            None => {
+                let (by, time) =
+                    if text.stamp.is_none() { trace_head(text.what) } else { (None, None) };
+                if let Some(time) = time {
+                    self.give_up_pending();
+                    self.pending = Some((Some((Clock::Trace, time)), by, String::new()));
+                }
+                time.is_some()
+            }
+        }
+    }
+
+    /// A torn text stays torn, but for a step that lacks its function alone.
+    fn give_up_pending(&mut self) {
+        let Some((stamp, by, text)) = self.pending.take() else { return };
+        match event::read(&text) {
+            Some(event @ Event::Enter { .. }) => self.take_event(&event, stamp, by),
+            Some(_) => self.torn += 1,
+            None => {}
+        }
+    }
+
+    fn take_event(&mut self, event: &Event<'_>, stamp: Option<(Clock, u64)>, by: Option<u32>) {
+        if self.over {
+            return;
+        }
+        let printed = stamp.filter(|(clock, _)| *clock == Clock::Printk).map(|(_, time)| time);
+        match *event {
+            Event::Version(version) => {
+                // A boot log may be quoted twice; after a bring-up it is another boot.
+                self.over = self.begun || !self.tracks.is_empty();
+                if !self.over {
+                    self.version.get_or_insert_with(|| printable(version));
+                }
+            }
+            Event::Begin if self.brought_up.is_some() => self.over = true,
+            Event::Begin => {
+                self.begun = true;
+                self.messages.0 = self.messages.0.or(printed);
+            }
+            Event::Listed(ref cpus) if self.brought_up.is_none() => {
+                self.begun = true;
+                for cpu in cpus.iter().filter(|cpu| (1..MAX_CPUS).contains(*cpu)) {
+                    if !self.listed.contains(cpu) {
+                        self.listed.push(*cpu);
+                    }
+                }
+            }
+            Event::BroughtUp(cpus) if cpus <= MAX_CPUS => {
+                self.begun = true;
+                self.brought_up = self.brought_up.or(Some(cpus));
+                self.messages.1 = self.messages.1.or(printed);
+            }
+            Event::Enter { cpu, target, step, name } if (1..MAX_CPUS).contains(&cpu) => {
+                self.track(stamp, cpu).enter(
+                    (cpu, by),
+                    target,
+                    (step, name),
+                    stamp.map(|(_, time)| time),
+                );
+            }
+            Event::Exit { cpu, state, step, ret } if (1..MAX_CPUS).contains(&cpu) => {
+                self.track(stamp, cpu).exit(cpu, state, step, ret, stamp.map(|(_, time)| time));
+            }
+            Event::Row { cpu, stages, total } if (1..MAX_CPUS).contains(&cpu) => {
+                self.begun = true;
+                self.rows.entry(cpu).or_insert(Row { stages, total, printed });
+            }
+            Event::KickLoop { cycles, .. } => self.kick_loop = self.kick_loop.or(Some(cycles)),
+            Event::WaitInit { cycles, .. } => self.wait_init = self.wait_init.or(Some(cycles)),
+            Event::OnlineLoop(cycles) => self.online_loop = self.online_loop.or(Some(cycles)),
+            Event::Failed { cpu, what } if (1..MAX_CPUS).contains(&cpu) => {
+                self.failures.entry(cpu).or_insert_with(|| printable(what));
+            }
+            Event::Warp(what) => keep(&mut self.warps, what),
+            Event::Panic(what) if self.begun => keep(&mut self.panics, what),
+            Event::CommandLine(words) => {
+                self.command_line.get_or_insert_with(|| printable(words));
+            }
+            Event::Model(model) => {
+                self.model.get_or_insert_with(|| printable(model));
+            }
+            Event::Tsc(khz) => self.tsc_khz = self.tsc_khz.or(Some(khz)),
+            Event::Bogomips(khz) => self.bogomips_khz = self.bogomips_khz.or(Some(khz)),
+            Event::Stable { at, offset } => self.stable = self.stable.or(Some((at, offset))),
+            Event::Buffer { kept, written } => self.lost_events += written.saturating_sub(kept),
+            _ => {}
+        }
+    }
+
+    fn track(&mut self, stamp: Option<(Clock, u64)>, cpu: u32) -> &mut Track {
+        self.last_cpu = Some(cpu);
+        self.tracks.entry(stamp.map(|(clock, _)| clock)).or_default()
+    }
+
+    /// True where it says anything about a bring-up.
+    pub fn is_one(&self) -> bool {
+        let loops = [self.kick_loop, self.wait_init, self.online_loop];
+        self.begun || !self.tracks.is_empty() || loops.iter().any(Option::is_some)
+    }
+
+    /// The clock of its durations: the trace's where the log has trace text, else printk's.
+    pub fn clock(&self) -> Option<Clock> {
+        let of_events = [Clock::Trace, Clock::Printk]
+            .into_iter()
+            .find(|clock| self.tracks.contains_key(&Some(*clock)));
+        of_events.or(self.messages.0.is_some().then_some(Clock::Printk))
+    }
+
+    /// The hotplug steps on that clock; without one those without stamps.
+    fn followed(&self) -> Option<&Track> {
+        self.tracks.get(&self.clock()).or_else(|| self.tracks.get(&None))
+    }
+
+    /// Each AP's hotplug steps, where the log has them.
+    pub fn aps(&self) -> impl Iterator<Item = (u32, &Ap)> {
+        self.followed().into_iter().flat_map(|track| track.aps.iter().map(|(cpu, ap)| (*cpu, ap)))
+    }
+
+    /// What each hotplug step took, the costliest first.
+    pub fn steps(&self) -> Vec<(u32, &str, &super::StepTime)> {
+        let steps = self.followed().into_iter().flat_map(|track| &track.steps);
+        let mut steps: Vec<_> =
+            steps.map(|((step, name), time)| (*step, name.as_str(), time)).collect();
+        steps.sort_by_key(|(_, _, time)| std::cmp::Reverse(time.sum));
+        steps
+    }
+
+    /// About how long the tracing itself took, in nanoseconds; see [`Track::tracing`].
+    pub fn tracing(&self) -> Option<u64> {
+        self.clock()?;
+        self.followed()?.tracing()
+    }
+
+    /// The numbers of all APs that it names.
+    pub fn cpus(&self) -> BTreeSet<u32> {
+        let stepped = self.aps().map(|(cpu, _)| cpu);
+        stepped
+            .chain(self.listed.iter().copied())
+            .chain(self.rows.keys().copied())
+            .chain(self.failures.keys().copied())
+            .collect()
+    }
+
+    /// CPUs, the BSP counted.
+    pub fn smp(&self) -> u32 {
+        let highest = self.cpus().last().map_or(1, |cpu| cpu + 1);
+        highest.max(self.brought_up.unwrap_or(1))
+    }
+
+    /// The APs in the order in which they were started.
+    pub fn sequence(&self) -> Vec<u32> {
+        let kicks =
+            self.followed().map(|track| track.kicks.clone()).filter(|kicks| !kicks.is_empty());
+        // Kicks may be cut away from a log that lists all.
+        kicks.filter(|kicks| kicks.len() >= self.listed.len()).unwrap_or_else(|| {
+            if self.listed.is_empty() {
+                self.rows.keys().copied().collect()
+            } else {
+                self.listed.clone()
+            }
+        })
+    }
+
+    /// The strategy and the order.
+    pub fn ordered(&self) -> Ordered {
+        let track = self.followed();
+        let evidence = Evidence {
+            sequence: &self.sequence(),
+            overlap: track.is_some_and(|track| track.overlap),
+            late_kick: track.is_some_and(|track| track.late_kick),
+            loops: (self.kick_loop.is_some(), self.wait_init.is_some()),
+            version: self.version.as_deref(),
+            command_line: self.command_line.as_deref(),
+            aps: self.cpus().len(),
+        };
+        evidence.judge()
+    }
+
+    /// True where its durations are cycles of a TSC: it has lines of the debug patch.
+    pub fn has_cycles(&self) -> bool {
+        !self.rows.is_empty() || self.online_loop.is_some()
+    }
+
+    /// Frequency in kHz of the clock of its durations: 1 000 000, since they are nanoseconds, where it gives time alone.
+    pub fn khz(&self) -> Option<u64> {
+        if self.has_cycles() {
+            self.bogomips_khz.or(self.tsc_khz)
+        } else {
+            self.clock().map(|_| 1_000_000)
+        }
+    }
+
+    /// The whole bring-up, in cycles of that clock.
+    pub fn total(&self) -> Option<u64> {
+        if self.has_cycles() {
+            let loops = [self.kick_loop, self.wait_init, self.online_loop].into_iter().flatten();
+            let rows = self.rows.values().map(|row| row.total);
+            return Some(if self.online_loop.is_some() {
+                loops.fold(0, u64::saturating_add)
+            } else {
+                rows.fold(0, u64::saturating_add)
+            });
+        }
+        match self.tracks.get(&self.clock()) {
+            Some(track) => self.is_whole().then(|| track.total()).flatten(),
+            None => self.message_total(),
+        }
+    }
+
+    /// The kick loop, in cycles of that clock, where the APs were kicked in a loop of their own.
+    pub fn kick_loop(&self) -> Option<u64> {
+        let track = self.followed().filter(|track| track.overlap && !self.has_cycles());
+        self.kick_loop.or_else(|| track?.kick_loop())
+    }
+
+    /// The whole bring-up by printk's clock, in nanoseconds.
+    pub fn console_total(&self) -> Option<u64> {
+        let printed = self.tracks.get(&Some(Clock::Printk)).filter(|_| self.is_whole());
+        printed.and_then(Track::total).or_else(|| self.message_total())
+    }
+
+    fn message_total(&self) -> Option<u64> {
+        let (begin, end) = self.messages;
+        end?.checked_sub(begin?)
+    }
+
+    /// False where the log stops before every AP is online.
+    fn is_whole(&self) -> bool {
+        self.brought_up.is_some()
+            || self.aps().all(|(cpu, ap)| ap.is_online() || self.failures.contains_key(&cpu))
+    }
+
+    /// What it lacks, or what of it is taken and not seen; a sentence each.
+    pub fn gaps(&self) -> Vec<String> {
+        let mut gaps = self.ordered().doubts;
+        gaps.extend(self.stop());
+        gaps.extend(self.panics.iter().map(|panic| format!("the kernel stopped: `{panic}`")));
+        gaps.extend(
+            self.failures.iter().map(|(cpu, what)| format!("CPU {cpu} did not come up: `{what}`")),
+        );
+        if self.khz().is_none() {
+            gaps.push(match self.has_cycles() {
+                true => "it does not say how fast the TSC is: durations are cycles alone".to_owned(),
+                false => {
+                    "its lines have no stamps in seconds (`[    0.350281]`), so there are no durations".to_owned()
+                }
+            });
+        }
+        if self.over {
+            gaps.push(
+                "another boot follows in it, which is not read: import a file for each boot"
+                    .to_owned(),
+            );
+        }
+        if self.lost_events > 0 {
+            gaps.push(format!(
+                "the trace buffer had lost {} events: use a larger one (`trace_buf_size=8M`)",
+                self.lost_events
+            ));
+        }
+        if self.torn > 0 {
+            gaps.push(format!("{} events are cut off and can't be read", self.torn));
+        }
+        let unmatched = self.followed().map_or(0, |track| track.unmatched);
+        if unmatched > 0 {
+            gaps.push(format!("{unmatched} hotplug steps lack their begin or their end"));
+        }
+        if self.has_cycles() && self.online_loop.is_none() {
+            gaps.push(
+                "no line gives the whole bring-up: the total is the sum of the APs' own".to_owned(),
+            );
+        }
+        if !self.has_cycles() && self.clock().is_some() && self.tracks.is_empty() {
+            gaps.push("it has no hotplug events: the total is from `Bringing up` to `Brought up`, and no AP has phases".to_owned());
+        }
+        gaps.extend(self.unseen());
+        gaps
+    }
+
+    /// Where the log stops, if that is before the end of the bring-up.
+    fn stop(&self) -> Option<String> {
+        if self.brought_up.is_some() || self.has_cycles() {
+            return None;
+        }
+        let last = self.last_cpu.and_then(|cpu| Some((cpu, self.followed()?.aps.get(&cpu)?)));
+        let Some((cpu, ap)) = last else {
+            let cpu = self.listed.last();
+            return Some(match cpu {
+                Some(cpu) => format!("the log stops after CPU {cpu} was started"),
+                None => "the log stops before an AP was started".to_owned(),
+            });
+        };
+        if self.is_whole() {
+            return None;
+        }
+        let (step, name) = ap
+            .open_step()
+            .map(|(step, name)| (step, name.to_owned()))
+            .or_else(|| ap.last_step.clone())?;
+        let place = if ap.open_step().is_some() { "in" } else { "after" };
+        Some(format!("the log stops {place} step {step} of CPU {cpu} (`{}`)", printable(&name)))
+    }
+
+    /// APs without phases, though others have them; CPUs that are counted and not named.
+    fn unseen(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        let stepped: Vec<u32> =
+            self.aps().filter(|(_, ap)| ap.phases().is_none()).map(|(cpu, _)| cpu).collect();
+        if let (Some(first), false) = (stepped.first(), self.clock().is_none()) {
+            gaps.push(format!(
+                "{} APs have no phases, CPU {first} first: events of theirs are missing",
+                stepped.len()
+            ));
+        }
+        let named = self.cpus().len() as u32 + 1;
+        if self.smp() > named {
+            gaps.push(format!("it names {} of {} CPUs", named, self.smp()));
+        }
+        gaps
+    }
+
+    /// What casts doubt on its numbers.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> =
+            self.warps.iter().map(|warp| format!("TSCs disagree: `{warp}`")).collect();
+        let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
+        if let (Some(total), Some(console), Some(Clock::Trace)) =
+            (self.total(), self.console_total(), self.clock())
+        {
+            if (console as f64 / total.max(1) as f64 - 1.0).abs() > CLOCKS_AGREE {
+                warnings.push(format!(
+                    "printk's clock gives {:.6} s for the bring-up and the trace's {:.6} s: early printk loses ticks, and \
+                     its durations are not used",
+                    seconds(console),
+                    seconds(total)
+                ));
+            }
+        }
+        if let Some((at, offset)) = self
+            .stable
+            .filter(|(at, offset)| offset.unsigned_abs() as f64 > CLOCKS_AGREE * *at as f64)
+        {
+            warnings.push(format!(
+                "printk's clock was off by {:.3} s after {:.3} s (`sched_clock: Marking stable`)",
+                offset as f64 / 1e9,
+                at as f64 / 1e9
+            ));
+        }
+        warnings
+    }
+}
+
+fn keep(messages: &mut Vec<String>, what: &str) {
+    if messages.len() < MESSAGES_KEPT {
+        messages.push(printable(what));
+    }
+}

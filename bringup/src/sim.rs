@@ -11,5 +11,5 @@ mod bsp;
 mod tests;
 mod trial;
 
-pub use boot::boot;
+pub use boot::{boot, boot_on};
 pub use trial::{NoTrial, Trial, trial, trial_on};

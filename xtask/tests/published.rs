@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 use xtask::root;
 use xtask::runner::profile::{Profile, Profiles};
 
-const NAMES: [&str; 4] = ["haswell-28", "stage-lines", "skylake-96", "server-128"];
+const NAMES: [&str; 4] = ["haswell-28", "kvm-guest", "skylake-96", "server-128"];
 
 fn profile(name: &str) -> Profile {
     let scenarios = root().join("scenarios");
@@ -85,7 +85,7 @@ fn a_run_tells_its_profile_and_the_kernel_knows_none() {
 fn profiles_are_an_axis_whose_cells_stay_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("axis.toml");
-    let text = "engine = \"sim\"\ncpus = [2, 28]\nprofile = [\"none\", \"haswell-28\", \"stage-lines\"]\n\
+    let text = "engine = \"sim\"\ncpus = [2, 28]\nprofile = [\"none\", \"haswell-28\", \"kvm-guest\"]\n\
                 [options]\nstrategy = [\"serial\", \"full-parallel\"]\n";
     fs::write(&path, text).unwrap();
     assert!(matrix(&path, folder.path()).status.success());

@@ -1,6 +1,7 @@
 //! A simulated boot: the frames that a kernel would send.
 
-use super::trial::trial;
+use super::trial::trial_on;
+use crate::class::Class;
 use crate::frame::{
     ApicMode, Body, CellBegin, Cpu, Error, Frame, Goodbye, Hello, MAGIC, PROTOCOL, TrialBegin,
     TscSource,
@@ -8,15 +9,32 @@ use crate::frame::{
 use crate::options::OptionError;
 use crate::plan::Plan;
 use crate::{ApicId, CpuIndex};
+use std::vec::Vec;
 
 /// Runs a whole command line and hands out the frames that a kernel would send; an error frame where a
 /// trial can't be simulated.
+///
+/// Each of the `cpus` CPUs is a core of one package.
 pub fn boot<'a>(
     command_line: &'a str,
     cpus: usize,
     tsc_khz: u64,
+    send: impl FnMut(&Frame<'_>),
+) -> Result<(), OptionError<'a>> {
+    let places: Vec<(u32, u32)> = (0..cpus as u32).map(|cpu| (0, cpu)).collect();
+    boot_on(command_line, &places, tsc_khz, send)
+}
+
+/// The same on a machine whose CPUs are at these places, each a package and a core in it, the BSP's first.
+pub fn boot_on<'a>(
+    command_line: &'a str,
+    places: &[(u32, u32)],
+    tsc_khz: u64,
     mut send: impl FnMut(&Frame<'_>),
 ) -> Result<(), OptionError<'a>> {
+    let cpus = places.len();
+    let before = |at: usize| places[..at].iter().copied();
+    let classes: Vec<Class> = (0..cpus).map(|at| Class::of(places[at], before(at))).collect();
     let plan = Plan::parse(command_line, cpus)?;
     let mut number = 0;
     let mut send = |body: Body<'_>| {
@@ -25,13 +43,14 @@ pub fn boot<'a>(
         number
     };
     send(Body::Hello(hello(cpus as u16, tsc_khz)));
-    for cpu in 0..cpus as u16 {
-        send(Body::Cpu(a_core_of_one_package(cpu)));
+    for at in 0..cpus {
+        let thread = before(at).filter(|place| *place == places[at]).count() as u32;
+        send(Body::Cpu(cpu(at as u16, places[at], thread)));
     }
     let mut frames = 0;
     for (cell, options) in (0..).zip(plan.cells()) {
         frames = send(Body::CellBegin(CellBegin { cell, options: &options.to_string() }));
-        let (end, aps) = match trial(&options, cpus, tsc_khz) {
+        let (end, aps) = match trial_on(&options, &classes, tsc_khz) {
             Ok(trial) => trial,
             Err(error) => {
                 send(Body::Error(Error::Options { message: &error.to_string() }));
@@ -68,14 +87,7 @@ fn hello(cpus: u16, tsc_khz: u64) -> Hello<'static> {
     }
 }
 
-fn a_core_of_one_package(cpu: u16) -> Cpu {
-    let place = u32::from(cpu);
-    Cpu {
-        cpu: CpuIndex(cpu),
-        apic_id: ApicId(place),
-        package: 0,
-        core: place,
-        thread: 0,
-        node: None,
-    }
+fn cpu(cpu: u16, (package, core): (u32, u32), thread: u32) -> Cpu {
+    let apic_id = ApicId(cpu.into());
+    Cpu { cpu: CpuIndex(cpu), apic_id, package, core, thread, node: None }
 }

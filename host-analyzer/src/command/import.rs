@@ -83,10 +83,15 @@ impl Import {
             What::Linux(Linux { logs, strategy, siblings, place }) => {
                 let siblings = siblings.map_or_else(Vec::new, |Siblings(cpus)| cpus);
                 let given = Given { engine: "linux".to_owned(), strategy, siblings };
-                let logs: Vec<Log> = logs.into_iter().map(|path| Log { from: Lines::File(path), given: given.clone() }).collect();
+                let logs: Vec<Log> = logs
+                    .into_iter()
+                    .map(|path| Log { from: Lines::File(path), given: given.clone() })
+                    .collect();
                 import("linux", &logs, place.out.as_deref())?
             }
-            What::Published(Published { machines, place }) => rows(&machines, place.out.as_deref())?,
+            What::Published(Published { machines, place }) => {
+                rows(&machines, place.out.as_deref())?
+            }
         };
         print(&show::table(&run, Unit::Auto))?;
         note(&format!("run: {}", run.path.display()));
@@ -98,7 +103,8 @@ impl Import {
 fn rows(names: &[String], out: Option<&Path>) -> Result<Run, Failure> {
     let machines = published::read(None)?;
     let log = |name: &String| {
-        let with_rows = || machines.iter().filter_map(|machine| Some((machine, machine.rows.as_ref()?)));
+        let with_rows =
+            || machines.iter().filter_map(|machine| Some((machine, machine.rows.as_ref()?)));
         let Some((_, rows)) = with_rows().find(|(machine, _)| machine.name == *name) else {
             let names: Vec<&str> = with_rows().map(|(machine, _)| machine.name.as_str()).collect();
             return Err(Failure::Request(miette!(
@@ -108,7 +114,8 @@ fn rows(names: &[String], out: Option<&Path>) -> Result<Run, Failure> {
             )));
         };
         let strategy = Some(rows.strategy.name().to_owned());
-        let given = Given { engine: "published".to_owned(), strategy, siblings: rows.siblings.clone() };
+        let given =
+            Given { engine: "published".to_owned(), strategy, siblings: rows.siblings.clone() };
         Ok(Log { from: Lines::Text(name.clone(), rows.log()), given })
     };
     let logs: Vec<Log> = names.iter().map(log).collect::<Result<_, _>>()?;

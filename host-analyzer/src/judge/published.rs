@@ -69,8 +69,14 @@ impl PublishedRows {
                 log += &format!("[{:5}.{:06}] ", us / 1_000_000, us % 1_000_000);
             }
             let number = |name: &str| of(name).unwrap_or(0);
-            let stages = ["sipi", "callin", "tsc-sync", "online"].map(|name| number(name).to_string());
-            log += &format!("CPU#{} up in {} ( {})\n", number("cpu"), stages.join(", "), number("work"));
+            let stages =
+                ["sipi", "callin", "tsc-sync", "online"].map(|name| number(name).to_string());
+            log += &format!(
+                "CPU#{} up in {} ( {})\n",
+                number("cpu"),
+                stages.join(", "),
+                number("work")
+            );
         }
         log
     }
@@ -78,7 +84,12 @@ impl PublishedRows {
     /// Each column with its mean.
     fn means(&self) -> impl Iterator<Item = (&str, f64)> {
         self.columns.iter().enumerate().map(|(at, name)| {
-            let sum: f64 = self.lines.iter().filter_map(|line| line.get(at)).map(|number| *number as f64).sum();
+            let sum: f64 = self
+                .lines
+                .iter()
+                .filter_map(|line| line.get(at))
+                .map(|number| *number as f64)
+                .sum();
             (name.as_str(), sum / self.lines.len().max(1) as f64)
         })
     }
@@ -91,7 +102,9 @@ const PRINTED: &str = "printed-us";
 ///
 /// Fails, with what is expected, where the text is none.
 pub fn cpus(text: &str) -> Result<Vec<u16>, String> {
-    let number = |text: &str| text.trim().parse::<u16>().map_err(|_| "expected CPUs, as `14-27` or `1,3,5`".to_owned());
+    let number = |text: &str| {
+        text.trim().parse::<u16>().map_err(|_| "expected CPUs, as `14-27` or `1,3,5`".to_owned())
+    };
     let mut cpus = Vec::new();
     for part in text.split(',') {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
@@ -136,9 +149,10 @@ pub enum PublishedValue {
 }
 
 /// The measures of which figures are published.
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure; 9] = [
     Measure::Total,
     Measure::KickLoop,
+    Measure::WaitInit,
     Measure::OnlineLoop,
     Measure::Phase(Phase::Sipi),
     Measure::Phase(Phase::Callin),
@@ -217,12 +231,18 @@ fn rows(keys: &mut Keys<'_>) -> Option<PublishedRows> {
         }
         lines.push(numbers.iter().map(|number| whole(number, 0).unwrap_or(0)).collect());
     }
-    let strategy = keys.need("strategy", |word| word.choice(Strategy::ALL, |strategy| strategy.name()));
+    let strategy =
+        keys.need("strategy", |word| word.choice(Strategy::ALL, |strategy| strategy.name()));
     let siblings = keys.may("siblings", |text| {
         let read = cpus(&text.text()?);
         read.map_err(|why| text.wrong(&why, None)).ok()
     });
-    Some(PublishedRows { strategy: strategy?, columns, lines, siblings: siblings.unwrap_or_default() })
+    Some(PublishedRows {
+        strategy: strategy?,
+        columns,
+        lines,
+        siblings: siblings.unwrap_or_default(),
+    })
 }
 
 fn figure(value: &Value<'_>, rows: Option<&PublishedRows>) -> Option<PublishedFigure> {
@@ -239,7 +259,8 @@ fn figure(value: &Value<'_>, rows: Option<&PublishedRows>) -> Option<PublishedFi
         }
         let cycles = keys.may("cycles", |value| whole(value, 1));
         let ms = keys.may("ms", |value| whole(value, 1));
-        let column = keys.may("column", |value| value.choice(columns.iter().copied(), |(name, _)| name));
+        let column =
+            keys.may("column", |value| value.choice(columns.iter().copied(), |(name, _)| name));
         let value = (cycles.map(|cycles| PublishedValue::Cycles(cycles as f64)))
             .or(ms.map(PublishedValue::Ms))
             .or(column.map(|(_, mean)| PublishedValue::Cycles(mean)));

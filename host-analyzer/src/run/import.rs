@@ -50,7 +50,9 @@ pub fn import(name: &str, logs: &[Log], out: Option<&Path>) -> Result<Run, Failu
     let now = Timestamp::now();
     let path = match out {
         Some(path) => path.to_owned(),
-        None => free(&Path::new("results").join(name), &now.strftime("%Y-%m-%dT%H-%M-%SZ").to_string()),
+        None => {
+            free(&Path::new("results").join(name), &now.strftime("%Y-%m-%dT%H-%M-%SZ").to_string())
+        }
     };
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
         make_folder(above)?;
@@ -100,7 +102,8 @@ pub fn import(name: &str, logs: &[Log], out: Option<&Path>) -> Result<Run, Failu
 
 /// A name that is free in a folder.
 fn free(folder: &Path, name: &str) -> PathBuf {
-    let names = std::iter::once(name.to_owned()).chain((2u32..).map(|again| format!("{name}-{again}")));
+    let names =
+        std::iter::once(name.to_owned()).chain((2u32..).map(|again| format!("{name}-{again}")));
     let mut paths = names.map(|name| folder.join(name));
     paths.find(|path| fs::symlink_metadata(path).is_err()).unwrap_or_else(|| folder.join(name))
 }
@@ -140,7 +143,10 @@ fn boot(given: &Given, capture: String, bringup: &Bringup, number: u32) -> Boot 
         exact: false,
         smp: u16::try_from(bringup.smp()).unwrap_or(u16::MAX),
         boot: number,
-        engine_version: bringup.version.as_ref().map_or_else(String::new, |version| printable(&format!("Linux {version}"))),
+        engine_version: bringup
+            .version
+            .as_ref()
+            .map_or_else(String::new, |version| printable(&format!("Linux {version}"))),
         cpu_model: bringup.model.clone().unwrap_or_default(),
         command: Vec::new(),
         command_line: bringup.command_line.clone().unwrap_or_default(),

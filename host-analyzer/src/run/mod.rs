@@ -36,7 +36,9 @@ mod trials;
 pub use aps::{Ap, Aps};
 pub use clocks::Clocks;
 pub use lost::{Losses, LostAp, LostEnd};
-pub use model::{Boot, BootCell, Breach, Cell, Gap, LinuxBoot, Machine, Overrun, Part, Run, UNKNOWN_ENGINE};
+pub use model::{
+    Boot, BootCell, Breach, Cell, Gap, LinuxBoot, Machine, Overrun, Part, Run, UNKNOWN_ENGINE,
+};
 pub use open::read_manifest;
 pub use options::PROFILE;
 pub use replay::WholeTrial;

@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_capture_has_room_for_all_that_its_cells_can_send() {
-        let engine = crate::runner::engine::Sim;
+        let engine = crate::runner::engine::Sim::default();
         let order = |command_line, smp| Order {
             engine: &engine,
             kernel: None,

@@ -46,7 +46,7 @@ fn the_largest_machine_takes_what_the_simulator_says() {
     let scenarios = root().join("scenarios");
     let profiles = Profiles::beside(&scenarios.join("s.toml"), &scenarios);
     // This takes the host a while; the scenario has all profiles, strategies and syncs.
-    let costs = profiles.read("stage-lines").unwrap().words();
+    let costs = profiles.read("kvm-guest").unwrap().words();
     let words = format!("strategy=full-parallel tsc-sync=one-to-many {costs}");
     let engine = Arc::new(Qemu::Icount.engine());
     let run = measured(&Scenario::single(engine, 255, &words, LIMIT).map_err(failed).unwrap());

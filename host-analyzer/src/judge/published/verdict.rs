@@ -129,7 +129,8 @@ impl<'a> PublishedVerdict<'a> {
     ) -> Result<PublishedVerdict<'a>, Failure> {
         let ancestries = ancestries(run, machines)?;
         let mut rows = Vec::new();
-        let (mut beyond, mut known) = (Vec::new(), Vec::new());
+        let mut beyond = Vec::new();
+        let mut known: Vec<&Cell> = Vec::new();
         for machine in machines {
             let cells = run.cells.iter().filter(|cell| {
                 cell.profile.as_ref().is_some_and(|profile| machine.profiles.contains(profile))
@@ -143,7 +144,11 @@ impl<'a> PublishedVerdict<'a> {
                         PublishedValue::Ms(ms) => cell.tsc_khz().map(|khz| ms as f64 * khz as f64),
                     };
                     let measured = cell.spread(figure.measure).map(|spread| spread.median);
-                    let ancestry = cell.profile.as_ref().and_then(|profile| ancestries.get(profile)).and_then(Option::as_ref);
+                    let ancestry = cell
+                        .profile
+                        .as_ref()
+                        .and_then(|profile| ancestries.get(profile))
+                        .and_then(Option::as_ref);
                     let fit = match ancestry.map(|ancestry| ancestry.holds(machine, figure)) {
                         Some(true) => Fit::Calibrated,
                         Some(false) => Fit::Predicted,
@@ -152,7 +157,11 @@ impl<'a> PublishedVerdict<'a> {
                     rows.push(PublishedRow { machine, figure, cell, published, measured, fit });
                 }
             }
-            known.extend(cells);
+            for cell in cells {
+                if !known.iter().any(|other| std::ptr::eq(*other, cell)) {
+                    known.push(cell);
+                }
+            }
         }
         for cell in known {
             if !rows.iter().any(|row| std::ptr::eq(row.cell, cell)) {
@@ -257,8 +266,8 @@ fn none_covered(run: &Run, machines: &[PublishedMachine]) -> Failure {
         }
     }
     let figures = machines.iter().filter(|machine| !machine.figures.is_empty());
-    let figures = figures
-        .map(|machine| format!("{} ({} CPUs)", machine.name, machine.aps.saturating_add(1)));
+    let figures =
+        figures.map(|machine| format!("{} ({} CPUs)", machine.name, machine.aps.saturating_add(1)));
     Failure::Request(miette!(
         help = "measure one: `cargo xtask matrix scenarios/haswell-28.toml`",
         "{} covers no published figure: its cells have {}; there are figures of {}",

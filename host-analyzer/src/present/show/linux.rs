@@ -36,7 +36,8 @@ fn headline(bringup: &Bringup) -> String {
         (false, Some(clock)) => format!("times by the {} clock", clock.name()),
         (false, None) => "no times".to_owned(),
     };
-    let mut text = format!("Linux {version}, {}, {clock}", counted(bringup.cpus().len() as u64, "AP"));
+    let mut text =
+        format!("Linux {version}, {}, {clock}", counted(bringup.cpus().len() as u64, "AP"));
     if let (Some(console), false) = (bringup.console_total(), bringup.has_cycles()) {
         text += &format!("; by printk's clock {:.3} ms in all", console as f64 / 1e6);
     }
@@ -48,17 +49,29 @@ fn headline(bringup: &Bringup) -> String {
 
 /// A row for each AP.
 fn phases(linux: &LinuxBoot) -> Option<Table> {
-    let aps: Vec<(u32, Option<Phases>)> = linux.bringup.aps().map(|(cpu, ap)| (cpu, ap.phases())).collect();
+    let aps: Vec<(u32, Option<Phases>)> =
+        linux.bringup.aps().map(|(cpu, ap)| (cpu, ap.phases())).collect();
     let all = || aps.iter().filter_map(|(_, phases)| *phases);
     all().next()?;
-    let scale = Scale::of(Unit::Auto, all().flat_map(|phases| phases.named()).filter_map(|(_, time)| Some((time?, NANOSECONDS))));
-    let written = |time: Option<u64>| time.map_or(NONE.to_owned(), |time| scale.text(time, NANOSECONDS));
+    let scale = Scale::of(
+        Unit::Auto,
+        all().flat_map(|phases| phases.named()).filter_map(|(_, time)| Some((time?, NANOSECONDS))),
+    );
+    let written =
+        |time: Option<u64>| time.map_or(NONE.to_owned(), |time| scale.text(time, NANOSECONDS));
     let mut table = Table::of(aps.len());
     table.numbers("CPU", aps.iter().map(|(cpu, _)| cpu.to_string()));
-    table.words("class", aps.iter().map(|(cpu, _)| linux.classes.get(cpu).map_or(NONE, |class| class.name()).to_owned()));
+    table.words(
+        "class",
+        aps.iter()
+            .map(|(cpu, _)| linux.classes.get(cpu).map_or(NONE, |class| class.name()).to_owned()),
+    );
     for (at, name) in ["prepare", "kick", "wait", "bringup", "online"].into_iter().enumerate() {
         let time = |phases: &Option<Phases>| phases.and_then(|phases| phases.named()[at].1);
-        table.numbers(&format!("{name}, {}", scale.name()), aps.iter().map(|(_, phases)| written(time(phases))));
+        table.numbers(
+            &format!("{name}, {}", scale.name()),
+            aps.iter().map(|(_, phases)| written(time(phases))),
+        );
     }
     Some(table)
 }

@@ -44,6 +44,10 @@ fn figures(rows: &[PublishedRow<'_>]) -> Table {
     // A simulated figure must not pass for a measured one.
     table.words("engine", rows.iter().map(|row| row.cell.engine.clone()));
     table.words("profile", rows.iter().map(|row| printable(&row.cell.option(PROFILE))));
+    // Several tables of figures can be of one machine.
+    if rows.iter().any(|row| row.cell.option(PROFILE) != row.machine.name) {
+        table.words("figures of", rows.iter().map(|row| row.machine.name.clone()));
+    }
     table.numbers("CPUs", rows.iter().map(|row| row.cell.smp.to_string()));
     table.words("strategy", rows.iter().map(|row| row.figure.options.strategy.to_string()));
     table.words("figure", rows.iter().map(|row| row.figure.measure.name().to_owned()));

@@ -67,7 +67,12 @@ pub fn read(
 fn options(bringup: &Bringup, log: &LinuxLog) -> Options {
     let seen = bringup.ordered();
     let given = log.strategy.as_deref().and_then(Strategy::named);
-    Options { strategy: given.unwrap_or(seen.strategy), order: seen.order, repetitions: 1, ..Options::default() }
+    Options {
+        strategy: given.unwrap_or(seen.strategy),
+        order: seen.order,
+        repetitions: 1,
+        ..Options::default()
+    }
 }
 
 /// Siblings are those that the user named, else those that a kernel starts after the first threads.

@@ -277,16 +277,20 @@ impl Bringup {
 
     /// The APs in the order in which they were started.
     pub fn sequence(&self) -> Vec<u32> {
-        let kicks =
-            self.followed().map(|track| track.kicks.clone()).filter(|kicks| !kicks.is_empty());
-        // Kicks may be cut away from a log that lists all.
-        kicks.filter(|kicks| kicks.len() >= self.listed.len()).unwrap_or_else(|| {
-            if self.listed.is_empty() {
-                self.rows.keys().copied().collect()
-            } else {
-                self.listed.clone()
-            }
-        })
+        let kicks = self.followed().map_or(&[][..], |track| &track.kicks);
+        if self.has_list() {
+            self.listed.clone()
+        } else if kicks.is_empty() {
+            self.rows.keys().copied().collect()
+        } else {
+            kicks.to_vec()
+        }
+    }
+
+    /// True where the list that the kernel printed is the best that is known of the order.
+    fn has_list(&self) -> bool {
+        let kicks = self.followed().map_or(0, |track| track.kicks.len());
+        !self.listed.is_empty() && self.listed.len() > kicks
     }
 
     /// The strategy and the order.
@@ -294,6 +298,7 @@ impl Bringup {
         let track = self.followed();
         let evidence = Evidence {
             sequence: &self.sequence(),
+            listed: self.has_list(),
             overlap: track.is_some_and(|track| track.overlap),
             late_kick: track.is_some_and(|track| track.late_kick),
             loops: (self.kick_loop.is_some(), self.wait_init.is_some()),
@@ -399,7 +404,11 @@ impl Bringup {
             );
         }
         if !self.has_cycles() && self.clock().is_some() && self.tracks.is_empty() {
-            gaps.push("it has no hotplug events: the total is from `Bringing up` to `Brought up`, and no AP has phases".to_owned());
+            let total = match self.message_total() {
+                Some(_) => "; the total is from `Bringing up` to `Brought up`",
+                None => "",
+            };
+            gaps.push(format!("it has no hotplug events, so no AP has phases{total}"));
         }
         gaps.extend(self.unseen());
         gaps

@@ -28,7 +28,10 @@ pub struct Reading {
 ///
 /// Fails with [`Failure::Request`] where there is no such file, or it is no log of a bring-up, and with
 /// [`Failure::Environment`] where it can't be read.
-pub fn read(path: &Path, kept: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<Reading, Failure> {
+pub fn read(
+    path: &Path,
+    kept: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<Reading, Failure> {
     let name = printable(&path.display().to_string());
     let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
     if !file.metadata().map_err(|error| unreadable(&name, &error))?.is_file() {
@@ -53,7 +56,10 @@ pub fn read_from(
             break;
         }
         if reading.lines == 0 && line.starts_with(&[0x1f, 0x8b]) {
-            return Err(Failure::Request(miette!(help = "unpack it first, with `gunzip`", "{name} is compressed")));
+            return Err(Failure::Request(miette!(
+                help = "unpack it first, with `gunzip`",
+                "{name} is compressed"
+            )));
         }
         reading.bytes += length as u64;
         if !line.ends_with(b"\n") && length == LONGEST_LINE {
@@ -70,7 +76,10 @@ pub fn read_from(
     }
     let size = match reading.bytes {
         0 => "it is empty".to_owned(),
-        bytes => format!("nothing in its {} ({bytes} bytes) is a message or an event of one", counted(reading.lines, "line")),
+        bytes => format!(
+            "nothing in its {} ({bytes} bytes) is a message or an event of one",
+            counted(reading.lines, "line")
+        ),
     };
     Err(Failure::Request(miette!(
         help = "expected is the text of `dmesg`, of a serial console or of tracefs' `trace`, with lines such as\n  [    0.160322] \
@@ -82,7 +91,11 @@ pub fn read_from(
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
     let report = miette!(help = A_LOG, "can't read the log {name}: {error}");
-    if error.kind() == io::ErrorKind::NotFound { Failure::Request(report) } else { Failure::Environment(report) }
+    if error.kind() == io::ErrorKind::NotFound {
+        Failure::Request(report)
+    } else {
+        Failure::Environment(report)
+    }
 }
 
 /// Passes over the rest of a line; returns its length.

@@ -18,6 +18,8 @@ pub struct Ordered {
 pub struct Evidence<'a> {
     /// The APs in the order in which they were started.
     pub sequence: &'a [u32],
+    /// True where that is a list which the kernel printed.
+    pub listed: bool,
     /// An AP was kicked before the one before it had run.
     pub overlap: bool,
     /// An AP was kicked after another was online.
@@ -49,7 +51,7 @@ impl Evidence<'_> {
             [] => {
                 let last = self.sequence.last().copied().unwrap_or(0);
                 let skipped = (1..last).find(|cpu| !self.sequence.contains(cpu));
-                let Some(skipped) = skipped else { return Order::Listed };
+                let Some(skipped) = skipped.filter(|_| self.listed) else { return Order::Listed };
                 doubts.push(format!(
                     "it starts CPUs beyond CPU {skipped} and not that one, as if first threads came first: the order is \
                      taken as primaries-first"
@@ -132,7 +134,8 @@ mod tests {
         let evidence = Evidence { sequence: &hybrid, aps: 10, ..Evidence::default() };
         assert_eq!(judged(&evidence), (Strategy::ParallelSipi, Order::PrimariesFirst, 0));
         // A log that stops among the first threads.
-        let evidence = Evidence { sequence: &hybrid[..6], aps: 6, ..Evidence::default() };
+        let evidence =
+            Evidence { sequence: &hybrid[..6], listed: true, aps: 6, ..Evidence::default() };
         assert_eq!(judged(&evidence), (Strategy::ParallelSipi, Order::PrimariesFirst, 1));
         let evidence =
             Evidence { sequence: &[3, 1, 2, 0], overlap: true, aps: 4, ..Evidence::default() };

@@ -10,6 +10,6 @@ pub const BUILT_IN: [&str; 4] = ["icount", "tcg", "kvm", "sim"];
 pub fn named(name: &str) -> Option<Arc<dyn Engine>> {
     match Qemu::named(name) {
         Some(base) => Some(Arc::new(base.engine())),
-        None => (name == sim::NAME).then(|| Arc::new(Sim) as Arc<dyn Engine>),
+        None => (name == sim::NAME).then(|| Arc::new(Sim::default()) as Arc<dyn Engine>),
     }
 }

@@ -6,6 +6,7 @@ mod pin;
 mod qemu;
 mod sim;
 mod started;
+mod topology;
 
 use bringup::contract;
 use host_analyzer::ground::failure::Failure;
@@ -17,8 +18,9 @@ use std::path::{self, Path};
 
 pub use built_in::{BUILT_IN, named};
 pub use command::{Command, PLACEHOLDERS, placeholders};
-pub use qemu::{Emulator, PROGRAM as QEMU, Qemu, topology};
-pub use sim::Sim;
+pub use qemu::{Emulator, PROGRAM as QEMU, Qemu};
+pub use sim::{NAME as SIM, Sim};
+pub use topology::Topology;
 
 /// The most CPUs of a machine that boots the kernel.
 const MOST_CPUS: u16 = contract::MAX_CPUS as u16;
@@ -105,6 +107,18 @@ pub struct Ending {
     pub how: String,
     /// What it wrote to its standard error.
     pub stderr: String,
+}
+
+/// Fails, with the reason, where an engine's topology can't make that many CPUs.
+fn topology_takes(engine: &str, topology: Option<&str>, smp: u16) -> Result<(), String> {
+    // It was checked when the scenario was read.
+    let Some(topology) = topology.and_then(|text| Topology::read(text).ok()) else { return Ok(()) };
+    topology.makes(smp).map_err(|makes| {
+        format!(
+            "{}: the engine {engine} has the topology `{topology}`, which {makes}",
+            counted(smp.into(), "CPU")
+        )
+    })
 }
 
 /// Fails, with the reason, where the CPU count is not one of those that the engine takes.

@@ -2,7 +2,7 @@
 
 use super::pin::pin;
 use super::started::Started;
-use super::{Engine, MOST_CPUS, Running, Start, program, within};
+use super::{Engine, MOST_CPUS, Running, Start, program, topology_takes, within};
 use crate::runner::process::said;
 use crate::runner::words::join;
 use bringup::contract::{EXIT_PORT, Exit, MAX_COMMAND_LINE};
@@ -10,7 +10,6 @@ use bringup::options::TscSync;
 use bringup::plan::Plan;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest;
-use host_analyzer::ground::text::counted;
 use miette::miette;
 use std::fmt;
 use std::io;
@@ -33,9 +32,6 @@ const HOST_CPU: &str = "host,migratable=off";
 
 /// The machine: PCI Express, ACPI, a local APIC for each CPU.
 const MACHINE: &str = "q35";
-
-/// The levels of a CPU topology, as `-smp` names them.
-const LEVELS: [&str; 5] = ["sockets", "dies", "modules", "cores", "threads"];
 
 /// Guest memory, in MiB.
 const MEMORY: &str = "256";
@@ -225,22 +221,7 @@ impl Engine for Emulator {
 
     fn takes(&self, smp: u16) -> Result<(), String> {
         within(self.name(), self.cpus(), smp)?;
-        let Some(text) = &self.definition.topology else { return Ok(()) };
-        // It was checked when the scenario was read.
-        let levels = topology(text).unwrap_or_default();
-        let given: u64 = levels.iter().map(|(_, number)| u64::from(*number)).product();
-        let named = |level: &str| levels.iter().any(|(known, _)| *known == level);
-        // QEMU chooses what is left open of these three.
-        let open = !["sockets", "cores", "threads"].into_iter().all(named);
-        match u64::from(smp) {
-            smp if smp == given || (open && smp.is_multiple_of(given)) => Ok(()),
-            _ => Err(format!(
-                "{}: the engine {} has the topology `{text}`, which makes {}{given}",
-                counted(smp.into(), "CPU"),
-                self.name(),
-                if open { "a multiple of " } else { "" },
-            )),
-        }
+        topology_takes(self.name(), self.definition.topology.as_deref(), smp)
     }
 
     fn own_words(&self) -> &str {
@@ -300,33 +281,6 @@ fn meaning(status: ExitStatus) -> (bool, String) {
         (None, None) => status.to_string(),
     };
     (status.code() == Some(WELL), how)
-}
-
-/// The levels of a CPU topology, as in `sockets=2,cores=7,threads=2`, each with its number.
-///
-/// Fails, with what was expected, where the text is none.
-pub fn topology(text: &str) -> Result<Vec<(&'static str, u32)>, String> {
-    let mut levels: Vec<(&'static str, u32)> = Vec::new();
-    for part in text.split(',') {
-        let (name, number) = part.split_once('=').unwrap_or((part, ""));
-        let level = LEVELS.into_iter().find(|level| *level == name);
-        let number =
-            number.parse().ok().filter(|number| (1..=u32::from(MOST_CPUS)).contains(number));
-        match (level, number) {
-            (Some(level), _) if levels.iter().any(|(known, _)| *known == level) => {
-                return Err(format!("`{level}` is there twice"));
-            }
-            (Some(level), Some(number)) => levels.push((level, number)),
-            _ => {
-                return Err(format!(
-                    "`{part}` is no level of a topology: expected {} with a number, as in \
-                     \"sockets=2,cores=7,threads=2\"",
-                    LEVELS.join(", ")
-                ));
-            }
-        }
-    }
-    Ok(levels)
 }
 
 #[cfg(test)]
@@ -414,13 +368,5 @@ mod tests {
         assert!(engine.takes(28).is_ok());
         assert!(engine.takes(56).unwrap_err().ends_with("makes 28"));
         assert!(engine.takes(256).unwrap_err().ends_with("takes 1 to 255"));
-    }
-
-    #[test]
-    fn what_is_no_topology_is_refused() {
-        assert_eq!(topology("cores=2,threads=1").unwrap(), [("cores", 2), ("threads", 1)]);
-        for text in ["", "cores", "cores=0", "cores=x", "core=2", "cores=2,", "cores=2,cores=2"] {
-            assert!(topology(text).is_err(), "{text}");
-        }
     }
 }

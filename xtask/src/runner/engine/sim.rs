@@ -1,6 +1,6 @@
 //! The simulator: the same strategies on arithmetic clocks, without a kernel.
 
-use super::{Ending, Engine, Running, Start};
+use super::{Ending, Engine, Running, Start, Topology, topology_takes, within};
 use bringup::frame::Frame;
 use bringup::wire::{MAX_FRAME, encode};
 use host_analyzer::ground::failure::Failure;
@@ -20,12 +20,34 @@ pub const NAME: &str = "sim";
 const TSC_KHZ: u64 = 1_000_000;
 
 /// Executes the strategies without a kernel.
-#[derive(Clone, Copy, Debug)]
-pub struct Sim;
+#[derive(Clone, Debug, Default)]
+pub struct Sim {
+    /// Its definition in a scenario; `None` for the built-in one, whose CPUs are cores of one package.
+    definition: Option<manifest::Engine>,
+}
+
+impl Sim {
+    /// One that a scenario defines.
+    pub fn defined(definition: manifest::Engine) -> Sim {
+        Sim { definition: Some(definition) }
+    }
+
+    fn topology(&self) -> Option<&str> {
+        self.definition.as_ref()?.topology.as_deref()
+    }
+
+    /// The package and the core of each CPU.
+    fn places(&self, smp: u16) -> Vec<(u32, u32)> {
+        let topology = self.topology().and_then(|text| Topology::read(text).ok());
+        let place =
+            |cpu: u16| topology.as_ref().map_or((0, cpu.into()), |topology| topology.place(smp, cpu));
+        (0..smp).map(place).collect()
+    }
+}
 
 impl Engine for Sim {
     fn name(&self) -> &str {
-        NAME
+        self.definition.as_ref().map_or(NAME, |definition| &definition.name)
     }
 
     fn exact(&self) -> bool {
@@ -45,6 +67,11 @@ impl Engine for Sim {
         1..=4096
     }
 
+    fn takes(&self, smp: u16) -> Result<(), String> {
+        within(self.name(), self.cpus(), smp)?;
+        topology_takes(self.name(), self.topology(), smp)
+    }
+
     fn own_words(&self) -> &str {
         "tsc-trust=engine"
     }
@@ -59,7 +86,7 @@ impl Engine for Sim {
     }
 
     fn definition(&self) -> Option<&manifest::Engine> {
-        None
+        self.definition.as_ref()
     }
 
     fn version(&self) -> Result<String, Failure> {
@@ -67,12 +94,14 @@ impl Engine for Sim {
     }
 
     fn start(&self, start: &Start<'_>) -> Result<Box<dyn Running>, Failure> {
-        let command = ["sim", "-smp", &start.smp.to_string()].map(str::to_owned).into();
+        let topology = self.topology().map_or_else(String::new, |topology| format!(",{topology}"));
+        let command =
+            ["sim", "-smp", &format!("{}{topology}", start.smp)].map(str::to_owned).into();
         let capture = start.folder.join(start.capture);
-        let (words, cpus) = (start.command_line.to_owned(), usize::from(start.smp));
+        let (words, places) = (start.command_line.to_owned(), self.places(start.smp));
         let ended = Arc::new(AtomicBool::new(false));
         let end = Arc::clone(&ended);
-        let simulation = thread::spawn(move || simulate(&words, cpus, capture, &ended));
+        let simulation = thread::spawn(move || simulate(&words, &places, capture, &ended));
         Ok(Box::new(Simulation { command, simulation: Some(simulation), end }))
     }
 }
@@ -80,7 +109,7 @@ impl Engine for Sim {
 /// Runs the command line and writes the capture, until it is `ended`.
 fn simulate(
     command_line: &str,
-    cpus: usize,
+    places: &[(u32, u32)],
     capture: PathBuf,
     ended: &AtomicBool,
 ) -> Result<(), String> {
@@ -96,7 +125,7 @@ fn simulate(
             };
         }
     };
-    bringup::sim::boot(command_line, cpus, TSC_KHZ, &mut send)
+    bringup::sim::boot_on(command_line, places, TSC_KHZ, &mut send)
         .map_err(|error| error.to_string())?;
     written?;
     file.flush().map_err(unwritable)

@@ -2,7 +2,7 @@
 //! `command`.
 
 use crate::runner::engine::{
-    Command, Emulator, Engine, PLACEHOLDERS, Qemu, placeholders, topology,
+    Command, Emulator, Engine, PLACEHOLDERS, Qemu, SIM, Sim, Topology, placeholders,
 };
 use bringup::contract::MAX_COMMAND_LINE;
 use host_analyzer::ground::document::{Keys, Value, suggestion};
@@ -40,6 +40,9 @@ const WORDS: &str = "an array of words, as in [\"-m\", \"512\"]";
 pub fn definition(name: &str, value: &Value<'_>, folder: &Path) -> Option<Arc<dyn Engine>> {
     let own = manifest::Engine { name: name.to_owned(), ..Default::default() };
     value.table(|keys| match (keys.has("base"), keys.has("command")) {
+        (true, false) if is_simulator(keys) => {
+            Some(Arc::new(simulator(keys, own)) as Arc<dyn Engine>)
+        }
         (true, false) => {
             let engine = emulator(keys, own, folder)?;
             Some(Arc::new(engine) as Arc<dyn Engine>)
@@ -63,7 +66,24 @@ pub fn definition(name: &str, value: &Value<'_>, folder: &Path) -> Option<Arc<dy
     })?
 }
 
-/// An engine with a `base`.
+fn is_simulator(keys: &mut Keys<'_>) -> bool {
+    keys.get("base").is_some_and(|base| base.scalar().as_deref() == Some(SIM))
+}
+
+/// The simulator with other CPUs.
+fn simulator(keys: &mut Keys<'_>, engine: manifest::Engine) -> Sim {
+    keys.hint(|key| match key {
+        "qemu" | "machine" | "cpu" | "pin" | "extra-args" | "own-words" => Some(
+            "it belongs to an engine that boots the kernel; the simulator has a `topology` alone"
+                .to_owned(),
+        ),
+        _ => None,
+    });
+    let topology = keys.may("topology", levels);
+    Sim::defined(manifest::Engine { base: Some(SIM.to_owned()), topology, ..engine })
+}
+
+/// A QEMU with a `base`.
 fn emulator(keys: &mut Keys<'_>, engine: manifest::Engine, folder: &Path) -> Option<Emulator> {
     keys.hint(|key| match key {
         "exact" => Some("with a `base` it is exact where `icount` is the base".to_owned()),
@@ -187,7 +207,7 @@ fn begins_with_program(value: &Value<'_>, words: &[String]) -> bool {
 
 fn levels(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
-    match topology(&text) {
+    match Topology::read(&text) {
         Ok(_) => Some(text),
         Err(why) => {
             value.wrong(&why, None);

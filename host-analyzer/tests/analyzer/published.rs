@@ -40,9 +40,33 @@ fn published(arguments: &[&str], run: &Path) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// Profiles: the project's own, and one whose cost comes from the figure `total`.
-const HASWELL: &str = include_str!("../../../scenarios/profiles/haswell-28.toml");
+/// Profiles: one whose costs come from three figures and so from the sum of two, and one whose cost comes from the
+/// figure `total`.
+const HASWELL: &str = "[costs.kick]\nfrom = [\"haswell-28.kick-loop\"]\n\
+                       [costs.wake]\nfrom = [\"haswell-28.serial-total\", \"haswell-28.online-loop\"]\n";
 const MINE: &str = "[costs.wake]\nfrom = [\"mine.total\"]\n[costs.kick]\nassumption = \"none\"\n";
+
+/// The figures of the first.
+const FIGURES: &str = r#"
+[haswell-28]
+source = "D. Woodhouse, 16 Feb 2021"
+machine = "28-thread Haswell, bare metal"
+aps = 27
+tolerance-percent = 1
+figures = [
+    { name = "serial-total", options = "strategy=serial", figure = "total", cycles = 246_691_584 },
+    { name = "kick-loop", options = "strategy=parallel-sipi", figure = "kick-loop", cycles = 34_828_752 },
+    { name = "online-loop", options = "strategy=parallel-sipi", figure = "online-loop", cycles = 124_913_032 },
+    { name = "total", sum-of = ["kick-loop", "online-loop"], options = "strategy=parallel-sipi", figure = "total", cycles = 159_741_784 },
+]
+"#;
+
+/// What is said of a run against these figures.
+fn against_figures(arguments: &[&str], run: &Path) -> (i32, String, String) {
+    let file = run.join("figures.toml");
+    fs::write(&file, FIGURES).unwrap();
+    published(&[&["--figures", file.to_str().unwrap()], arguments].concat(), run)
+}
 
 const STRATEGIES: &str =
     "cell strategy=serial cell strategy=parallel-sipi cell strategy=full-parallel";
@@ -61,7 +85,7 @@ fn unfolded(text: &str) -> String {
 fn a_run_that_meets_the_figures_ends_with_0() {
     let (_keep, folder) = folder();
     profiled(&folder, &format!("{COSTS} {STRATEGIES}"), Some("haswell-28"), 28);
-    let (code, said, told) = published(&[], &folder);
+    let (code, said, told) = against_figures(&[], &folder);
     assert_eq!((code, told.as_str()), (0, ""), "{said}");
     let lines = squeezed(&said);
     for line in [
@@ -84,11 +108,11 @@ fn a_figure_that_is_off_ends_with_1() {
     let (_keep, folder) = folder();
     let words = format!("{COSTS} cost-kick=1400000 {STRATEGIES}");
     profiled(&folder, &words, Some("haswell-28"), 28);
-    let (code, said, told) = published(&[], &folder);
+    let (code, said, told) = against_figures(&[], &folder);
     assert_eq!(code, 1, "{said}");
     assert!(told.contains("3 of 4 calibrated figures are not met"), "{told}");
     assert_eq!(said.lines().filter(|line| line.trim_end().ends_with(" off")).count(), 3, "{said}");
-    let (code, said, _) = published(&["--format", "json"], &folder);
+    let (code, said, _) = against_figures(&["--format", "json"], &folder);
     let json: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &json["schema"], &json["met"]), (1, &1.into(), &false.into()));
     let kick_loop = &json["figures"][1];
@@ -114,7 +138,7 @@ fn a_run_that_covers_no_figure_ends_with_2_and_says_what_there_is() {
         (Some("mine"), 28, "the profile `mine` with 28 CPUs"),
     ] {
         profiled(&folder, &words, profile, cpus);
-        let (code, said, told) = published(&[], &folder);
+        let (code, said, told) = against_figures(&[], &folder);
         assert_eq!((code, said.as_str()), (2, ""), "{told}");
         let told = unfolded(&told);
         for part in [has, "haswell-28 (28 CPUs)", "cargo xtask matrix"] {
@@ -123,7 +147,7 @@ fn a_run_that_covers_no_figure_ends_with_2_and_says_what_there_is() {
     }
     // The right profile and CPU count, measured in a way that nobody has published.
     profiled(&folder, &format!("{COSTS} strategy=serial init-delay=10"), Some("haswell-28"), 28);
-    assert_eq!(published(&[], &folder).0, 2);
+    assert_eq!(against_figures(&[], &folder).0, 2);
 }
 
 #[test]
@@ -156,7 +180,10 @@ fn figures_in_ms_are_of_the_profiles_clock() {
         [(207, "– predicted error -3.4 %"), (250, "– predicted contradicted -20.0 %")]
     {
         let other = file(ms).replace("name = \"total\"", "name = \"other\"");
-        let columns = other.replace("aps = 2", "aps = 2\ncolumns = [\"total\"]\nlines = [[1]]");
+        let columns = other.replace(
+            "aps = 2",
+            "aps = 2\nstrategy = \"serial\"\ncolumns = [\"total\"]\nlines = [[1]]",
+        );
         fs::write(&figures, columns).unwrap();
         let (code, said, told) = published(&options, &folder);
         assert_eq!(code, 0, "{said}{told}");
@@ -175,34 +202,39 @@ fn mistakes_in_a_file_of_figures_are_told_with_their_place() {
     let (_keep, folder) = folder();
     profiled(&folder, COSTS, Some("mine"), 3);
     let good = "[mine]\nsource = \"s\"\nmachine = \"m\"\naps = 2\ntolerance-percent = 3\n\
-                columns = [\"cpu\", \"sipi\"]\nlines = [[1, 2]]\n[[mine.figures]]\n\
+                columns = [\"cpu\", \"sipi\"]\nlines = [[1, 2]]\nstrategy = \"serial\"\n[[mine.figures]]\n\
                 options = \"strategy=serial\"\nfigure = \"sipi\"\ncolumn = \"sipi\"\nname = \"sipi\"\n";
     let figures = folder.join("f.toml");
     for (from, to, told) in [
         (
             "figure = \"sipi\"",
             "figure = \"sip\"",
-            "f.toml:10:10: mine.figures.figure: expected one of",
+            "f.toml:11:10: mine.figures.figure: expected one of",
         ),
         ("figure = \"sipi\"", "figure = \"sip\"", "did you mean `sipi`?"),
         (
             "strategy=serial",
             "strategy=seriel",
-            "f.toml:9:11: mine.figures.options: `strategy=seriel`",
+            "f.toml:10:11: mine.figures.options: `strategy=seriel`",
         ),
         (
             "column = \"sipi\"",
             "column = \"sippi\"",
-            "f.toml:11:10: mine.figures.column: expected one of cpu sipi",
+            "f.toml:12:10: mine.figures.column: expected one of cpu sipi",
         ),
         (
             "column = \"sipi\"",
             "cycles = 0",
-            "f.toml:11:10: mine.figures.cycles: expected a whole number from 1",
+            "f.toml:12:10: mine.figures.cycles: expected a whole number from 1",
         ),
         ("column = \"sipi\"\n", "", "a figure has one of `cycles`, `ms` and `column`"),
         ("name = \"sipi\"", "", "mine.figures.name: this key is missing"),
         ("[[1, 2]]", "[[1, 2, 3]]", "f.toml:7:10: mine.lines: expected 2 whole numbers"),
+        (
+            "strategy = \"serial\"",
+            "strategy = \"serial\"\nsiblings = \"1-x\"",
+            "f.toml:9:12: mine.siblings: expected CPUs, as `14-27` or `1,3,5`",
+        ),
         ("aps = 2", "aps = 70000", "f.toml:4:7: mine.aps: expected a count of APs"),
         ("source", "sourc", "f.toml:2:1: mine.sourc: there is no such key"),
         ("[mine]\n", "other = 1\n[mine]\n", "f.toml:1:9: other: expected a table"),

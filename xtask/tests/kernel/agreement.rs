@@ -37,7 +37,8 @@ fn agreeing(run: &Run) -> Vec<SimulatedCell<'_>> {
 #[test]
 fn every_profile_strategy_and_sync_takes_what_the_simulator_says() {
     let run = at("[2, 8, 28]", "agreement.toml");
-    assert_eq!(agreeing(&run).len(), 3 * 4 * 4 * 3);
+    // Of haswell-28, whose clocks are trusted, a third.
+    assert_eq!(agreeing(&run).len(), 3 * 4 * (3 * 3 + 1));
 }
 
 #[test]

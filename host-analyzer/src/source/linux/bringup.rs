@@ -13,9 +13,6 @@ const MAX_CPUS: u32 = 8192;
 /// How many messages of a kind are kept.
 const MESSAGES_KEPT: usize = 8;
 
-/// printk's clock is off where it differs from the other by more than this share.
-const CLOCKS_AGREE: f64 = 0.01;
-
 /// An AP's stages as the debug patch of 2021 printed them, in cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -49,22 +46,22 @@ pub struct Bringup {
     /// Messages about TSCs that do not agree.
     pub warps: Vec<String>,
     /// Why the kernel stopped.
-    panics: Vec<String>,
+    pub(super) panics: Vec<String>,
     tsc_khz: Option<u64>,
     bogomips_khz: Option<u64>,
-    listed: Vec<u32>,
-    brought_up: Option<u32>,
-    tracks: BTreeMap<Option<Clock>, Track>,
+    pub(super) listed: Vec<u32>,
+    pub(super) brought_up: Option<u32>,
+    pub(super) tracks: BTreeMap<Option<Clock>, Track>,
     /// The CPU of the last hotplug event.
-    last_cpu: Option<u32>,
+    pub(super) last_cpu: Option<u32>,
     /// The printk stamps of the first `Bringing up` and of `Brought up`.
     messages: (Option<u64>, Option<u64>),
     begun: bool,
     /// Another boot or bring-up follows: what comes after is not taken.
-    over: bool,
-    stable: Option<(i64, i64)>,
-    lost_events: u64,
-    torn: u64,
+    pub(super) over: bool,
+    pub(super) stable: Option<(i64, i64)>,
+    pub(super) lost_events: u64,
+    pub(super) torn: u64,
     /// A torn event, or a trace stamp without its event, which the next text may complete.
     pending: Option<(Option<(Clock, u64)>, Option<u32>, String)>,
 }
@@ -201,6 +198,13 @@ impl Bringup {
             }
             Event::Warp(what) => keep(&mut self.warps, what),
             Event::Panic(what) if self.begun => keep(&mut self.panics, what),
+            _ => self.take_machine(event),
+        }
+    }
+
+    /// Takes what describes the machine, its clocks and the log itself.
+    fn take_machine(&mut self, event: &Event<'_>) {
+        match *event {
             Event::CommandLine(words) => {
                 self.command_line.get_or_insert_with(|| printable(words));
             }
@@ -235,7 +239,7 @@ impl Bringup {
     }
 
     /// The hotplug steps on that clock; without one those without stamps.
-    fn followed(&self) -> Option<&Track> {
+    pub(super) fn followed(&self) -> Option<&Track> {
         self.tracks.get(&self.clock()).or_else(|| self.tracks.get(&None))
     }
 
@@ -352,138 +356,15 @@ impl Bringup {
         printed.and_then(Track::total).or_else(|| self.message_total())
     }
 
-    fn message_total(&self) -> Option<u64> {
+    pub(super) fn message_total(&self) -> Option<u64> {
         let (begin, end) = self.messages;
         end?.checked_sub(begin?)
     }
 
     /// False where the log stops before every AP is online.
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.brought_up.is_some()
             || self.aps().all(|(cpu, ap)| ap.is_online() || self.failures.contains_key(&cpu))
-    }
-
-    /// What it lacks, or what of it is taken and not seen; a sentence each.
-    pub fn gaps(&self) -> Vec<String> {
-        let mut gaps = self.ordered().doubts;
-        gaps.extend(self.stop());
-        gaps.extend(self.panics.iter().map(|panic| format!("the kernel stopped: `{panic}`")));
-        gaps.extend(
-            self.failures.iter().map(|(cpu, what)| format!("CPU {cpu} did not come up: `{what}`")),
-        );
-        if self.khz().is_none() {
-            gaps.push(match self.has_cycles() {
-                true => "it does not say how fast the TSC is: durations are cycles alone".to_owned(),
-                false => {
-                    "its lines have no stamps in seconds (`[    0.350281]`), so there are no durations".to_owned()
-                }
-            });
-        }
-        if self.over {
-            gaps.push(
-                "another boot follows in it, which is not read: import a file for each boot"
-                    .to_owned(),
-            );
-        }
-        if self.lost_events > 0 {
-            gaps.push(format!(
-                "the trace buffer had lost {} events: use a larger one (`trace_buf_size=8M`)",
-                self.lost_events
-            ));
-        }
-        if self.torn > 0 {
-            gaps.push(format!("{} events are cut off and can't be read", self.torn));
-        }
-        let unmatched = self.followed().map_or(0, |track| track.unmatched);
-        if unmatched > 0 {
-            gaps.push(format!("{unmatched} hotplug steps lack their begin or their end"));
-        }
-        if self.has_cycles() && self.online_loop.is_none() {
-            gaps.push(
-                "no line gives the whole bring-up: the total is the sum of the APs' own".to_owned(),
-            );
-        }
-        if !self.has_cycles() && self.clock().is_some() && self.tracks.is_empty() {
-            let total = match self.message_total() {
-                Some(_) => "; the total is from `Bringing up` to `Brought up`",
-                None => "",
-            };
-            gaps.push(format!("it has no hotplug events, so no AP has phases{total}"));
-        }
-        gaps.extend(self.unseen());
-        gaps
-    }
-
-    /// Where the log stops, if that is before the end of the bring-up.
-    fn stop(&self) -> Option<String> {
-        if self.brought_up.is_some() || self.has_cycles() {
-            return None;
-        }
-        let last = self.last_cpu.and_then(|cpu| Some((cpu, self.followed()?.aps.get(&cpu)?)));
-        let Some((cpu, ap)) = last else {
-            let cpu = self.listed.last();
-            return Some(match cpu {
-                Some(cpu) => format!("the log stops after CPU {cpu} was started"),
-                None => "the log stops before an AP was started".to_owned(),
-            });
-        };
-        if self.is_whole() {
-            return None;
-        }
-        let (step, name) = ap
-            .open_step()
-            .map(|(step, name)| (step, name.to_owned()))
-            .or_else(|| ap.last_step.clone())?;
-        let place = if ap.open_step().is_some() { "in" } else { "after" };
-        Some(format!("the log stops {place} step {step} of CPU {cpu} (`{}`)", printable(&name)))
-    }
-
-    /// APs without phases, though others have them; CPUs that are counted and not named.
-    fn unseen(&self) -> Vec<String> {
-        let mut gaps = Vec::new();
-        let stepped: Vec<u32> =
-            self.aps().filter(|(_, ap)| ap.phases().is_none()).map(|(cpu, _)| cpu).collect();
-        if let (Some(first), false) = (stepped.first(), self.clock().is_none()) {
-            gaps.push(format!(
-                "{} APs have no phases, CPU {first} first: events of theirs are missing",
-                stepped.len()
-            ));
-        }
-        let named = self.cpus().len() as u32 + 1;
-        if self.smp() > named {
-            gaps.push(format!("it names {} of {} CPUs", named, self.smp()));
-        }
-        gaps
-    }
-
-    /// What casts doubt on its numbers.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> =
-            self.warps.iter().map(|warp| format!("TSCs disagree: `{warp}`")).collect();
-        let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
-        if let (Some(total), Some(console), Some(Clock::Trace)) =
-            (self.total(), self.console_total(), self.clock())
-        {
-            if (console as f64 / total.max(1) as f64 - 1.0).abs() > CLOCKS_AGREE {
-                warnings.push(format!(
-                    "printk's clock gives {:.6} s for the bring-up and the trace's {:.6} s: early printk loses ticks, and \
-                     its durations are not used",
-                    seconds(console),
-                    seconds(total)
-                ));
-            }
-        }
-        if let Some((at, offset)) = self
-            .stable
-            .filter(|(at, offset)| offset.unsigned_abs() as f64 > CLOCKS_AGREE * *at as f64)
-        {
-            warnings.push(format!(
-                "printk's clock was off by {:.3} s after {:.3} s (`sched_clock: Marking stable`)",
-                offset as f64 / 1e9,
-                at as f64 / 1e9
-            ));
-        }
-        warnings
     }
 }
 

@@ -39,8 +39,9 @@ impl Sim {
     /// The package and the core of each CPU.
     fn places(&self, smp: u16) -> Vec<(u32, u32)> {
         let topology = self.topology().and_then(|text| Topology::read(text).ok());
-        let place =
-            |cpu: u16| topology.as_ref().map_or((0, cpu.into()), |topology| topology.place(smp, cpu));
+        let place = |cpu: u16| {
+            topology.as_ref().map_or((0, cpu.into()), |topology| topology.place(smp, cpu))
+        };
         (0..smp).map(place).collect()
     }
 }

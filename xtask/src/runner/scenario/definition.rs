@@ -92,7 +92,11 @@ fn emulator(keys: &mut Keys<'_>, engine: manifest::Engine, folder: &Path) -> Opt
         }
         _ => None,
     });
-    let base = keys.need("base", |base| base.choice(Qemu::ALL, |base| base.name()));
+    let base = keys.need("base", |base| {
+        let names = Qemu::ALL.map(Qemu::name).into_iter().chain([SIM]);
+        // The simulator was taken before.
+        base.choice(names, |name| name).and_then(Qemu::named)
+    });
     let engine = manifest::Engine {
         base: base.map(|base| base.name().to_owned()),
         qemu: keys.may("qemu", Value::text),

@@ -143,8 +143,16 @@ fn every_mistake_about_an_engine_with_a_base_is_reported_with_line_column_and_ke
             "s.toml:2:8: cpus: 4 CPUs: the engine e has the topology `cores=3`, which makes a multiple of 3",
         ),
         (
-            "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sim\"",
-            "s.toml:4:8: engine.e.base: expected one of icount tcg kvm",
+            "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sym\"",
+            "s.toml:4:8: engine.e.base: expected one of icount tcg kvm sim",
+        ),
+        (
+            "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sim\"\nqemu = \"q\"",
+            "the simulator has a `topology` alone",
+        ),
+        (
+            "engines = \"e\"\ncpus = 3\n[engine.e]\nbase = \"sim\"\ntopology = \"threads=2\"",
+            "s.toml:2:8: cpus: 3 CPUs: the engine e has the topology `threads=2`, which makes a multiple of 2",
         ),
     ]);
 }

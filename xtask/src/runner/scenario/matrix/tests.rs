@@ -117,7 +117,7 @@ fn a_refusal_of_what_a_profile_sets_is_reported_where_the_profile_is_named() {
          tsc-sync = \"trusted\"\n"
     );
     let error = read(&text).unwrap_err();
-    assert!(error.starts_with("s.toml:5:9: options: `cost-wake` of 12581579"), "{error}");
+    assert!(error.starts_with("s.toml:5:9: options: `cost-wake` of 5128300"), "{error}");
     let error = read(&text.replace("limit = \"1ms\"", "stamp-set = \"ends\"")).unwrap_err();
     assert!(
         error.starts_with("s.toml:5:13: options: `stamp-set=ends` with `cost-kick="),

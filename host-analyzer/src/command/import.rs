@@ -2,12 +2,13 @@
 
 use super::output::{note, print};
 use crate::ground::failure::Failure;
+use crate::ground::manifest::LinuxLog;
 use crate::ground::text::printable;
 use crate::ground::unit::Unit;
 use crate::judge::published;
 use crate::present::show;
 use crate::run::Run;
-use crate::run::import::{Given, Lines, Log, import};
+use crate::run::import::{Lines, Log, import};
 use bringup::options::Strategy;
 use bringup::words::Word;
 use clap::builder::PossibleValuesParser;
@@ -48,6 +49,9 @@ struct Linux {
     /// CPUs that are no first thread of a core, as `14-27` or `1,3,5`, for costs by class
     #[arg(long, value_name = "CPUS", value_parser = siblings)]
     siblings: Option<Siblings>,
+    /// Frequency of the TSC in kHz, where the log has cycles and does not say so
+    #[arg(long, value_name = "KHZ", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
+    tsc_khz: Option<u64>,
     #[command(flatten)]
     place: Place,
 }
@@ -80,13 +84,15 @@ impl Import {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
         let run = match self.what {
-            What::Linux(Linux { logs, strategy, siblings, place }) => {
+            What::Linux(Linux { logs, strategy, siblings, tsc_khz, place }) => {
                 let siblings = siblings.map_or_else(Vec::new, |Siblings(cpus)| cpus);
-                let given = Given { engine: "linux".to_owned(), strategy, siblings };
-                let logs: Vec<Log> = logs
-                    .into_iter()
-                    .map(|path| Log { from: Lines::File(path), given: given.clone() })
-                    .collect();
+                let given = LinuxLog { strategy, siblings, rows: None, tsc_khz };
+                let log = |path| Log {
+                    from: Lines::File(path),
+                    engine: "linux".to_owned(),
+                    given: given.clone(),
+                };
+                let logs: Vec<Log> = logs.into_iter().map(log).collect();
                 import("linux", &logs, place.out.as_deref())?
             }
             What::Published(Published { machines, place }) => {
@@ -113,10 +119,17 @@ fn rows(names: &[String], out: Option<&Path>) -> Result<Run, Failure> {
                 printable(name)
             )));
         };
-        let strategy = Some(rows.strategy.name().to_owned());
-        let given =
-            Given { engine: "published".to_owned(), strategy, siblings: rows.siblings.clone() };
-        Ok(Log { from: Lines::Text(name.clone(), rows.log()), given })
+        let given = LinuxLog {
+            strategy: Some(rows.strategy.name().to_owned()),
+            siblings: rows.siblings.clone(),
+            rows: Some(name.clone()),
+            tsc_khz: rows.tsc_khz,
+        };
+        Ok(Log {
+            from: Lines::Text(name.clone(), rows.log()),
+            engine: "published".to_owned(),
+            given,
+        })
     };
     let logs: Vec<Log> = names.iter().map(log).collect::<Result<_, _>>()?;
     import("published", &logs, out)

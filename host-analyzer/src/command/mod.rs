@@ -5,10 +5,12 @@ mod compare;
 mod decode;
 mod export;
 mod finding;
+mod fit;
 mod import;
 pub mod manual;
 mod output;
 mod pages;
+mod predict;
 mod published;
 mod report;
 mod show;
@@ -43,6 +45,8 @@ enum Command {
     Decode(decode::Decode),
     Export(export::Export),
     Import(import::Import),
+    Fit(fit::Fit),
+    Predict(predict::Predict),
     #[command(flatten)]
     Pages(pages::Pages),
 }
@@ -84,6 +88,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Decode(decode) => decode.run(),
         Command::Export(export) => export.run(),
         Command::Import(import) => import.run(),
+        Command::Fit(fit) => fit.run(),
+        Command::Predict(predict) => predict.run(),
         Command::Pages(pages) => pages.run(Arguments::command()),
     }
 }

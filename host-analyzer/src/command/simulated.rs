@@ -12,29 +12,19 @@ use crate::present::show;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo analyze simulated\n  \
-    cargo analyze simulated --format json results/latest\n  \
-    cargo analyze simulated --fit 8")]
+    cargo analyze simulated --format json results/latest")]
 pub struct Simulated {
     #[command(flatten)]
     finding: Finding,
-    /// Fit the costs to the cells at this CPU count, and simulate those at the others with them
-    #[arg(long, value_name = "CPUS")]
-    fit: Option<u16>,
 }
 
 impl Simulated {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
         let run = self.finding.open()?;
-        let rows = match self.fit {
-            None => simulated::rows(&run)?,
-            Some(smp) => simulated::fitted(&run, smp)?,
-        };
-        let table = match self.fit {
-            None => show::simulated_table,
-            Some(_) => show::fitted_table,
-        };
-        self.finding.print(|| table(&run, &rows), || show::simulated_json(&run, &rows))?;
+        let rows = simulated::rows(&run)?;
+        self.finding
+            .print(|| show::simulated_table(&run, &rows), || show::simulated_json(&run, &rows))?;
         run.verdict()
     }
 }

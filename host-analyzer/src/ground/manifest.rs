@@ -202,4 +202,10 @@ pub struct LinuxLog {
     /// CPUs that are no first thread of a core.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub siblings: Vec<u16>,
+    /// The published rows that the lines were made of, by their name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<String>,
+    /// Frequency of the TSC in kHz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tsc_khz: Option<u64>,
 }

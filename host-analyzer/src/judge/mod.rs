@@ -3,8 +3,10 @@
 pub mod check;
 pub mod compare;
 pub mod critical;
+pub mod fit;
 mod origins;
 pub mod pairing;
+pub mod predict;
 pub mod published;
 pub mod simulated;
 pub mod statistics;

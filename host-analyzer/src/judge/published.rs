@@ -53,6 +53,8 @@ pub struct PublishedRows {
     pub lines: Vec<Vec<u64>>,
     /// CPUs that are no first thread of a core.
     pub siblings: Vec<u16>,
+    /// Frequency of the machine's TSC in kHz, where it is known.
+    pub tsc_khz: Option<u64>,
 }
 
 impl PublishedRows {
@@ -237,7 +239,9 @@ fn rows(keys: &mut Keys<'_>) -> Option<PublishedRows> {
         let read = cpus(&text.text()?);
         read.map_err(|why| text.wrong(&why, None)).ok()
     });
+    let tsc_khz = keys.may("tsc-khz", |value| whole(value, 1));
     Some(PublishedRows {
+        tsc_khz,
         strategy: strategy?,
         columns,
         lines,

@@ -2,8 +2,6 @@
 //! cost and nothing else takes time. The difference is what the costs do not explain: the work of the kernel
 //! and of the engine.
 
-mod fit;
-
 use crate::ground::failure::Failure;
 use crate::run::timeline::phases;
 use crate::run::{Cell, Run};
@@ -16,9 +14,6 @@ use miette::miette;
 
 /// How far a measured total may be from the simulated one, as a part of it.
 pub const TOTAL_TOLERANCE: f64 = 0.01;
-
-/// How far a total may be from the one simulated with costs fitted at another CPU count, as a part of it.
-pub const FITTED_TOLERANCE: f64 = 0.1;
 
 /// How far the mean of a phase may be from the simulated one, as a part of it.
 pub const PHASE_TOLERANCE: f64 = 0.02;
@@ -40,11 +35,6 @@ pub struct SimulatedCell<'a> {
 }
 
 impl SimulatedCell<'_> {
-    /// True where the total agrees with fitted costs.
-    pub fn fits(&self) -> bool {
-        self.total.is_within(FITTED_TOLERANCE, 0)
-    }
-
     /// True where the total and every phase agree.
     pub fn agrees(&self) -> bool {
         self.total.is_within(TOTAL_TOLERANCE, 0)
@@ -127,35 +117,6 @@ fn row<'a>(run: &'a Run, cell: &'a Cell) -> Option<SimulatedCell<'a>> {
         Some(figures)
     });
     Some(SimulatedCell { cell, total, phases })
-}
-
-/// Simulates every cell with costs that were fitted to the cell with the same engine, profile and
-/// options at `smp` CPUs; it gives totals only.
-///
-/// Fails with [`Failure::Request`] where no two cells differ only in their CPU count, one with `smp` CPUs.
-pub fn fitted(run: &Run, smp: u16) -> Result<Vec<SimulatedCell<'_>>, Failure> {
-    let rows = run.cells.iter().filter_map(|cell| fitted_row(run, cell, smp));
-    let rows: Vec<SimulatedCell<'_>> = rows.collect();
-    if rows.is_empty() {
-        return Err(Failure::Request(miette!(
-            help = "measure the same options at that CPU count and another",
-            "{} has no cell at {smp} CPUs and another with the same options at another CPU count",
-            run.path.display()
-        )));
-    }
-    Ok(rows)
-}
-
-fn fitted_row<'a>(run: &'a Run, cell: &'a Cell, smp: u16) -> Option<SimulatedCell<'a>> {
-    let mut like = run.cells.iter().filter(|other| {
-        (&other.engine, &other.profile, &other.options)
-            == (&cell.engine, &cell.profile, &cell.options)
-    });
-    let base = like.find(|other| other.smp == smp && cell.smp != smp)?;
-    let options = fit::fitted(base, &classes(run, base)?)?;
-    let (end, _) = sim::trial_on(&options, &classes(run, cell)?, cell.own_khz()?).ok()?;
-    let total = SimulatedMetric { measured: cell.total()?.median, simulated: end.total.0 };
-    Some(SimulatedCell { cell, total, phases: None })
 }
 
 /// The classes of a cell's CPUs, as its first boot reported them.

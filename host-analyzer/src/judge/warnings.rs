@@ -80,7 +80,7 @@ fn of_folder(run: &Run, warn: &mut dyn FnMut(String)) {
 /// Damage that need not have cost a trial.
 fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
     if let Some(linux) = &boot.linux {
-        linux.bringup.warnings().into_iter().for_each(&mut *warn);
+        linux.bringup.warnings(&linux.given).into_iter().for_each(&mut *warn);
     }
     let summary = &boot.summary;
     if summary.lost > 0 {

@@ -8,6 +8,7 @@ pub mod export;
 pub mod format;
 pub(crate) mod html;
 pub(crate) mod markdown;
+pub mod profile;
 pub mod report;
 pub mod schema;
 pub mod show;

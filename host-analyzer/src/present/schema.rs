@@ -7,6 +7,8 @@ pub const SHOW: u32 = 1;
 pub const PUBLISHED: u32 = 1;
 /// `simulated --format json`.
 pub const SIMULATED: u32 = 1;
+/// `predict --format json`.
+pub const PREDICT: u32 = 1;
 /// `tsc-sync --format json`.
 pub const TSC_SYNC: u32 = 1;
 /// `compare --format json`.
@@ -29,6 +31,7 @@ mod tests {
             ("cargo analyze show --format json`", SHOW),
             ("cargo analyze published --format json`", PUBLISHED),
             ("cargo analyze simulated --format json`", SIMULATED),
+            ("cargo analyze predict --format json`", PREDICT),
             ("cargo analyze tsc-sync --format json`", TSC_SYNC),
             ("cargo analyze compare --format json`", COMPARE),
             ("cargo analyze check --format json`", CHECK),

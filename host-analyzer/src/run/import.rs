@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 pub struct Log {
     /// Where its lines are.
     pub from: Lines,
+    /// The name of the engine.
+    pub engine: String,
     /// What it does not show.
-    pub given: Given,
+    pub given: LinuxLog,
 }
 
 /// The lines of a log.
@@ -28,17 +30,6 @@ pub enum Lines {
     File(PathBuf),
     /// Those of a text, which has that name in messages.
     Text(String, String),
-}
-
-/// What of a boot its log does not show.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// The name of the engine.
-    pub engine: String,
-    /// The strategy, by its word.
-    pub strategy: Option<String>,
-    /// CPUs that are no first thread of a core.
-    pub siblings: Vec<u16>,
 }
 
 /// Makes a run of logs, each a boot, in the folder `out`, by default a new one under `results/NAME`.
@@ -70,12 +61,12 @@ pub fn import(name: &str, logs: &[Log], out: Option<&Path>) -> Result<Run, Failu
     let mut boots: Vec<Boot> = Vec::new();
     let mut host = None;
     for (index, log) in logs.iter().enumerate() {
-        let capture = format!("captures/{}-{}.log", log.given.engine, index + 1);
+        let capture = format!("captures/{}-{}.log", log.engine, index + 1);
         let bringup = copy(&log.from, &folder.path().join(&capture))?;
         host.get_or_insert_with(|| machine(&bringup));
         let smp = u16::try_from(bringup.smp()).unwrap_or(u16::MAX);
         let earlier = boots.iter().filter(|boot: &&Boot| boot.smp == smp).count();
-        boots.push(boot(&log.given, capture, &bringup, earlier as u32 + 1));
+        boots.push(boot(log, capture, &bringup, earlier as u32 + 1));
     }
     let manifest = Manifest {
         schema: SCHEMA,
@@ -135,11 +126,10 @@ fn machine(bringup: &Bringup) -> Host {
     }
 }
 
-fn boot(given: &Given, capture: String, bringup: &Bringup, number: u32) -> Boot {
-    let Given { engine, strategy, siblings } = given.clone();
+fn boot(log: &Log, capture: String, bringup: &Bringup, number: u32) -> Boot {
     Boot {
         capture,
-        engine,
+        engine: log.engine.clone(),
         exact: false,
         smp: u16::try_from(bringup.smp()).unwrap_or(u16::MAX),
         boot: number,
@@ -152,7 +142,7 @@ fn boot(given: &Given, capture: String, bringup: &Bringup, number: u32) -> Boot 
         command_line: bringup.command_line.clone().unwrap_or_default(),
         profiles: Vec::new(),
         pinned: false,
-        linux: Some(LinuxLog { strategy, siblings }),
+        linux: Some(log.given.clone()),
         stderr: String::new(),
         seconds: 0.0,
     }

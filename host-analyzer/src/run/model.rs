@@ -1,6 +1,6 @@
 //! A run as data: boots, cells, and what was found wrong with them.
 
-use crate::ground::manifest::Manifest;
+use crate::ground::manifest::{LinuxLog, Manifest};
 use crate::run::aps::Aps;
 use crate::run::clocks::Clocks;
 use crate::run::lost::Losses;
@@ -106,6 +106,10 @@ pub struct LinuxBoot {
     pub bringup: Bringup,
     /// The class of each AP by its number.
     pub classes: BTreeMap<u32, Class>,
+    /// What the user has said of it.
+    pub given: LinuxLog,
+    /// Frequency in kHz of the clock of its durations; `None` where it is unknown.
+    pub khz: Option<u64>,
 }
 
 /// The machine, as the kernel found it; see [`bringup::frame::Hello`].

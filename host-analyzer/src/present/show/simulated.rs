@@ -1,7 +1,7 @@
 //! A run against the simulator: a table for people, JSON for programs.
 
 use crate::judge::simulated::{
-    FITTED_TOLERANCE, OWN_WORK, PHASE_TOLERANCE, SimulatedCell, SimulatedMetric, TOTAL_TOLERANCE,
+    OWN_WORK, PHASE_TOLERANCE, SimulatedCell, SimulatedMetric, TOTAL_TOLERANCE,
 };
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
@@ -37,20 +37,6 @@ pub fn simulated_table(run: &Run, rows: &[SimulatedCell<'_>]) -> String {
     ];
     format!(
         "In cycles: medians over the trials; each phase is the mean over the APs.\n\n{}",
-        table.terminal()
-    )
-}
-
-/// A row for each cell that was simulated with fitted costs. Ends with a newline.
-pub fn fitted_table(run: &Run, rows: &[SimulatedCell<'_>]) -> String {
-    let within = rows.iter().filter(|row| row.fits()).count();
-    let mut table = totals(run, rows);
-    let tolerance = 100.0 * FITTED_TOLERANCE;
-    let all = rows.len();
-    table.notes = vec![String::new(), format!("{within} of {all} totals are within {tolerance} %")];
-    format!(
-        "In cycles: medians over the trials, and what the simulator says with costs fitted at another \
-         CPU count.\n\n{}",
         table.terminal()
     )
 }

@@ -36,7 +36,7 @@ pub fn read(
     if unreadable.is_none() {
         let place = cells.reach(Some(listed), smp, 0, options(&bringup, log));
         let cell = &mut cells.all[place];
-        cell.frequencies.extend(bringup.khz());
+        cell.frequencies.extend(khz(&bringup, log));
         let trial = add(cell, index as u32, &bringup);
         if let Some(trial) = trial {
             Trial { boot: 0, ..trial }.hash(&mut figures);
@@ -45,6 +45,7 @@ pub fn read(
         seen.push(BootCell { index: 0, cell: Some(place), assumed: false, whole, misnumbered: 0 });
     }
     let classes = classes(&bringup, log);
+    let (given, khz) = (log.clone(), khz(&bringup, log));
     let boot = Boot {
         capture: path,
         engine: listed.engine.clone(),
@@ -58,9 +59,14 @@ pub fn read(
         unreadable,
         summary: Summary::default(),
         cells: seen,
-        linux: Some(Box::new(LinuxBoot { bringup, classes })),
+        linux: Some(Box::new(LinuxBoot { bringup, classes, given, khz })),
     };
     (boot, result)
+}
+
+/// Frequency in kHz of the clock of its durations: the user's word comes first where they are cycles.
+fn khz(bringup: &Bringup, log: &LinuxLog) -> Option<u64> {
+    log.tsc_khz.filter(|_| bringup.has_cycles()).or_else(|| bringup.khz())
 }
 
 /// The options that stand for what the kernel did.

@@ -273,9 +273,13 @@ impl Bringup {
             .collect()
     }
 
-    /// CPUs, the BSP counted.
+    /// CPUs, the BSP counted. Lines of some APs alone are of a machine of no more CPUs.
     pub fn smp(&self) -> u32 {
-        let highest = self.cpus().last().map_or(1, |cpu| cpu + 1);
+        let cpus = self.cpus();
+        if self.brought_up.is_none() && self.listed.is_empty() && cpus.len() == self.rows.len() {
+            return cpus.len() as u32 + 1;
+        }
+        let highest = cpus.last().map_or(1, |cpu| cpu + 1);
         highest.max(self.brought_up.unwrap_or(1))
     }
 

@@ -2,27 +2,24 @@
 
 use super::bringup::Bringup;
 use super::line::Clock;
+use crate::ground::manifest::LinuxLog;
 use crate::ground::text::printable;
 
 /// printk's clock is off where it differs from the other by more than this share.
 const CLOCKS_AGREE: f64 = 0.01;
 
 impl Bringup {
-    /// What it lacks, or what of it is taken and not seen; a sentence each.
+    /// What it lacks; a sentence each.
     pub fn gaps(&self) -> Vec<String> {
-        let mut gaps = self.ordered().doubts;
-        gaps.extend(self.stop());
+        let mut gaps: Vec<String> = self.stop().into_iter().collect();
         gaps.extend(self.panics.iter().map(|panic| format!("the kernel stopped: `{panic}`")));
-        gaps.extend(
-            self.failures.iter().map(|(cpu, what)| format!("CPU {cpu} did not come up: `{what}`")),
-        );
-        if self.khz().is_none() {
-            gaps.push(match self.has_cycles() {
-                true => "it does not say how fast the TSC is: durations are cycles alone".to_owned(),
-                false => {
-                    "its lines have no stamps in seconds (`[    0.350281]`), so there are no durations".to_owned()
-                }
-            });
+        let failures = self.failures.iter();
+        gaps.extend(failures.map(|(cpu, what)| format!("CPU {cpu} did not come up: `{what}`")));
+        if self.khz().is_none() && !self.has_cycles() {
+            gaps.push(
+                "its lines have no stamps in seconds (`[    0.350281]`), so there are no durations"
+                    .to_owned(),
+            );
         }
         if self.over {
             gaps.push(
@@ -43,20 +40,40 @@ impl Bringup {
         if unmatched > 0 {
             gaps.push(format!("{unmatched} hotplug steps lack their begin or their end"));
         }
+        gaps.extend(self.unseen());
+        gaps
+    }
+
+    /// What of it is taken and not seen, where the user has not said so.
+    fn taken(&self, given: &LinuxLog) -> Vec<String> {
+        let seen = self.ordered();
+        let mut taken = Vec::new();
+        if given.strategy.is_none() {
+            taken.extend(seen.strategy_doubt);
+        }
+        taken.extend(seen.order_doubt);
+        if self.khz().or(given.tsc_khz).is_none() && self.has_cycles() {
+            let what =
+                "it does not say how fast the TSC is (`--tsc-khz`): durations are cycles alone";
+            taken.push(what.to_owned());
+        }
         if self.has_cycles() && self.online_loop.is_none() {
-            gaps.push(
-                "no line gives the whole bring-up: the total is the sum of the APs' own".to_owned(),
-            );
+            let cpus: Vec<u32> = self.rows.keys().copied().collect();
+            taken.push(format!(
+                "no line gives the whole bring-up: the total is the sum of what the lines of CPU {} to CPU {} say, without \
+                 the time between them",
+                cpus.first().unwrap_or(&0),
+                cpus.last().unwrap_or(&0)
+            ));
         }
         if !self.has_cycles() && self.clock().is_some() && self.tracks.is_empty() {
             let total = match self.message_total() {
                 Some(_) => "; the total is from `Bringing up` to `Brought up`",
                 None => "",
             };
-            gaps.push(format!("it has no hotplug events, so no AP has phases{total}"));
+            taken.push(format!("it has no hotplug events, so no AP has phases{total}"));
         }
-        gaps.extend(self.unseen());
-        gaps
+        taken
     }
 
     /// Where the log stops, if that is before the end of the bring-up.
@@ -101,10 +118,10 @@ impl Bringup {
         gaps
     }
 
-    /// What casts doubt on its numbers.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> =
-            self.warps.iter().map(|warp| format!("TSCs disagree: `{warp}`")).collect();
+    /// What casts doubt on its numbers; `given` is what the user has said of it.
+    pub fn warnings(&self, given: &LinuxLog) -> Vec<String> {
+        let mut warnings = self.taken(given);
+        warnings.extend(self.warps.iter().map(|warp| format!("TSCs disagree: `{warp}`")));
         let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
         if let (Some(total), Some(console), Some(Clock::Trace)) =
             (self.total(), self.console_total(), self.clock())

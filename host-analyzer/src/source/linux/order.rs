@@ -9,8 +9,10 @@ pub struct Ordered {
     pub strategy: Strategy,
     /// The order.
     pub order: Order,
-    /// What of it is taken, not seen.
-    pub doubts: Vec<String>,
+    /// Why the strategy is taken, not seen; `None` where it is seen.
+    pub strategy_doubt: Option<String>,
+    /// The same of the order.
+    pub order_doubt: Option<String>,
 }
 
 /// What a log says of both.
@@ -37,78 +39,73 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     /// The strategy and the order that it shows.
     pub fn judge(&self) -> Ordered {
-        let mut doubts = Vec::new();
-        let order = self.order(&mut doubts);
-        let strategy = self.strategy(order, &mut doubts);
-        Ordered { strategy, order, doubts }
+        let (order, order_doubt) = self.order();
+        let (strategy, strategy_doubt) = self.strategy(order);
+        let text = |doubt: Option<&str>| doubt.map(str::to_owned);
+        Ordered { strategy, order, strategy_doubt: text(strategy_doubt), order_doubt }
     }
 
-    fn order(&self, doubts: &mut Vec<String>) -> Order {
-        let turns: Vec<usize> = (1..self.sequence.len())
-            .filter(|at| self.sequence[*at] < self.sequence[at - 1])
-            .collect();
-        match turns[..] {
-            [] => {
+    fn order(&self) -> (Order, Option<String>) {
+        let pairs = self.sequence.windows(2);
+        match pairs.filter(|pair| pair[1] < pair[0]).count() {
+            0 => {
                 let last = self.sequence.last().copied().unwrap_or(0);
                 let skipped = (1..last).find(|cpu| !self.sequence.contains(cpu));
-                let Some(skipped) = skipped.filter(|_| self.listed) else { return Order::Listed };
-                doubts.push(format!(
-                    "it starts CPUs beyond CPU {skipped} and not that one, as if first threads came first: the order is \
-                     taken as primaries-first"
-                ));
-                Order::PrimariesFirst
+                match skipped.filter(|_| self.listed) {
+                    None => (Order::Listed, None),
+                    Some(skipped) => (
+                        Order::PrimariesFirst,
+                        Some(format!(
+                            "it starts CPUs beyond CPU {skipped} and not that one, as if first threads came first: the order \
+                             is taken as primaries-first"
+                        )),
+                    ),
+                }
             }
-            [_] => Order::PrimariesFirst,
+            1 => (Order::PrimariesFirst, None),
             _ => {
-                doubts.push(
-                    "the CPUs were started in an order that is neither ascending nor first threads first: it is taken as \
-                     listed"
-                        .to_owned(),
-                );
-                Order::Listed
+                let doubt = "the CPUs were started in an order that is neither ascending nor first threads first: it is taken \
+                             as listed";
+                (Order::Listed, Some(doubt.to_owned()))
             }
         }
     }
 
-    fn strategy(&self, order: Order, doubts: &mut Vec<String>) -> Strategy {
+    fn strategy(&self, order: Order) -> (Strategy, Option<&'static str>) {
         match self.loops {
-            (_, true) => return Strategy::ParallelCallin,
-            (true, false) => return Strategy::ParallelSipi,
+            (_, true) => return (Strategy::ParallelCallin, None),
+            (true, false) => return (Strategy::ParallelSipi, None),
             (false, false) => {}
         }
         if self.overlap {
-            return Strategy::ParallelSipi;
+            return (Strategy::ParallelSipi, None);
         }
         if self.late_kick || self.aps < 2 {
-            return Strategy::Serial;
+            return (Strategy::Serial, None);
         }
         if order == Order::PrimariesFirst {
-            return Strategy::ParallelSipi;
+            return (Strategy::ParallelSipi, None);
         }
-        if self
-            .command_line
-            .is_some_and(|words| words.split(' ').any(|word| word == "cpuhp.parallel=0"))
-        {
-            return Strategy::Serial;
+        let mut words = self.command_line.unwrap_or_default().split(' ');
+        if words.any(|word| word == "cpuhp.parallel=0") {
+            return (Strategy::Serial, None);
         }
         match self.version.and_then(version) {
-            Some(version) if version < (6, 5) => Strategy::Serial,
-            Some(_) => {
-                doubts.push(
-                    "it does not show whether APs were kicked one by one; Linux kicks all at once since 6.5: the strategy \
-                     is taken as parallel-sipi"
-                        .to_owned(),
-                );
-                Strategy::ParallelSipi
-            }
-            None => {
-                doubts.push(
-                    "it shows neither whether APs were kicked one by one nor the kernel's version: the strategy is taken \
-                     as serial"
-                        .to_owned(),
-                );
-                Strategy::Serial
-            }
+            Some(version) if version < (6, 5) => (Strategy::Serial, None),
+            Some(_) => (
+                Strategy::ParallelSipi,
+                Some(
+                    "it does not show whether APs were kicked one by one (`--strategy`); Linux kicks all at once since 6.5: \
+                     the strategy is taken as parallel-sipi",
+                ),
+            ),
+            None => (
+                Strategy::Serial,
+                Some(
+                    "it shows neither whether APs were kicked one by one (`--strategy`) nor the kernel's version: the \
+                     strategy is taken as serial",
+                ),
+            ),
         }
     }
 }
@@ -124,8 +121,8 @@ mod tests {
     use super::*;
 
     fn judged(evidence: &Evidence<'_>) -> (Strategy, Order, usize) {
-        let Ordered { strategy, order, doubts } = evidence.judge();
-        (strategy, order, doubts.len())
+        let Ordered { strategy, order, strategy_doubt, order_doubt } = evidence.judge();
+        (strategy, order, [strategy_doubt, order_doubt].iter().flatten().count())
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The command line of `cargo xtask`: reads it, and hands each command to its module.
 
+use crate::linux::{self, LinuxBoots, distribution};
+use crate::runner::engine::Qemu;
 use crate::runner::engine::{self, Engine};
 use crate::runner::experiment::{self, Extent};
 use crate::runner::interrupt;
@@ -40,6 +42,9 @@ enum Command {
         /// Install without asking
         #[arg(long)]
         yes: bool,
+        /// Fetch also kernels of this distribution for `cargo xtask linux`, which are installed nowhere
+        #[arg(long)]
+        linux: bool,
     },
     /// Build the kernel
     Build,
@@ -70,6 +75,38 @@ enum Command {
         /// default]
         #[arg(value_name = "FILE|NAME")]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Boot a real Linux, in serial and in parallel, and import what it traced
+    ///
+    /// The run also has our strategies with the costs of the serial boots, in the simulator; the report shows all of them,
+    /// and what is predicted of parallel from serial. docs/linux.md explains it.
+    #[command(after_help = "Examples:
+  cargo xtask setup --linux && cargo xtask linux --smp 4
+  cargo xtask linux --kernel /boot/vmlinuz-6.12.95-amd64 --smp 8 --boots 6 --append 'nosmt'")]
+    Linux {
+        /// A bzImage, or the begin of the version of one that `setup --linux` has fetched [default: the newest of those]
+        #[arg(long, value_name = "FILE|VERSION")]
+        kernel: Option<String>,
+        /// CPU count, the BSP included
+        #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..))]
+        smp: u16,
+        /// More words for the kernel's command line
+        #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+        append: String,
+        /// An initramfs whose init prints /sys/kernel/tracing/trace and powers off [default: one of busybox]
+        #[arg(long, value_name = "FILE")]
+        initrd: Option<PathBuf>,
+        /// What executes it: tcg, kvm or icount
+        #[arg(long, value_name = "ENGINE", default_value = "tcg", value_parser = ["tcg", "kvm", "icount"])]
+        engine: String,
+        /// Boots in each mode
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        boots: u32,
+        /// How long a boot may take
+        #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
+        limit_seconds: u64,
         #[command(flatten)]
         place: Place,
     },
@@ -175,8 +212,13 @@ pub fn main() -> Result<(), Failure> {
 
 fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Setup { yes } => {
+        Command::Setup { yes, linux } => {
             ensure(Needs::ALL, yes)?;
+            if linux {
+                for kernel in distribution::fetch()? {
+                    print(&format_args!("kernel: {}", kernel.display()))?;
+                }
+            }
             print(&"everything that Rollcall needs is here")
         }
         Command::Build => {
@@ -208,6 +250,17 @@ fn carry_out(command: Command) -> Result<(), Failure> {
                 show::table(&run, Unit::Auto).trim_end(),
                 paths(&run.path)
             ))?;
+            run.verdict()
+        }
+        Command::Linux { kernel, smp, append, initrd, engine, boots, limit_seconds, place } => {
+            ensure(Needs { qemu: true, ..Needs::NONE }, false)?;
+            let base = Qemu::named(&engine).unwrap_or(Qemu::Tcg);
+            let limit = Duration::from_secs(limit_seconds);
+            let kernel = linux::kernel(kernel.as_deref())?;
+            let boots =
+                LinuxBoots { engine: base.engine(), kernel, initrd, smp, append, boots, limit };
+            let run = linux::execute(&boots, given(), &place.folder())?;
+            print(&format_args!("{}\n{}", show::table(&run, Unit::Auto), paths(&run.path)))?;
             run.verdict()
         }
         Command::Experiment { engine, pairs, boots, summary, results } => {
@@ -255,10 +308,15 @@ fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
     })
 }
 
+/// The command that this program was given, a word each.
+fn given() -> Vec<String> {
+    let given = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    ["cargo", "xtask"].map(str::to_owned).into_iter().chain(given).collect()
+}
+
 /// Sets the machine up for the scenario that this program was asked for, then runs it.
 fn measured(mut scenario: Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
-    let given = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    scenario.command = ["cargo", "xtask"].map(str::to_owned).into_iter().chain(given).collect();
+    scenario.command = given();
     let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
     let kernel = prepared(&engines.collect::<Vec<_>>())?;
     execute(&scenario, kernel.as_ref(), results, lines)

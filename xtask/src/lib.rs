@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod kernel;
+pub mod linux;
 pub mod runner;
 pub mod setup;
 pub mod stages;

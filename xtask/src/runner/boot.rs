@@ -87,6 +87,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     let began = Instant::now();
     let running = order.engine.start(&Start {
         kernel: order.kernel,
+        initrd: None,
         smp: order.smp,
         command_line: order.command_line,
         folder: order.folder,

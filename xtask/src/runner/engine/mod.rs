@@ -73,6 +73,8 @@ pub trait Engine: fmt::Debug + Send + Sync {
 pub struct Start<'a> {
     /// The kernel's ELF file; engines that boot none get none.
     pub kernel: Option<&'a Path>,
+    /// The initramfs of a Linux, which then is what `kernel` has.
+    pub initrd: Option<&'a Path>,
     /// CPU count, the BSP counted.
     pub smp: u16,
     /// The kernel's command line.

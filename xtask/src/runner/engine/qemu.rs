@@ -1,7 +1,7 @@
 //! QEMU's engines: `icount`, `tcg`, `kvm`, and those that a scenario bases on one of them.
 
 use super::pin::pin;
-use super::started::Started;
+use super::started::{Meaning, Started};
 use super::{Engine, MOST_CPUS, Running, Start, program, topology_takes, within};
 use crate::runner::process::said;
 use crate::runner::words::join;
@@ -35,6 +35,10 @@ const MACHINE: &str = "q35";
 
 /// Guest memory, in MiB.
 const MEMORY: &str = "256";
+
+/// The same of a Linux, and how much more of it each CPU gets.
+const LINUX_MEMORY: u64 = 512;
+const LINUX_MEMORY_EACH: u64 = 8;
 
 /// QEMU's exit status after the kernel's goodbye.
 const WELL: i32 = Exit::Success.qemu_status();
@@ -157,15 +161,21 @@ impl Emulator {
         let topology = self.definition.topology.iter().map(|topology| format!(",{topology}"));
         let smp = format!("{}{}", start.smp, topology.collect::<String>());
         let machine = self.definition.machine.as_deref().unwrap_or(MACHINE);
-        let kernel = start.kernel.map(|path| path.to_string_lossy().into_owned());
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let (kernel, initrd) = (start.kernel.map(text), start.initrd.map(text));
+        let memory = match initrd {
+            None => MEMORY.to_owned(),
+            Some(_) => (LINUX_MEMORY + LINUX_MEMORY_EACH * u64::from(start.smp)).to_string(),
+        };
         ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
             .into_iter()
             // So that the name of a vCPU's thread has its index.
             .chain(["-name", "rollcall,debug-threads=on"])
-            .chain(["-machine", machine, "-cpu", self.cpu_model(), "-smp", &smp, "-m", MEMORY])
+            .chain(["-machine", machine, "-cpu", self.cpu_model(), "-smp", &smp, "-m", &memory])
             .chain(self.base.accelerator().iter().copied())
             .chain(["-device", &exit, "-serial", &serial])
             .chain(kernel.iter().flat_map(|path| ["-kernel", path]))
+            .chain(initrd.iter().flat_map(|path| ["-initrd", path]))
             .chain(["-append", start.command_line])
             .chain(self.definition.extra_args.iter().map(String::as_str))
             .map(str::to_owned)
@@ -249,7 +259,7 @@ impl Engine for Emulator {
     fn start(&self, start: &Start<'_>) -> Result<Box<dyn Running>, Failure> {
         let program = self.program();
         let command = [vec![program.clone()], self.arguments(start)].concat();
-        let started = Started::spawn(command, self.place(start).0, Box::new(meaning));
+        let started = Started::spawn(command, self.place(start).0, meaning_of(start));
         let mut started = started.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.missing(&error),
             _ => Failure::Environment(miette!("can't start `{program}`: {error}")),
@@ -266,6 +276,15 @@ impl Engine for Emulator {
 fn compares_clocks(start: &Start<'_>) -> bool {
     Plan::parse(start.command_line, start.smp.into())
         .is_ok_and(|plan| plan.cells().any(|cell| cell.tsc_sync != TscSync::Trusted))
+}
+
+/// What an exit status means after a boot.
+fn meaning_of(start: &Start<'_>) -> Meaning {
+    match start.initrd {
+        None => Box::new(meaning),
+        // A Linux powers the machine off.
+        Some(_) => Box::new(|status| (status.success(), meaning(status).1)),
+    }
 }
 
 /// Whether QEMU ended as the kernel ends it, and what its exit status means.
@@ -290,6 +309,7 @@ mod tests {
     fn arguments(engine: &Emulator) -> String {
         let start = Start {
             kernel: Some(Path::new("/k,1")),
+            initrd: None,
             smp: 28,
             command_line: "strategy=serial cell",
             folder: Path::new("/run"),

@@ -5,7 +5,7 @@ mod image;
 mod initramfs;
 
 use crate::runner::boot::{Order, boot};
-use crate::runner::engine::{Emulator, Engine, Sim, Start};
+use crate::runner::engine::{Emulator, Engine, SIM, Sim, Start};
 use crate::runner::host::{host, rfc3339};
 use crate::runner::interrupt;
 use crate::runner::profile::Profile;
@@ -36,6 +36,9 @@ const ATTEMPTS: u32 = 6;
 
 /// The line that ends the trace on the console.
 const END: &[u8] = b"END_TRACE";
+
+/// A console that says nothing for so long is that of a kernel that hangs.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// How often a boot is looked at.
 const LOOK: Duration = Duration::from_millis(25);
@@ -74,8 +77,13 @@ pub fn kernel(given: Option<&str>) -> Result<PathBuf, Failure> {
             ))
         });
     };
-    let of_version =
-        fetched.iter().rfind(|path| name(path).starts_with(&format!("vmlinuz-{given}")));
+    // `6.1` is no begin of 6.12.
+    let is_version = |path: &&PathBuf| {
+        let name = name(path);
+        let rest = name.strip_prefix("vmlinuz-").and_then(|version| version.strip_prefix(given));
+        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+    };
+    let of_version = fetched.iter().rfind(is_version);
     match of_version {
         Some(path) if !Path::new(given).exists() => Ok(path.clone()),
         _ if Path::new(given).is_file() => {
@@ -232,20 +240,18 @@ fn one(
         folder,
         capture: &capture,
     })?;
+    let console = folder.join(&capture);
+    let (mut said, mut heard) = (0, Instant::now());
     let ended = loop {
         if let Some(ending) = running.ended()? {
             break Ok(ending);
         }
-        let stopped = interrupt::check().err().or_else(|| {
-            (began.elapsed() > boots.limit).then(|| {
-                Failure::Environment(miette!(
-                    help = "give it more time with `--limit-seconds`; the console says how far it came",
-                    "Linux was not done after {} s: it waited for the machine to power off ({})",
-                    boots.limit.as_secs(),
-                    folder.join(&capture).display()
-                ))
-            })
-        });
+        let length = fs::metadata(&console).map_or(0, |about| about.len());
+        if length != said {
+            (said, heard) = (length, Instant::now());
+        }
+        let stopped =
+            interrupt::check().err().or_else(|| late(boots, began.elapsed(), heard.elapsed()));
         if let Some(failure) = stopped {
             break Err((running.kill()?, failure));
         }
@@ -284,6 +290,25 @@ fn one(
     Ok((record, result))
 }
 
+/// Why a boot is given up that has taken so long, and said nothing for a while.
+fn late(boots: &LinuxBoots, taken: Duration, quiet: Duration) -> Option<Failure> {
+    let seconds = boots.limit.as_secs();
+    let what = if taken > boots.limit {
+        format!("Linux was not done after {seconds} s: it waited for the machine to power off")
+    } else if quiet > QUIET {
+        format!(
+            "Linux said nothing for {} s: it waited for the machine to power off",
+            QUIET.as_secs()
+        )
+    } else {
+        return None;
+    };
+    Some(Failure::Environment(miette!(
+        help = "the console says how far it came; `--limit-seconds` gives it more time",
+        "{what}"
+    )))
+}
+
 /// Our strategies with the costs of the serial boots, in the simulator: a boot of the same run.
 fn strategies(folder: &RunFolder, manifest: &mut Manifest, smp: u16) -> Result<(), Failure> {
     let run = Run::open(folder.path())?;
@@ -297,7 +322,13 @@ fn strategies(folder: &RunFolder, manifest: &mut Manifest, smp: u16) -> Result<(
     let fitted =
         Profile::parse(FITTED, &format!("{FITTED}.toml"), &text).map_err(Failure::Environment)?;
     let cells = Strategy::ALL.map(|strategy| format!("cell strategy={strategy}"));
-    let engine = Sim::default();
+    // Its name says in every table that its cells are simulated, and with which costs.
+    let definition = manifest::Engine {
+        name: format!("sim-{FITTED}"),
+        base: Some(SIM.to_owned()),
+        ..manifest::Engine::default()
+    };
+    let engine = Sim::defined(definition.clone());
     let words = format!(
         "{} {} tsc-sync=trusted limit=3600s repetitions=1 {}",
         engine.own_words(),
@@ -316,6 +347,7 @@ fn strategies(folder: &RunFolder, manifest: &mut Manifest, smp: u16) -> Result<(
         limit: Duration::from_secs(300),
     };
     let outcome = boot(&order, |_| ())?;
+    manifest.engines.push(definition);
     manifest.profiles.push(fitted.described());
     manifest.boots.push(outcome.record);
     outcome.failure.map_or(Ok(()), Err)

@@ -90,6 +90,20 @@ pub fn predictions<'a>(run: &'a Run, wanted: &Wanted) -> Vec<Prediction<'a>> {
     made
 }
 
+/// What is predicted of the cells of a run that come from logs; nothing of a run without one.
+pub fn of_logs(run: &Run) -> Vec<Prediction<'_>> {
+    let has_log = |cell: &Cell| {
+        run.boots.iter().any(|boot| boot.linux.is_some() && boot.engine == cell.engine)
+    };
+    let mut made = if run.boots.iter().any(|boot| boot.linux.is_some()) {
+        predictions(run, &Wanted::default())
+    } else {
+        Vec::new()
+    };
+    made.retain(|one| has_log(one.fitted.cell));
+    made
+}
+
 /// The options of a cell in the strategies and orders that are wanted.
 fn variants(options: &Options, wanted: &Wanted) -> Vec<Options> {
     let or = |own: Strategy| {

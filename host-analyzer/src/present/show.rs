@@ -14,6 +14,7 @@ pub use cells::table;
 pub(crate) use cells::{caption, cells};
 pub use cpu_lines::cpu_lines;
 pub use json::json;
+pub(crate) use linux::linux_tables;
 pub(crate) use predicted::{PREDICTED, predicted};
 pub use predicted::{predicted_json, predicted_table};
 pub use published::{published_json, published_table};

@@ -82,13 +82,20 @@ fn overlap(one: &Cell, other: &Cell) -> bool {
     one.engine == other.engine && faster.high >= slower.low
 }
 
-/// The cells at the largest CPU count that lost no AP, the fastest first.
+/// The cells at the largest CPU count that lost no AP, the fastest first. In a run with logs of a Linux only these count:
+/// what was measured is not mixed with what was simulated.
 fn finishers(run: &Run) -> Vec<usize> {
+    let logs: Vec<&str> =
+        run.boots.iter().filter(|boot| boot.linux.is_some()).map(|boot| &*boot.engine).collect();
+    let counts = |cell: &Cell| logs.is_empty() || logs.contains(&&*cell.engine);
     let most = run.cells.iter().map(|cell| cell.smp).max().filter(|smp| *smp > 1);
     let mut finishers: Vec<usize> = (0..run.cells.len())
         .filter(|index| {
             let cell = &run.cells[*index];
-            Some(cell.smp) == most && cell.lost_in_all_trials() == 0 && cell.total().is_some()
+            Some(cell.smp) == most
+                && counts(cell)
+                && cell.lost_in_all_trials() == 0
+                && cell.total().is_some()
         })
         .collect();
     finishers.sort_by(|one, other| time(&run.cells[*one]).total_cmp(&time(&run.cells[*other])));

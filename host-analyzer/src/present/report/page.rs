@@ -11,8 +11,10 @@ use super::pictures::Pictures;
 use super::tables::{self, CellTable};
 use crate::ground::manifest::Manifest;
 use crate::ground::unit::Unit;
+use crate::judge::predict;
 use crate::present::html::with_code;
-use crate::present::show::{caption, cells, found};
+use crate::present::show::{PREDICTED, caption, cells, found, linux_tables, predicted};
+use crate::present::table::Table;
 use crate::run::{Cell, FullTrial, Machine, Run};
 use askama::Template;
 use base64::Engine;
@@ -71,6 +73,11 @@ pub struct Page<'a> {
     /// What the TSC sync has found, as HTML: a row for each cell whose clocks were compared.
     tsc_sync: Option<String>,
     tsc_sync_caption: String,
+    /// Each boot of a Linux: what its numbers are, and its tables as HTML.
+    linux: Vec<(String, Vec<String>)>,
+    /// Predicted totals as HTML, with what they take for granted; `None` where nothing was imported.
+    predicted: Option<(String, Vec<String>)>,
+    predicted_caption: &'static str,
     caption: String,
     /// How many cells the run has.
     cell_count: usize,
@@ -156,6 +163,9 @@ impl<'a> Page<'a> {
             lost: data.lost(),
             tsc_sync: (!clocks.cells.is_empty()).then(|| clocks.html("TSC sync")),
             tsc_sync_caption: found.caption,
+            linux: linux(run),
+            predicted: predicted_of(run),
+            predicted_caption: PREDICTED,
             caption: caption(run, Unit::Auto),
             cell_count: run.cells.len(),
             cells: cells(run, Unit::Auto).html("Table of all cells", &places),
@@ -195,6 +205,23 @@ impl Shown<'_> {
         let table = picture.table.as_ref().map(|table| table.html(&name, &[]));
         Shown { picture, drawn, table }
     }
+}
+
+/// The tables of each boot of a Linux.
+fn linux(run: &Run) -> Vec<(String, Vec<String>)> {
+    let boots = linux_tables(run).into_iter();
+    let html = |tables: &[Table], headline: &str| {
+        tables.iter().map(|table| table.html(headline, &[])).collect()
+    };
+    boots.map(|boot| (with_code(&boot.headline), html(&boot.tables, &boot.headline))).collect()
+}
+
+/// What is predicted of a run that has logs, beside what they say.
+fn predicted_of(run: &Run) -> Option<(String, Vec<String>)> {
+    let made = predict::of_logs(run);
+    let table = predicted(run, &made);
+    let notes = table.notes.iter().map(|note| with_code(note)).collect();
+    (!made.is_empty()).then(|| (table.html("Predicted totals", &[]), notes))
 }
 
 /// The scenario's name, or the capture's.

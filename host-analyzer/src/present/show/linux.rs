@@ -14,16 +14,32 @@ const STEPS: usize = 5;
 /// Nanoseconds are cycles of a clock of this frequency, in kHz.
 const NANOSECONDS: Option<u64> = Some(1_000_000);
 
-/// Two tables for each boot of a Linux: its APs and its steps. Empty where a run has no such boot.
+/// A boot of a Linux: what its numbers are, its APs, and its costliest hotplug steps.
+pub struct LinuxTables {
+    /// Which boot, and what its numbers are.
+    pub headline: String,
+    /// A row for each AP; then a row for each of the steps. Either may be missing.
+    pub tables: Vec<Table>,
+}
+
+/// The tables of each boot of a Linux.
+pub fn linux_tables(run: &Run) -> Vec<LinuxTables> {
+    let of_boot = |(index, boot): (usize, &Boot)| {
+        let linux = boot.linux.as_deref()?;
+        let bringup = &linux.bringup;
+        let headline = format!("{}: {}", run.name(Part::Boot(index), &[]), headline(bringup));
+        let aps = if bringup.rows.is_empty() { phases(linux) } else { None };
+        Some(LinuxTables { headline, tables: aps.into_iter().chain(steps(bringup)).collect() })
+    };
+    run.boots.iter().enumerate().filter_map(of_boot).collect()
+}
+
+/// The same for a terminal. Empty where a run has no such boot.
 pub fn tables(run: &Run) -> String {
     let mut text = String::new();
-    for (index, boot) in run.boots.iter().enumerate() {
-        let Some(linux) = &boot.linux else { continue };
-        let bringup = &linux.bringup;
-        text += &format!("\n{}: {}\n", run.name(Part::Boot(index), &[]), headline(bringup));
-        let aps = if bringup.rows.is_empty() { phases(linux) } else { None };
-        text += &aps.map_or(String::new(), |table| format!("\n{}", table.terminal()));
-        text += &steps(bringup).map_or(String::new(), |table| format!("\n{}", table.terminal()));
+    for LinuxTables { headline, tables } in linux_tables(run) {
+        text += &format!("\n{headline}\n");
+        tables.iter().for_each(|table| text += &format!("\n{}", table.terminal()));
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use crate::ground::unit::{Scale, Unit};
 use crate::judge::critical::lower_bound;
+use crate::judge::predict::{self, Prediction};
 use crate::present::report::drawing::{self, Line};
 use crate::present::report::groups::Group;
 use crate::present::report::picture::{Kind, Picture};
@@ -42,6 +43,15 @@ pub fn picture(
         let interval = cell.sample(Measure::Total).interval();
         line.band.extend(interval.and_then(|of| Some((ends(of.low)?, ends(of.high)?))));
     }
+    for one in predict::of_logs(run).iter().filter(|one| is_of(run, groups, one)) {
+        let khz = one.fitted.khz;
+        let line = line_called(
+            &mut lines,
+            &format!("{} of {}, predicted", one.options.strategy, one.fitted.cell.engine),
+        );
+        line.points.push((f64::from(one.smp), scale.value(one.median, khz)?));
+        line.band.push((scale.value(one.low, khz)?, scale.value(one.high, khz)?));
+    }
     // What any of the strategies shows to be possible.
     let mut floors: Vec<Line> = Vec::new();
     for (label, cell, bound) in &bounds {
@@ -64,6 +74,12 @@ pub fn picture(
     );
     let drawing = drawing::totals(&lines, &floors, unit);
     Some(Picture::new(Kind::Totals, format!("totals{file}.svg"), title, description, drawing))
+}
+
+/// True where a prediction was fitted to a cell of these groups.
+fn is_of(run: &Run, groups: &[Group], one: &Prediction<'_>) -> bool {
+    let mut cells = groups.iter().flat_map(|group| &group.cells);
+    cells.any(|cell| std::ptr::eq(&run.cells[*cell], one.fitted.cell))
 }
 
 /// The line of that name, new where there was none.

@@ -13,8 +13,11 @@ use host_analyzer::ground::unit::Unit;
 use host_analyzer::judge::check::budgets::Budgets;
 use host_analyzer::judge::check::check;
 use host_analyzer::judge::compare::{Settings, compare};
+use host_analyzer::judge::fit::{WakeShare, fit};
+use host_analyzer::judge::predict::{Wanted, predictions};
 use host_analyzer::judge::{published, simulated};
 use host_analyzer::present::export::{self, Format, Shown};
+use host_analyzer::present::profile::profile;
 use host_analyzer::present::show;
 use host_analyzer::present::{self, decode, report};
 use host_analyzer::run::Run;
@@ -127,11 +130,16 @@ fn every_command(run: &Run, budgets: &Budgets) {
             let _ = export::write(run, format, shown, &mut Vec::new());
         }
     }
-    for rows in [simulated::rows(run), simulated::fitted(run, 3)].into_iter().flatten() {
+    if let Ok(rows) = simulated::rows(run) {
         show::simulated_table(run, &rows);
         show::simulated_json(run, &rows);
-        show::fitted_table(run, &rows);
     }
+    for cell in &run.cells {
+        let _ = fit(run, cell).and_then(|fitted| profile(&fitted, WakeShare::HALF, &[]));
+    }
+    let made = predictions(run, &Wanted { smp: vec![3, 9], ..Wanted::default() });
+    show::predicted_table(run, &made);
+    show::predicted_json(run, &made);
     if let Ok(comparison) = compare(run, run, Settings::default()) {
         present::compare::table(&comparison, true);
         present::compare::markdown(&comparison);

@@ -6,6 +6,7 @@ mod command_line;
 mod comparisons;
 mod exports;
 mod hostile;
+mod linux;
 mod noisy;
 mod perfetto;
 mod published;

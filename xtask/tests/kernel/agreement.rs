@@ -3,6 +3,7 @@
 use crate::engines::{failed, ran, scenario, text};
 use crate::harness::LIMIT;
 use bringup::class::Class;
+use host_analyzer::judge::predict::{Wanted, predictions};
 use host_analyzer::judge::simulated::{self, SimulatedCell};
 use host_analyzer::present::show;
 use host_analyzer::run::Run;
@@ -117,12 +118,27 @@ fn orders_and_what_a_kernel_does_besides_take_what_the_simulator_says() {
     assert!(listed < primaries_first, "{listed} {primaries_first}");
 }
 
+/// Predicts 16 and 28 CPUs from 2, 4 and 8; no total is off by more than that share.
+#[track_caller]
+fn assert_predicted(scenario: &str, cells: usize, most: f64) {
+    let run = at("[2, 4, 8, 16, 28]", scenario);
+    let wanted = Wanted { from: vec![2, 4, 8], smp: vec![16, 28], ..Wanted::default() };
+    let made = predictions(&run, &wanted);
+    assert_eq!(made.len(), cells);
+    for one in &made {
+        assert_eq!(one.fitted.cell.smp, 8);
+        assert!(one.error().unwrap().abs() <= most, "{}", show::predicted_table(&run, &made));
+    }
+}
+
 #[test]
-fn costs_fitted_to_the_kernel_alone_at_8_cpus_foretell_28_within_ten_percent() {
-    let run = at("[8, 28]", "kernel-alone.toml");
-    let rows = simulated::fitted(&run, 8).map_err(failed).unwrap();
-    assert_eq!(rows.len(), 3 * 3);
-    assert!(rows.iter().all(SimulatedCell::fits), "{}", show::fitted_table(&run, &rows));
+fn costs_fitted_to_2_4_and_8_cpus_predict_16_and_28_within_one_percent() {
+    assert_predicted("default.toml", 3 * 2, 0.01);
+}
+
+#[test]
+fn the_kernel_alone_at_2_4_and_8_cpus_predicts_16_and_28_within_five_percent() {
+    assert_predicted("kernel-alone.toml", 3 * 3 * 2, 0.05);
 }
 
 #[test]

@@ -97,8 +97,13 @@ fn notes(predictions: &[Prediction<'_>]) -> Vec<String> {
                 one.smp
             ));
         }
-        if one.holds() == Some(false) && one.fitted.is_inseparable() && one.beyond_host.is_some() {
-            note("what is measured beyond high took longer than without overlap: the CPUs shared the host's".to_owned());
+        if one.fitted.is_inseparable() && one.measured_total().is_some_and(|total| total > one.high)
+        {
+            note(
+                "measured beyond high: APs that spin while they wait for the BSP hold it up where CPUs share cores or a host; no \
+                 log shows how much"
+                    .to_owned(),
+            );
         }
     }
     notes

@@ -43,9 +43,9 @@ pub fn boot_on<'a>(
         number
     };
     send(Body::Hello(hello(cpus as u16, tsc_khz)));
-    for at in 0..cpus {
-        let thread = before(at).filter(|place| *place == places[at]).count() as u32;
-        send(Body::Cpu(cpu(at as u16, places[at], thread)));
+    for (at, place) in places.iter().enumerate() {
+        let thread = before(at).filter(|other| other == place).count() as u32;
+        send(Body::Cpu(cpu(at as u16, *place, thread)));
     }
     let mut frames = 0;
     for (cell, options) in (0..).zip(plan.cells()) {

@@ -167,7 +167,7 @@ fn predict<'a>(
         let mut totals = Vec::with_capacity(RESAMPLES);
         for _ in 0..RESAMPLES {
             let aps = resampled(&fitted.aps, &mut random);
-            let trial = cell.trials.iter().nth(random.usize(0..cell.trials.len().max(1)));
+            let trial = cell.trials.get(random.usize(0..cell.trials.len().max(1)));
             let total = trial.map_or(total, |trial| trial.total);
             totals.extend(simulate(&aps, share, total).map(|(_, total)| total));
         }

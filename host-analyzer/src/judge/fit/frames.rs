@@ -22,14 +22,17 @@ pub(super) fn fit<'a>(cell: &'a Cell, boot: &Boot) -> Option<Fitted<'a>> {
     let trusted = cell.options.tsc_sync == TscSync::Trusted;
     let costs = cell.aps.iter().filter_map(|(cpu, ap)| {
         let mut cycles = [0.0; Step::COUNT];
-        let mut set = |step: Step, mean: Option<f64>| Some(cycles[step as usize] = mean?);
-        set(Step::Kick, kick(ap))?;
-        set(Step::Wake, ap.mean(Measure::SubPhase(SubPhase::Wake)))?;
-        set(Step::Trampoline, ap.mean(Measure::SubPhase(SubPhase::Trampoline)))?;
-        set(Step::Callin, ap.mean(Measure::Phase(Phase::Callin)))?;
-        set(Step::Online, ap.mean(Measure::Phase(Phase::Online)))?;
+        for (step, mean) in [
+            (Step::Kick, kick(ap)),
+            (Step::Wake, ap.mean(Measure::SubPhase(SubPhase::Wake))),
+            (Step::Trampoline, ap.mean(Measure::SubPhase(SubPhase::Trampoline))),
+            (Step::Callin, ap.mean(Measure::Phase(Phase::Callin))),
+            (Step::Online, ap.mean(Measure::Phase(Phase::Online))),
+        ] {
+            cycles[step as usize] = mean?;
+        }
         if trusted {
-            set(Step::Sync, ap.mean(Measure::Phase(Phase::TscSync)))?;
+            cycles[Step::Sync as usize] = ap.mean(Measure::Phase(Phase::TscSync))?;
         }
         let class = *classes.get(usize::from(cpu.0))?;
         Some(ApCosts { class, cycles, bringup: 0.0 })

@@ -1,7 +1,7 @@
 //! One bring-up, put together from the texts of a log.
 
 use super::event::{self, Event};
-use super::line::{Clock, Text, texts, trace_head};
+use super::line::{Clock, Stamp, Text, texts, trace_head};
 use super::order::{Evidence, Ordered};
 use super::track::{Ap, Track};
 use crate::ground::text::printable;
@@ -63,7 +63,16 @@ pub struct Bringup {
     pub(super) lost_events: u64,
     pub(super) torn: u64,
     /// A torn event, or a trace stamp without its event, which the next text may complete.
-    pending: Option<(Option<(Clock, u64)>, Option<u32>, String)>,
+    pending: Option<Pending>,
+}
+
+/// A text that the next one may complete.
+#[derive(Clone, Debug)]
+struct Pending {
+    stamp: Option<Stamp>,
+    by: Option<u32>,
+    /// Empty where only the head of a trace event was there.
+    begin: String,
 }
 
 impl Bringup {
@@ -82,69 +91,73 @@ impl Bringup {
     }
 
     fn take_text(&mut self, text: &Text<'_>) -> bool {
-        if text.stamp.is_none() {
-            if let Some((stamp, by, begin)) = self.pending.take() {
-                let whole = format!("{begin} {}", text.what);
-                match event::read(&whole) {
-                    Some(Event::Torn | Event::Rest) | None => {
-                        self.pending = Some((stamp, by, begin))
-                    }
-                    Some(event) => {
-                        self.take_event(&event, stamp, by);
-                        return true;
-                    }
+        if text.stamp.is_none()
+            && let Some(pending) = self.pending.take()
+        {
+            let whole = format!("{} {}", pending.begin, text.what);
+            match event::read(&whole) {
+                Some(Event::Torn | Event::Rest) | None => self.pending = Some(pending),
+                Some(event) => {
+                    self.take_event(&event, pending.stamp, pending.by);
+                    return true;
                 }
             }
         }
+        let begin = |text: &Text<'_>| Pending {
+            stamp: text.stamp,
+            by: text.by,
+            begin: text.what.to_owned(),
+        };
         match event::read(text.what) {
             Some(Event::Torn) => {
                 self.give_up_pending();
-                self.pending = Some((text.stamp, text.by, text.what.to_owned()));
+                self.pending = Some(begin(text));
                 true
             }
             Some(Event::Rest) => false,
             Some(event) => {
-                let (mut stamp, mut by) = (text.stamp, text.by);
-                if let (None, Some((earlier, cpu, begin))) = (stamp, &self.pending) {
-                    // Its head stood on the line before.
-                    if begin.is_empty() {
-                        (stamp, by) = (*earlier, *cpu);
-                        self.pending = None;
-                    }
+                let mut text = *text;
+                // Its head stood on the line before.
+                if let (None, Some(head)) = (text.stamp, &self.pending)
+                    && head.begin.is_empty()
+                {
+                    (text.stamp, text.by) = (head.stamp, head.by);
+                    self.pending = None;
                 }
                 self.give_up_pending();
-                let unnamed = matches!(event, Event::Enter { name: "", .. });
-                if unnamed {
+                if matches!(event, Event::Enter { name: "", .. }) {
                     // The next line may begin with its function.
-                    self.pending = Some((stamp, by, text.what.to_owned()));
+                    self.pending = Some(begin(&text));
                 } else {
-                    self.take_event(&event, stamp, by);
+                    self.take_event(&event, text.stamp, text.by);
                 }
                 true
             }
-            None => {
-                let (by, time) =
-                    if text.stamp.is_none() { trace_head(text.what) } else { (None, None) };
-                if let Some(time) = time {
-                    self.give_up_pending();
-                    self.pending = Some((Some((Clock::Trace, time)), by, String::new()));
-                }
-                time.is_some()
-            }
+            None => self.take_head(text),
         }
+    }
+
+    /// The head of a trace event, which a mail has wrapped before its name.
+    fn take_head(&mut self, text: &Text<'_>) -> bool {
+        let (by, time) = if text.stamp.is_none() { trace_head(text.what) } else { (None, None) };
+        let Some(time) = time else { return false };
+        self.give_up_pending();
+        let stamp = Some((Clock::Trace, time));
+        self.pending = Some(Pending { stamp, by, begin: String::new() });
+        true
     }
 
     /// A torn text stays torn, but for a step that lacks its function alone.
     fn give_up_pending(&mut self) {
-        let Some((stamp, by, text)) = self.pending.take() else { return };
-        match event::read(&text) {
+        let Some(Pending { stamp, by, begin }) = self.pending.take() else { return };
+        match event::read(&begin) {
             Some(event @ Event::Enter { .. }) => self.take_event(&event, stamp, by),
             Some(_) => self.torn += 1,
             None => {}
         }
     }
 
-    fn take_event(&mut self, event: &Event<'_>, stamp: Option<(Clock, u64)>, by: Option<u32>) {
+    fn take_event(&mut self, event: &Event<'_>, stamp: Option<Stamp>, by: Option<u32>) {
         if self.over {
             return;
         }
@@ -219,7 +232,7 @@ impl Bringup {
         }
     }
 
-    fn track(&mut self, stamp: Option<(Clock, u64)>, cpu: u32) -> &mut Track {
+    fn track(&mut self, stamp: Option<Stamp>, cpu: u32) -> &mut Track {
         self.last_cpu = Some(cpu);
         self.tracks.entry(stamp.map(|(clock, _)| clock)).or_default()
     }

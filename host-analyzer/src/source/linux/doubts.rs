@@ -125,15 +125,14 @@ impl Bringup {
         let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
         if let (Some(total), Some(console), Some(Clock::Trace)) =
             (self.total(), self.console_total(), self.clock())
+            && (console as f64 / total.max(1) as f64 - 1.0).abs() > CLOCKS_AGREE
         {
-            if (console as f64 / total.max(1) as f64 - 1.0).abs() > CLOCKS_AGREE {
-                warnings.push(format!(
-                    "printk's clock gives {:.6} s for the bring-up and the trace's {:.6} s: early printk loses ticks, and \
-                     its durations are not used",
-                    seconds(console),
-                    seconds(total)
-                ));
-            }
+            warnings.push(format!(
+                "printk's clock gives {:.6} s for the bring-up and the trace's {:.6} s: early printk loses ticks, and \
+                 its durations are not used",
+                seconds(console),
+                seconds(total)
+            ));
         }
         if let Some((at, offset)) = self
             .stable

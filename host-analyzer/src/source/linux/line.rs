@@ -22,11 +22,14 @@ impl Clock {
     }
 }
 
+/// A moment on one of the clocks, in nanoseconds.
+pub type Stamp = (Clock, u64);
+
 /// A text of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
-    /// When it was written, in nanoseconds; `None` where the line does not say so in a form that is read here.
-    pub stamp: Option<(Clock, u64)>,
+    /// When it was written; `None` where the line does not say so in a form that is read here.
+    pub stamp: Option<Stamp>,
     /// The CPU that wrote it, where a trace says so.
     pub by: Option<u32>,
     /// What it says, without spaces around it.
@@ -58,10 +61,11 @@ fn unquoted(line: &str) -> &str {
     while let Some(rest) = line.strip_prefix(['>', '|']) {
         line = rest.trim_start();
     }
-    if let Some((level, rest)) = line.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
-        if !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_digit()) {
-            line = rest;
-        }
+    if let Some((level, rest)) = line.strip_prefix('<').and_then(|rest| rest.split_once('>'))
+        && !level.is_empty()
+        && level.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        line = rest;
     }
     line.find(" kernel: ").map_or(line, |at| {
         // With `-o short-monotonic` the journal's own stamp stands before the host's name: it is printk's clock.
@@ -111,7 +115,7 @@ fn without_caller(text: &str) -> &str {
 }
 
 /// Adds a text, or each trace event in it as one.
-fn push_events<'a>(texts: &mut Vec<Text<'a>>, stamp: Option<(Clock, u64)>, text: &'a str) {
+fn push_events<'a>(texts: &mut Vec<Text<'a>>, stamp: Option<Stamp>, text: &'a str) {
     let starts = |text: &str| TRACE_EVENTS.iter().filter_map(|name| text.find(name)).min();
     let (mut before, mut rest) = match starts(text) {
         Some(at) => text.split_at(at),
@@ -155,11 +159,13 @@ pub fn trace_head(head: &str) -> (Option<u32>, Option<u64>) {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Vec<(Option<(Clock, u64)>, Option<u32>, &str)> {
+    type Read<'a> = (Option<Stamp>, Option<u32>, &'a str);
+
+    fn read(line: &str) -> Vec<Read<'_>> {
         texts(line).into_iter().map(|text| (text.stamp, text.by, text.what)).collect()
     }
 
-    const AT: Option<(Clock, u64)> = Some((Clock::Printk, 350_281_000));
+    const AT: Option<Stamp> = Some((Clock::Printk, 350_281_000));
 
     #[test]
     fn a_message_is_found_behind_whatever_stands_before_it() {

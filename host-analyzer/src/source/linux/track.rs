@@ -171,10 +171,9 @@ impl Track {
             }
             (ap.target, ap.reached) = (target, None);
         }
-        if let Some(gap) = at.zip(ap.last).and_then(|(now, last)| now.checked_sub(last)) {
-            if ap.kick.is_none() && self.between.len() < MAX_BETWEEN {
-                self.between.push(gap);
-            }
+        if ap.kick.is_none() && self.between.len() < MAX_BETWEEN {
+            let pause = at.zip(ap.last).and_then(|(now, last)| now.checked_sub(last));
+            self.between.extend(pause);
         }
         self.begun += 1;
         ap.first = ap.first.or(at);
@@ -257,8 +256,6 @@ impl Track {
             }
         }
     }
-
-    /// Names the function of an AP's last step, which a line's end had cut off.
 
     /// From the first step of an AP to the end of the last that brought one to its target; `None` unless all are there.
     pub fn total(&self) -> Option<u64> {

@@ -78,38 +78,7 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Boot a real Linux, in serial and in parallel, and import what it traced
-    ///
-    /// The run also has our strategies with the costs of the serial boots, in the simulator; the report shows all of them,
-    /// and what is predicted of parallel from serial. docs/linux.md explains it.
-    #[command(after_help = "Examples:
-  cargo xtask setup --linux && cargo xtask linux --smp 4
-  cargo xtask linux --kernel /boot/vmlinuz-6.12.95-amd64 --smp 8 --boots 6 --append 'nosmt'")]
-    Linux {
-        /// A bzImage, or the begin of the version of one that `setup --linux` has fetched [default: the newest of those]
-        #[arg(long, value_name = "FILE|VERSION")]
-        kernel: Option<String>,
-        /// CPU count, the BSP included
-        #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..))]
-        smp: u16,
-        /// More words for the kernel's command line
-        #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
-        append: String,
-        /// An initramfs whose init prints /sys/kernel/tracing/trace and powers off [default: one of busybox]
-        #[arg(long, value_name = "FILE")]
-        initrd: Option<PathBuf>,
-        /// What executes it: tcg, kvm or icount
-        #[arg(long, value_name = "ENGINE", default_value = "tcg", value_parser = ["tcg", "kvm", "icount"])]
-        engine: String,
-        /// Boots in each mode
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        boots: u32,
-        /// How long a boot may take
-        #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
-        limit_seconds: u64,
-        #[command(flatten)]
-        place: Place,
-    },
+    Linux(Linux),
     /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
     Experiment {
         /// A built-in engine
@@ -157,6 +126,62 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+}
+
+/// Boot a real Linux, in serial and in parallel, and import what it traced
+///
+/// The run also has our strategies with the costs of the serial boots, in the simulator; the report shows all of them,
+/// and what is predicted of parallel from serial. docs/linux.md explains it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask setup --linux && cargo xtask linux --smp 4
+  cargo xtask linux --kernel /boot/vmlinuz-6.12.95-amd64 --smp 8 --boots 6 --append 'nosmt'")]
+struct Linux {
+    /// A bzImage, or the begin of the version of one that `setup --linux` has fetched [default: the newest of those]
+    #[arg(long, value_name = "FILE|VERSION")]
+    kernel: Option<String>,
+    /// CPU count, the BSP included
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..))]
+    smp: u16,
+    /// More words for the kernel's command line
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    append: String,
+    /// An initramfs whose init prints /sys/kernel/tracing/trace and powers off [default: one of busybox]
+    #[arg(long, value_name = "FILE")]
+    initrd: Option<PathBuf>,
+    /// What executes it: tcg, kvm or icount
+    #[arg(long, value_name = "ENGINE", default_value = "tcg", value_parser = ["tcg", "kvm", "icount"])]
+    engine: String,
+    /// Boots in each mode
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    boots: u32,
+    /// How long a boot may take
+    #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
+    limit_seconds: u64,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Linux {
+    /// Does it.
+    fn run(self) -> Result<(), Failure> {
+        ensure(Needs { qemu: true, ..Needs::NONE }, false)?;
+        let base = Qemu::named(&self.engine).unwrap_or(Qemu::Tcg);
+        let boots = LinuxBoots {
+            engine: base.engine(),
+            kernel: linux::kernel(self.kernel.as_deref())?,
+            initrd: self.initrd,
+            smp: self.smp,
+            append: self.append,
+            boots: self.boots,
+            limit: Duration::from_secs(self.limit_seconds),
+        };
+        let run = linux::execute(&boots, given(), &self.place.folder())?;
+        print(&show::table(&run, Unit::Auto))?;
+        print(&show::predicted_of_logs(&run))?;
+        print(&paths(&run.path))?;
+        run.verdict()
+    }
 }
 
 /// Every option, for the help.
@@ -252,17 +277,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             ))?;
             run.verdict()
         }
-        Command::Linux { kernel, smp, append, initrd, engine, boots, limit_seconds, place } => {
-            ensure(Needs { qemu: true, ..Needs::NONE }, false)?;
-            let base = Qemu::named(&engine).unwrap_or(Qemu::Tcg);
-            let limit = Duration::from_secs(limit_seconds);
-            let kernel = linux::kernel(kernel.as_deref())?;
-            let boots =
-                LinuxBoots { engine: base.engine(), kernel, initrd, smp, append, boots, limit };
-            let run = linux::execute(&boots, given(), &place.folder())?;
-            print(&format_args!("{}\n{}", show::table(&run, Unit::Auto), paths(&run.path)))?;
-            run.verdict()
-        }
+        Command::Linux(words) => words.run(),
         Command::Experiment { engine, pairs, boots, summary, results } => {
             let folder = summary.unwrap_or_else(|| root().join("results/reference/experiment"));
             let engine = engine.as_str();

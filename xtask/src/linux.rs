@@ -1,66 +1,33 @@
 //! A real Linux as a peer: its kernel, a minimal initramfs, its boots, and the run that they make.
 
+mod boots;
 pub mod distribution;
 mod image;
 mod initramfs;
 
 use crate::runner::boot::{Order, boot};
-use crate::runner::engine::{Emulator, Engine, SIM, Sim, Start};
+use crate::runner::engine::{Engine, SIM, Sim};
 use crate::runner::host::{host, rfc3339};
 use crate::runner::interrupt;
 use crate::runner::profile::Profile;
 use crate::runner::progress::{self, write_line};
 use crate::runner::run_folder::{RunFolder, latest_is_free, rename_in_commands};
+use boots::{NAME, tried};
 use bringup::options::Strategy;
 use host_analyzer::ground::failure::Failure;
-use host_analyzer::ground::file::{unwritable, write_whole};
-use host_analyzer::ground::manifest::{self, Ended, LinuxLog, Manifest, SCHEMA};
-use host_analyzer::ground::text::printable;
+use host_analyzer::ground::file::write_whole;
+use host_analyzer::ground::manifest::{self, Ended, Manifest, SCHEMA};
 use host_analyzer::judge::fit::{WakeShare, fit};
 use host_analyzer::present::profile::profile;
 use host_analyzer::run::Run;
 use miette::miette;
-use std::fs;
 use std::path::{self, Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// The name of the runs, and of their engine.
-const NAME: &str = "linux";
+pub use boots::LinuxBoots;
 
 /// The profile that is fitted to the serial boots.
 const FITTED: &str = "linux-serial";
-
-/// How often a boot is tried: QEMU's TCG breaks a Linux that patches its own text on several CPUs in one of four boots here.
-const ATTEMPTS: u32 = 6;
-
-/// The line that ends the trace on the console.
-const END: &[u8] = b"END_TRACE";
-
-/// A console that says nothing for so long is that of a kernel that hangs.
-const QUIET: Duration = Duration::from_secs(30);
-
-/// How often a boot is looked at.
-const LOOK: Duration = Duration::from_millis(25);
-
-/// What is booted.
-#[derive(Debug)]
-pub struct LinuxBoots {
-    /// The engine.
-    pub engine: Emulator,
-    /// The kernel's bzImage.
-    pub kernel: PathBuf,
-    /// The initramfs; by default one that prints the trace and powers off.
-    pub initrd: Option<PathBuf>,
-    /// CPUs, the BSP counted.
-    pub smp: u16,
-    /// Words of the kernel's command line after all others.
-    pub append: String,
-    /// Boots in each mode.
-    pub boots: u32,
-    /// How long a boot may take.
-    pub limit: Duration,
-}
 
 /// The kernel of that file, or of that version among those that were fetched; without one the newest of these.
 ///
@@ -115,24 +82,10 @@ pub fn execute(boots: &LinuxBoots, command: Vec<String>, results: &Path) -> Resu
     let results = path::absolute(results).unwrap_or_else(|_| results.to_owned());
     let mut folder = RunFolder::begin(&results, NAME)?;
     let initrd = match &boots.initrd {
-        Some(given) => given.clone(),
+        Some(given) => path::absolute(given).unwrap_or_else(|_| given.clone()),
         None => initramfs::make()?,
     };
-    let mut manifest = Manifest {
-        schema: SCHEMA,
-        scenario: NAME.to_owned(),
-        scenario_text: String::new(),
-        command,
-        started: rfc3339(folder.began()),
-        ended: Ended::Failed,
-        baseline: false,
-        kernel: None,
-        host: host(),
-        profiles: Vec::new(),
-        engines: Vec::new(),
-        planned_boots: None,
-        boots: Vec::new(),
-    };
+    let mut manifest = begun(rfc3339(folder.began()), command);
     let engine_version = boots.engine.version()?;
     for number in 1..=boots.boots {
         for mode in modes {
@@ -168,145 +121,23 @@ pub fn execute(boots: &LinuxBoots, command: Vec<String>, results: &Path) -> Resu
     Run::open(folder.path())
 }
 
-/// A boot that prints its trace: one that does not is kept as `….failed-N` and made again.
-fn tried(
-    boots: &LinuxBoots,
-    initrd: &Path,
-    folder: &Path,
-    mode: u8,
-    index: usize,
-) -> Result<(manifest::Boot, Result<(), Failure>), Failure> {
-    let mut attempt = 1;
-    loop {
-        let (record, result) = one(boots, initrd, folder, mode, index)?;
-        let log = folder.join(&record.capture);
-        let console = fs::read(&log).unwrap_or_default();
-        let is_whole = console.windows(END.len()).any(|bytes| bytes == END);
-        let result = result.and(match is_whole {
-            true => Ok(()),
-            false => Err(Failure::Environment(miette!(
-                help = "the console says why; the initramfs prints the trace when the kernel has started",
-                "Linux ended without its trace: {}",
-                last_words(&console)
-            ))),
-        });
-        let Err(failure) = result else { return Ok((record, Ok(()))) };
-        if interrupt::requested() || attempt == ATTEMPTS {
-            return Ok((record, Err(failure)));
-        }
-        write_line(&format!(
-            "  {}; it boots again, attempt {} of {ATTEMPTS}",
-            failure.report(),
-            attempt + 1
-        ));
-        let failed = log.with_extension(format!("failed-{attempt}"));
-        fs::rename(&log, &failed).map_err(|error| unwritable(&failed, &error))?;
-        attempt += 1;
-    }
-}
-
-/// What a kernel said when it stopped, else its last line.
-fn last_words(console: &[u8]) -> String {
-    let text = String::from_utf8_lossy(console);
-    let stopped =
-        text.lines().find(|line| line.contains("Oops: ") || line.contains("Kernel panic"));
-    let line = stopped.or_else(|| text.lines().rfind(|line| !line.trim().is_empty()));
-    line.map_or_else(
-        || "nothing came from its console".to_owned(),
-        |line| format!("`{}`", printable(line.trim())),
-    )
-}
-
-/// One boot: what `run.json` states of it, and whether it ended well.
-fn one(
-    boots: &LinuxBoots,
-    initrd: &Path,
-    folder: &Path,
-    mode: u8,
-    index: usize,
-) -> Result<(manifest::Boot, Result<(), Failure>), Failure> {
-    let capture = format!("captures/{NAME}-{}-{index}.log", boots.smp);
-    let command_line = format!(
-        "console=ttyS0 cpuhp.parallel={mode} panic=-1 tsc=reliable trace_event=cpuhp:* trace_buf_size=1M rdinit=/init {}",
-        boots.append
-    );
-    let command_line = command_line.trim_end().to_owned();
-    let began = Instant::now();
-    let mut running = boots.engine.start(&Start {
-        kernel: Some(&boots.kernel),
-        initrd: Some(initrd),
-        smp: boots.smp,
-        command_line: &command_line,
-        folder,
-        capture: &capture,
-    })?;
-    let console = folder.join(&capture);
-    let (mut said, mut heard) = (0, Instant::now());
-    let ended = loop {
-        if let Some(ending) = running.ended()? {
-            break Ok(ending);
-        }
-        let length = fs::metadata(&console).map_or(0, |about| about.len());
-        if length != said {
-            (said, heard) = (length, Instant::now());
-        }
-        let stopped =
-            interrupt::check().err().or_else(|| late(boots, began.elapsed(), heard.elapsed()));
-        if let Some(failure) = stopped {
-            break Err((running.kill()?, failure));
-        }
-        thread::sleep(LOOK);
-    };
-    let (ending, result) = match ended {
-        Ok(ending) if ending.well => (ending, Ok(())),
-        Ok(ending) => {
-            let failure = miette!(
-                help = "the console says how far it came",
-                "the engine {} ended with {}: {}",
-                boots.engine.name(),
-                ending.how,
-                ending.stderr.trim_end()
-            );
-            (ending, Err(Failure::Environment(failure)))
-        }
-        Err((ending, failure)) => (ending, Err(failure)),
-    };
-    let record = manifest::Boot {
-        capture,
-        engine: NAME.to_owned(),
-        exact: false,
-        smp: boots.smp,
-        boot: 0,
-        engine_version: String::new(),
-        cpu_model: boots.engine.cpu_model().to_owned(),
-        command: running.command().to_vec(),
-        command_line,
+/// What `run.json` states before the first boot.
+fn begun(started: String, command: Vec<String>) -> Manifest {
+    Manifest {
+        schema: SCHEMA,
+        scenario: NAME.to_owned(),
+        scenario_text: String::new(),
+        command,
+        started,
+        ended: Ended::Failed,
+        baseline: false,
+        kernel: None,
+        host: host(),
         profiles: Vec::new(),
-        pinned: false,
-        linux: Some(LinuxLog::default()),
-        stderr: ending.stderr,
-        seconds: began.elapsed().as_secs_f64(),
-    };
-    Ok((record, result))
-}
-
-/// Why a boot is given up that has taken so long, and said nothing for a while.
-fn late(boots: &LinuxBoots, taken: Duration, quiet: Duration) -> Option<Failure> {
-    let seconds = boots.limit.as_secs();
-    let what = if taken > boots.limit {
-        format!("Linux was not done after {seconds} s: it waited for the machine to power off")
-    } else if quiet > QUIET {
-        format!(
-            "Linux said nothing for {} s: it waited for the machine to power off",
-            QUIET.as_secs()
-        )
-    } else {
-        return None;
-    };
-    Some(Failure::Environment(miette!(
-        help = "the console says how far it came; `--limit-seconds` gives it more time",
-        "{what}"
-    )))
+        engines: Vec::new(),
+        planned_boots: None,
+        boots: Vec::new(),
+    }
 }
 
 /// Our strategies with the costs of the serial boots, in the simulator: a boot of the same run.

@@ -144,10 +144,9 @@ fn predict<'a>(
     let inseparable = fitted.is_inseparable();
     let usual = if inseparable { WakeShare::HALF } else { WakeShare::NONE };
     let (costs, median) = simulate(&fitted.aps, usual, total)?;
-    let shares = if inseparable { vec![WakeShare::NONE, WakeShare::ALL] } else { vec![usual] };
     if let Some((costs, total)) = trend(run, &fitted, options, &machine, from) {
         let (options, measured) = (options.clone(), measured(run, cell, options, smp));
-        let (median, low, high) = (total, total, total);
+        let (median, low, high, beyond_host) = (total, total, total, None);
         return Some(Prediction {
             fitted,
             smp,
@@ -157,24 +156,12 @@ fn predict<'a>(
             low,
             high,
             measured,
-            beyond_host: None,
+            beyond_host,
         });
     }
-    let (mut low, mut high) = (median, median);
-    // The same draws each time: equal runs give equal intervals.
-    let mut random = fastrand::Rng::with_seed(0);
-    for share in shares {
-        let mut totals = Vec::with_capacity(RESAMPLES);
-        for _ in 0..RESAMPLES {
-            let aps = resampled(&fitted.aps, &mut random);
-            let trial = cell.trials.get(random.usize(0..cell.trials.len().max(1)));
-            let total = trial.map_or(total, |trial| trial.total);
-            totals.extend(simulate(&aps, share, total).map(|(_, total)| total));
-        }
-        totals.sort_unstable();
-        low = low.min(*totals.get(BEYOND).or(totals.first())?);
-        high = high.max(*totals.get(totals.len().saturating_sub(BEYOND + 1))?);
-    }
+    let shares: &[WakeShare] =
+        if inseparable { &[WakeShare::NONE, WakeShare::ALL] } else { &[usual] };
+    let (low, high) = interval(&fitted, shares, median, &simulate)?;
     let measured = measured(run, cell, options, smp);
     let cpus = run.manifest.as_ref().map_or(0, |manifest| manifest.host.cpus);
     let is_beyond = cell.exact == Some(false) && cpus > 0 && usize::from(smp) > cpus;
@@ -213,6 +200,31 @@ fn source<'a>(
     own.max_by_key(|cell| cell.smp)
         .or_else(|| serial().find(|cell| cell.smp == smp))
         .or_else(|| serial().max_by_key(|cell| cell.smp))
+}
+
+/// Where 95 % of the resamples of a cell's APs and trials lie, over the divisions of what is not separated.
+fn interval(
+    fitted: &Fitted<'_>,
+    shares: &[WakeShare],
+    median: u64,
+    simulate: &dyn Fn(&[ApCosts], WakeShare, u64) -> Option<(Options, u64)>,
+) -> Option<(u64, u64)> {
+    let (mut low, mut high) = (median, median);
+    // The same draws each time: equal runs give equal intervals.
+    let mut random = fastrand::Rng::with_seed(0);
+    let trials = &fitted.cell.trials;
+    for share in shares {
+        let mut totals = Vec::with_capacity(RESAMPLES);
+        for _ in 0..RESAMPLES {
+            let aps = resampled(&fitted.aps, &mut random);
+            let total = trials.get(random.usize(0..trials.len().max(1)))?.total;
+            totals.extend(simulate(&aps, *share, total).map(|(_, total)| total));
+        }
+        totals.sort_unstable();
+        low = low.min(*totals.get(BEYOND).or(totals.first())?);
+        high = high.max(*totals.get(totals.len().saturating_sub(BEYOND + 1))?);
+    }
+    Some((low, high))
 }
 
 /// The cell of the run that has measured what is predicted.

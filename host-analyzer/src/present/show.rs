@@ -16,7 +16,7 @@ pub use cpu_lines::cpu_lines;
 pub use json::json;
 pub(crate) use linux::linux_tables;
 pub(crate) use predicted::{PREDICTED, predicted};
-pub use predicted::{predicted_json, predicted_table};
+pub use predicted::{predicted_json, predicted_of_logs, predicted_table};
 pub use published::{published_json, published_table};
 pub use simulated::{simulated_json, simulated_table};
 pub(crate) use tsc_sync::{Found, found};

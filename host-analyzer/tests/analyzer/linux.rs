@@ -369,7 +369,7 @@ fn a_range_stands_for_what_a_log_does_not_separate() {
     // None of `bringup` overlaps: as long as serial. All of it does: kicks, preparations and the APs' own steps remain.
     let serial = run.cells[0].total().unwrap().median;
     assert!(prediction.high.abs_diff(serial) < 10, "{prediction:?}");
-    assert!(prediction.low < prediction.high / 2, "{prediction:?}");
+    assert!(prediction.low < prediction.high * 3 / 5, "{} {}", prediction.low, prediction.high);
     // Four CPUs on two: the parallel boot took longer than that.
     assert_eq!((prediction.measured_total(), prediction.holds()), (Some(518_448_000), Some(false)));
     // No cost comes from what is predicted: without the parallel boot the numbers are the same.

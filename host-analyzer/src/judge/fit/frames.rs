@@ -1,6 +1,6 @@
 //! Costs from the frames of our own kernel, or of the simulator.
 
-use super::{ApCosts, Fitted};
+use super::costs::{ApCosts, Fitted};
 use crate::run::measure::Measure;
 use crate::run::{Ap, Boot, Cell};
 use bringup::options::{Kick, Options, Step, TscSync};

@@ -1,7 +1,7 @@
 //! Costs from a Linux' log: from the stage lines of 2021, or from the hotplug steps.
 
+use super::costs::{ApCosts, Fitted};
 use super::frames::name;
-use super::{ApCosts, Fitted};
 use crate::run::{Boot, Cell, LinuxBoot, Spread};
 use crate::source::linux::Bringup;
 use bringup::class::Class;

@@ -75,9 +75,8 @@ pub struct Page<'a> {
     tsc_sync_caption: String,
     /// Each boot of a Linux: what its numbers are, and its tables as HTML.
     linux: Vec<(String, Vec<String>)>,
-    /// Predicted totals as HTML, with what they take for granted; `None` where nothing was imported.
-    predicted: Option<(String, Vec<String>)>,
-    predicted_caption: &'static str,
+    /// What predicted totals are, their table as HTML, and what they take for granted; `None` where nothing was imported.
+    predicted: Option<(&'static str, String, Vec<String>)>,
     caption: String,
     /// How many cells the run has.
     cell_count: usize,
@@ -115,6 +114,24 @@ struct Section<'a> {
     pictures: Vec<Shown<'a>>,
 }
 
+/// The sections one by one, and how many bytes their pictures have so far.
+struct Sections<'a> {
+    pictures: &'a [Picture],
+    bytes: usize,
+}
+
+impl<'a> Sections<'a> {
+    /// The section of a table, called by this name, with the pictures of that kind.
+    fn next(&mut self, kind: Kind, table: CellTable, name: &str) -> Section<'a> {
+        let pictures = self.pictures.iter().filter(|picture| picture.kind == kind);
+        let pictures = pictures.map(|picture| {
+            self.bytes += picture.svg.len();
+            Shown::of(picture, self.bytes <= MOST_DRAWN)
+        });
+        Section { pictures: pictures.collect(), table: table.html(name) }
+    }
+}
+
 /// A still picture, whether the page has room for it, and its table as HTML.
 struct Shown<'a> {
     picture: &'a Picture,
@@ -131,15 +148,8 @@ impl<'a> Page<'a> {
         data: &'a Data,
         json: &'a str,
     ) -> Page<'a> {
-        let mut bytes = 0;
-        let mut section = |kind, table: CellTable, name: &str| {
-            let pictures = pictures.pictures.iter().filter(|picture| picture.kind == kind);
-            let pictures = pictures.map(|picture| {
-                bytes += picture.svg.len();
-                Shown::of(picture, bytes <= MOST_DRAWN)
-            });
-            Section { table: table.html(name), pictures: pictures.collect() }
-        };
+        let mut sections = Sections { pictures: &pictures.pictures, bytes: 0 };
+        let mut section = |kind, table, name: &str| sections.next(kind, table, name);
         let places = places(run);
         let found = found(run, Unit::Auto);
         let clocks = tables::tsc_sync(&found, &places);
@@ -165,7 +175,6 @@ impl<'a> Page<'a> {
             tsc_sync_caption: found.caption,
             linux: linux(run),
             predicted: predicted_of(run),
-            predicted_caption: PREDICTED,
             caption: caption(run, Unit::Auto),
             cell_count: run.cells.len(),
             cells: cells(run, Unit::Auto).html("Table of all cells", &places),
@@ -217,11 +226,11 @@ fn linux(run: &Run) -> Vec<(String, Vec<String>)> {
 }
 
 /// What is predicted of a run that has logs, beside what they say.
-fn predicted_of(run: &Run) -> Option<(String, Vec<String>)> {
+fn predicted_of(run: &Run) -> Option<(&'static str, String, Vec<String>)> {
     let made = predict::of_logs(run);
     let table = predicted(run, &made);
     let notes = table.notes.iter().map(|note| with_code(note)).collect();
-    (!made.is_empty()).then(|| (table.html("Predicted totals", &[]), notes))
+    (!made.is_empty()).then(|| (PREDICTED, table.html("Predicted totals", &[]), notes))
 }
 
 /// The scenario's name, or the capture's.

@@ -3,7 +3,7 @@
 use super::warned::warnings;
 use crate::ground::text::{counted, printable};
 use crate::ground::unit::{Scale, Unit};
-use crate::judge::predict::Prediction;
+use crate::judge::predict::{self, Prediction};
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
 use crate::run::Run;
@@ -19,6 +19,14 @@ pub fn predicted_table(run: &Run, predictions: &[Prediction<'_>]) -> String {
     table.notes.insert(0, String::new());
     table.notes.extend(warnings(run));
     format!("{PREDICTED}\n\n{}", table.terminal())
+}
+
+/// What is predicted of the cells of a run that come from logs, for a terminal; empty where there is nothing.
+pub fn predicted_of_logs(run: &Run) -> String {
+    match &predict::of_logs(run)[..] {
+        [] => String::new(),
+        made => format!("{PREDICTED}\n\n{}", predicted(run, made).terminal()),
+    }
 }
 
 /// The table, with its notes.

@@ -43,15 +43,7 @@ pub fn picture(
         let interval = cell.sample(Measure::Total).interval();
         line.band.extend(interval.and_then(|of| Some((ends(of.low)?, ends(of.high)?))));
     }
-    for one in predict::of_logs(run).iter().filter(|one| is_of(run, groups, one)) {
-        let khz = one.fitted.khz;
-        let line = line_called(
-            &mut lines,
-            &format!("{} of {}, predicted", one.options.strategy, one.fitted.cell.engine),
-        );
-        line.points.push((f64::from(one.smp), scale.value(one.median, khz)?));
-        line.band.push((scale.value(one.low, khz)?, scale.value(one.high, khz)?));
-    }
+    predicted(run, groups, scale, &mut lines)?;
     // What any of the strategies shows to be possible.
     let mut floors: Vec<Line> = Vec::new();
     for (label, cell, bound) in &bounds {
@@ -74,6 +66,18 @@ pub fn picture(
     );
     let drawing = drawing::totals(&lines, &floors, unit);
     Some(Picture::new(Kind::Totals, format!("totals{file}.svg"), title, description, drawing))
+}
+
+/// Adds what is predicted of the groups' cells that come from logs, each with its range.
+fn predicted(run: &Run, groups: &[Group], scale: Scale, lines: &mut Vec<Line>) -> Option<()> {
+    for one in predict::of_logs(run).iter().filter(|one| is_of(run, groups, one)) {
+        let khz = one.fitted.khz;
+        let label = format!("{} of {}, predicted", one.options.strategy, one.fitted.cell.engine);
+        let line = line_called(lines, &label);
+        line.points.push((f64::from(one.smp), scale.value(one.median, khz)?));
+        line.band.push((scale.value(one.low, khz)?, scale.value(one.high, khz)?));
+    }
+    Some(())
 }
 
 /// True where a prediction was fitted to a cell of these groups.

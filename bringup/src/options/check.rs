@@ -59,10 +59,17 @@ impl Options {
     }
 
     fn check_clocks(&self) -> Result<(), Refusal> {
-        if self.tsc_sync != TscSync::Trusted {
-            return Ok(());
-        }
         let trusted = Part::Word("tsc-sync", self.tsc_sync.name());
+        if self.tsc_sync != TscSync::Trusted {
+            return match self.cost_parts(Step::Sync).next() {
+                Some(what) => Err(Refusal::Senseless {
+                    what,
+                    with: Some(trusted),
+                    why: "clocks that are compared need no rendezvous besides; the window is `tsc-window`",
+                }),
+                None => Ok(()),
+            };
+        }
         if self.tsc_trust == TscTrust::No {
             return Err(Refusal::Senseless {
                 what: trusted,

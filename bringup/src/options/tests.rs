@@ -166,6 +166,10 @@ fn an_error_names_the_word_and_what_was_expected() {
             "skew=3:200 tsc-sync=trusted tsc-trust=yes",
             "`skew=3:200` with `tsc-sync=trusted` is refused",
         ),
+        (
+            "cost-sync=5us",
+            "`cost-sync=5us` with `tsc-sync=pairwise` is refused: clocks that are compared",
+        ),
         ("cost-kick=1us,exclusive", "`cost-kick=…,exclusive` is refused"),
         ("cost-wake=1us,exclusive", "`cost-wake=…,exclusive` is refused"),
         ("cost-callin=1us,core:1us,core:2us", "expected a duration (cycles, up to 2^44, or a"),

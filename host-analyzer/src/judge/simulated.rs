@@ -18,6 +18,10 @@ pub const TOTAL_TOLERANCE: f64 = 0.01;
 /// How far the mean of a phase may be from the simulated one, as a part of it.
 pub const PHASE_TOLERANCE: f64 = 0.02;
 
+/// By how many cycles a phase may be off at least: a CPU wakes from HLT at the end of a cost and takes a stamp (35 cycles as a
+/// rule on `icount`, 102 at most), however long the cost was.
+pub const WAKE_UP: u64 = 150;
+
 /// By how many cycles a phase may be off that takes fewer than that in the simulator: the kernel's own work
 /// (a wake-up, a look at a gate) where no deadline hides it.
 pub const OWN_WORK: u64 = 500;
@@ -37,7 +41,7 @@ pub struct SimulatedCell<'a> {
 impl SimulatedCell<'_> {
     /// True where the total and every phase agree.
     pub fn agrees(&self) -> bool {
-        self.total.is_within(TOTAL_TOLERANCE, 0)
+        self.total.is_within(TOTAL_TOLERANCE)
             && self.phases().all(|(phase, figure)| {
                 figure.off().unsigned_abs() as f64 <= self.tolerance(phase, &figure)
             })
@@ -49,7 +53,7 @@ impl SimulatedCell<'_> {
 
     /// By how many cycles a phase may be off.
     fn tolerance(&self, phase: Phase, figure: &SimulatedMetric) -> f64 {
-        let tolerance = figure.tolerance(PHASE_TOLERANCE, OWN_WORK);
+        let tolerance = figure.tolerance(PHASE_TOLERANCE, WAKE_UP, OWN_WORK);
         if phase != Phase::Hold || !self.cell.options.strategy.has_wait_init() {
             return tolerance;
         }
@@ -81,12 +85,16 @@ impl SimulatedMetric {
         self.measured.cast_signed().wrapping_sub(self.simulated.cast_signed())
     }
 
-    fn tolerance(&self, part: f64, cycles: u64) -> f64 {
-        if self.simulated < cycles { cycles as f64 } else { self.simulated as f64 * part }
+    /// A part of what is simulated, but no less than `least` cycles; `below` cycles where that takes fewer.
+    fn tolerance(&self, part: f64, least: u64, below: u64) -> f64 {
+        match self.simulated < below {
+            true => below as f64,
+            false => (self.simulated as f64 * part).max(least as f64),
+        }
     }
 
-    fn is_within(&self, part: f64, cycles: u64) -> bool {
-        self.off().unsigned_abs() as f64 <= self.tolerance(part, cycles)
+    fn is_within(&self, part: f64) -> bool {
+        self.off().unsigned_abs() as f64 <= self.tolerance(part, 0, 0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A run against the simulator: a table for people, JSON for programs.
 
 use crate::judge::simulated::{
-    OWN_WORK, PHASE_TOLERANCE, SimulatedCell, SimulatedMetric, TOTAL_TOLERANCE,
+    OWN_WORK, PHASE_TOLERANCE, SimulatedCell, SimulatedMetric, TOTAL_TOLERANCE, WAKE_UP,
 };
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
@@ -26,7 +26,7 @@ pub fn simulated_table(run: &Run, rows: &[SimulatedCell<'_>]) -> String {
     table.notes = vec![
         String::new(),
         format!(
-            "{agree} of {} cells agree: the total within {} %, each phase within {} %, or",
+            "{agree} of {} cells agree: the total within {} %, each phase within {} % or {WAKE_UP} cycles, or",
             rows.len(),
             100.0 * TOTAL_TOLERANCE,
             100.0 * PHASE_TOLERANCE,

@@ -12,6 +12,10 @@ const RESAMPLES: usize = 200;
 /// Of so many resamples, one in forty lies below the interval and one above: 95 % are in it.
 const BEYOND: usize = RESAMPLES / 40;
 
+/// The costs and the total of a simulation with the means over these APs, so much of `bringup` as wake, and this total to
+/// meet in the cell that was fitted.
+type Simulate<'f> = &'f dyn Fn(&[ApCosts], WakeShare, u64) -> Option<(Options, u64)>;
+
 /// What to predict.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -207,7 +211,7 @@ fn interval(
     fitted: &Fitted<'_>,
     shares: &[WakeShare],
     median: u64,
-    simulate: &dyn Fn(&[ApCosts], WakeShare, u64) -> Option<(Options, u64)>,
+    simulate: Simulate<'_>,
 ) -> Option<(u64, u64)> {
     let (mut low, mut high) = (median, median);
     // The same draws each time: equal runs give equal intervals.

@@ -19,7 +19,7 @@ pub const TOTAL_TOLERANCE: f64 = 0.01;
 pub const PHASE_TOLERANCE: f64 = 0.02;
 
 /// By how many cycles a phase may be off at least: a CPU wakes from HLT at the end of a cost and takes a stamp (35 cycles as a
-/// rule on `icount`, 102 at most), however long the cost was.
+/// rule on `icount`, 118 at most), however long the cost was.
 pub const WAKE_UP: u64 = 150;
 
 /// By how many cycles a phase may be off that takes fewer than that in the simulator: the kernel's own work

@@ -10,6 +10,7 @@ mod jsonl;
 mod perfetto;
 
 use crate::ground::failure::Failure;
+use crate::ground::text::counted;
 use crate::run::Run;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -60,5 +61,13 @@ pub fn write(
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })
     .map_err(Stop::Run)?;
-    result.and_then(|()| exporter.finish()).map_err(Stop::Output)
+    let mut notes = result.and_then(|()| exporter.finish()).map_err(Stop::Output)?;
+    let logs = run.boots.iter().filter(|boot| boot.linux.is_some()).count();
+    if logs > 0 {
+        let logs = counted(logs as u64, "boot");
+        notes.push(format!(
+            "{logs} of a Linux left out: a log has no stamps; `show --format json` has its phases"
+        ));
+    }
+    Ok(notes)
 }

@@ -408,6 +408,40 @@ fn a_fitted_profile_says_what_its_costs_come_from() {
 }
 
 #[test]
+fn the_other_commands_take_a_run_of_logs() {
+    let (_keep, folder) = folder();
+    assert_eq!(imported(&folder, &[FTRACE_SERIAL, FTRACE_PARALLEL], &[]).0, 0);
+    let run = folder.join("run").display().to_string();
+    let said = |arguments: &[&str]| {
+        let output = analyzer(&[arguments, &[&run]].concat());
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    assert!(said(&["compare", &run]).contains("No change found"));
+    assert!(
+        said(&["show", "--cpu-lines"])
+            .contains("# linux, 4 CPUs, serial: a log with hotplug steps")
+    );
+    assert!(said(&["export", "--format", "csv"]).contains("2 boots of a Linux left out"));
+    said(&["report"]);
+    let page = fs::read_to_string(folder.join("run/report.html")).unwrap();
+    for part in [
+        "What is predicted",
+        "Predicted totals: costs fitted",
+        "Linux, AP by AP",
+        "cpuhp_bringup_ap",
+        "measured beyond high",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let figure = fs::read_to_string(folder.join("run/figures/totals.svg")).unwrap();
+    assert!(figure.contains("parallel-sipi of linux, predicted"));
+    let (_keep, published) = published(&["kvm-guest"]);
+    let output = analyzer(&["show", "--cpu-lines", published.path.to_str().unwrap()]);
+    assert!(text(&output.stdout).contains("CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)"));
+}
+
+#[test]
 fn what_is_no_log_is_refused_with_what_was_expected() {
     let (_keep, folder) = folder();
     let noise: String =

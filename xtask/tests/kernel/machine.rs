@@ -19,6 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use xtask::linux::{self, LinuxBoots, distribution};
 use xtask::root;
 use xtask::runner::boot::{Order, boot as boot_order};
 use xtask::runner::engine::{Engine, Qemu};
@@ -766,4 +767,39 @@ fn a_failed_boot_is_kept_under_a_name_that_says_so() {
     assert!(told.contains(&kept.join("captures/icount-4-1.bin").display().to_string()), "{told}");
     assert!(kept.join("run.json").is_file() && kept.join("captures/icount-4-1.bin").is_file());
     assert!(!results.path().join("latest").exists());
+}
+
+#[test]
+#[ignore = "long: `cargo xtask test kernel-long`"]
+fn a_real_linux_boots_in_both_modes_and_stands_beside_our_strategies() {
+    distribution::fetch().unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    let results = tempfile::tempdir().unwrap();
+    let boots = LinuxBoots {
+        engine: Qemu::Tcg.engine(),
+        kernel: linux::kernel(None).unwrap_or_else(|failure| panic!("{:?}", failure.report())),
+        initrd: None,
+        smp: 4,
+        append: String::new(),
+        boots: 1,
+        limit: Duration::from_secs(120),
+    };
+    let run = linux::execute(&boots, Vec::new(), results.path());
+    let run = run.unwrap_or_else(|failure| panic!("{:?}", failure.report()));
+    let cells: Vec<_> =
+        run.cells.iter().map(|cell| (&*cell.engine, cell.options.strategy)).collect();
+    let ours = Strategy::ALL.map(|strategy| ("sim-linux-serial", strategy));
+    let linux = [Strategy::Serial, Strategy::ParallelSipi].map(|strategy| ("linux", strategy));
+    assert_eq!(cells, [&linux[..], &ours[..]].concat());
+    assert_eq!(run.gaps, Vec::new());
+    for boot in run.boots.iter().filter_map(|boot| boot.linux.as_ref()) {
+        assert!(boot.bringup.aps().filter_map(|(_, ap)| ap.phases()).count() == 3);
+    }
+    // The costs that were fitted to serial give its total again.
+    let totals = [0, 2].map(|cell| run.cells[cell].total().unwrap().median);
+    assert!(totals[0].abs_diff(totals[1]) < 10, "{totals:?}");
+    let predicted = show::predicted_of_logs(&run);
+    assert!(
+        predicted.contains("parallel-sipi") && predicted.contains("serial at 4 CPUs"),
+        "{predicted}"
+    );
 }

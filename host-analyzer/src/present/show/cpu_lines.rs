@@ -23,7 +23,7 @@ pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
         }
         match trial {
             _ if cell.smp == 1 => text += &format!("# {label}: nothing to bring up\n"),
-            None => text += &format!("# {label}: no trial arrived whole\n"),
+            None => text += &of_logs(run, cell, &label),
             Some(FullTrial { trial, timelines }) => {
                 text += &format!("# {label}: trial {} of boot {}\n", trial.number, trial.boot + 1);
                 timelines.iter().for_each(|timeline| text += &line(timeline));
@@ -32,6 +32,29 @@ pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
         }
     }
     Ok(text)
+}
+
+/// The stage lines of a cell's logs, in the order of the CPUs.
+fn of_logs(run: &Run, cell: &Cell, label: &str) -> String {
+    let boots = cell.trials.iter().filter_map(|trial| run.boots.get(trial.boot as usize));
+    let mut logs = boots.filter_map(|boot| boot.linux.as_deref()).peekable();
+    if logs.peek().is_none() {
+        return format!("# {label}: no trial arrived whole\n");
+    }
+    let mut text = String::new();
+    for rows in logs.map(|linux| &linux.bringup.rows) {
+        let lines = if rows.is_empty() {
+            "hotplug steps and no stages"
+        } else {
+            "stages as they were printed"
+        };
+        text += &format!("# {label}: a log with {lines}\n");
+        for (cpu, row) in rows {
+            let stages = row.stages.map(|cycles| cycles.to_string()).join(", ");
+            text += &format!("CPU#{cpu} up in {stages} ( {})\n", row.total);
+        }
+    }
+    text
 }
 
 /// A trial's loops.

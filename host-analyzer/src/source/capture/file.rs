@@ -83,7 +83,8 @@ fn no_capture(name: &str, summary: &Summary) -> miette::Report {
     };
     miette!(
         help = "expected the bytes of the serial port of a Rollcall kernel, as in \
-                results/latest/captures/*.bin; `cargo xtask matrix` makes them",
+                results/latest/captures/*.bin; `cargo xtask matrix` makes them. A log of a Linux becomes a run by \
+                `cargo analyze import linux FILE`",
         "{name} is no capture: {what}"
     )
 }

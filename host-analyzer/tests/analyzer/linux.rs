@@ -304,6 +304,32 @@ fn the_debug_lines_of_2021_are_cycles() {
     );
 }
 
+#[test]
+fn numbers_that_no_machine_has_break_nothing() {
+    let most = u64::MAX;
+    let log = format!(
+        "[18446744073.000000] CPU#1 up in {most}, {most}, {most}, {most} ( {most})\n\
+         [    0.000001] CPU#8191 up in {most}, 0, {most}, 1 ( {most})\n\
+         smpboot: Total of 0 processors activated (1e308 BogoMIPS)\n\
+         [18446744073.000000] cpuhp_enter: cpu: 0001 target: 4294967295 step: 4294967295 (x)\n\
+         [    0.000001] cpuhp_exit:  cpu: 0001  state: 4294967295 step: 4294967295 ret: 0\n\
+         [18446744073.000000] cpuhp_enter: cpu: 8191 target: 85 step: 85 (cpuhp_kick_ap_alive)\n\
+         .... node  #0, CPUs:  #8191 #9999999999 #1\n\
+         smp: Brought up 1 node, 8192 CPUs\n"
+    );
+    let (_keep, folder) = folder();
+    assert_eq!(imported(&folder, &[&log], &["--strategy", "serial"]).0, 0);
+    let run = folder.join("run").display().to_string();
+    for command in ["show", "report", "predict", "fit"] {
+        let output = analyzer(&[command, &run]);
+        assert!(
+            [Some(0), Some(1), Some(2)].contains(&output.status.code()),
+            "{command}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
 /// The published rows of a machine as a run.
 fn published(names: &[&str]) -> (tempfile::TempDir, Run) {
     let (keep, folder) = folder();
@@ -501,20 +527,24 @@ fn an_import_keeps_the_lines_that_were_read_and_reads_them_alike() {
 proptest! {
     #[test]
     fn a_damaged_log_gives_a_part_or_a_message(
-        which in 0usize..4,
+        which in 0usize..5,
         cuts in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>(), 0usize..200), 0..40),
         end in any::<proptest::sample::Index>(),
     ) {
-        let log = [FTRACE_SERIAL, FTRACE_PARALLEL, CONSOLE_SERIAL, CONSOLE_PARALLEL][which];
+        let log = [FTRACE_SERIAL, FTRACE_PARALLEL, CONSOLE_SERIAL, CONSOLE_PARALLEL, LOOPS][which];
         let mut bytes = log.as_bytes().to_vec();
         for (at, byte, length) in cuts {
+            // A short log may be gone by now.
+            if bytes.is_empty() {
+                break;
+            }
             let at = at.index(bytes.len());
             match length {
                 0..100 => bytes[at] = byte,
                 _ => drop(bytes.drain(at..(at + length).min(bytes.len()))),
             }
         }
-        bytes.truncate(end.index(bytes.len()) + 1);
+        bytes.truncate(end.index(bytes.len() + 1));
         if let Ok(reading) = read_from("damaged", &bytes[..], |_| Ok(())) {
             let bringup = reading.bringup;
             let _ = (bringup.gaps(), bringup.warnings(&Default::default()), bringup.ordered(), bringup.tracing());

@@ -118,7 +118,7 @@ fn add(cell: &mut Cell, boot: u32, bringup: &Bringup) -> Option<Trial> {
         total,
         kick_loop: bringup.kick_loop(),
         wait_init: bringup.wait_init,
-        phases: (rows > 0).then(|| sums.map(|sum| (sum + rows / 2) / rows)),
+        phases: (rows > 0).then(|| sums.map(|sum| sum.saturating_add(rows / 2) / rows)),
         sub_phases: None,
         lost: bringup.failures.len() as u16,
         overruns: 0,

@@ -270,7 +270,7 @@ impl Bringup {
         steps
     }
 
-    /// About how long the tracing itself took, in nanoseconds; see [`Track::tracing`].
+    /// About how long the tracing itself took, in nanoseconds: for each step as long as the median pause between two.
     pub fn tracing(&self) -> Option<u64> {
         self.clock()?;
         self.followed()?.tracing()

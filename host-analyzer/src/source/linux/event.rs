@@ -201,14 +201,13 @@ fn machine(text: &str) -> Option<Event<'_>> {
     }
     if let Some(rest) = after(text, "tsc: Detected ") {
         let mhz: f64 = rest.split(' ').next()?.parse().ok()?;
-        return Some(Event::Tsc((mhz * 1000.0).round() as u64));
+        return frequency(mhz * 1000.0).map(Event::Tsc);
     }
     if let Some((cpus, rest)) =
         after(text, "Total of ").and_then(|rest| rest.split_once(" processors activated ("))
     {
         let (cpus, mips): (u32, f64) = (number(cpus)?, rest.split(' ').next()?.parse().ok()?);
-        let khz = mips * 1000.0 / 2.0 / f64::from(cpus);
-        return Some(Event::Bogomips(khz.round() as u64));
+        return frequency(mips * 1000.0 / 2.0 / f64::from(cpus)).map(Event::Bogomips);
     }
     if let Some(rest) = after(text, "sched_clock: Marking stable (") {
         let mut numbers = rest
@@ -222,6 +221,11 @@ fn machine(text: &str) -> Option<Event<'_>> {
         return Some(Event::Buffer { kept: number(kept)?, written: number(written)? });
     }
     None
+}
+
+/// A frequency in kHz that a TSC can have.
+fn frequency(khz: f64) -> Option<u64> {
+    (1.0..=f64::from(u32::MAX)).contains(&khz).then(|| khz.round() as u64)
 }
 
 /// The end of a torn text: `(smpboot_create_threads)`, or numbers up to the bracket of a stage line's total.
@@ -310,6 +314,10 @@ mod tests {
             read("sched_clock: Marking stable (1688106686, 29167270)->(1833503672, -116229716)");
         assert_eq!(stable, Some(Event::Stable { at: 1_688_106_686, offset: -116_229_716 }));
         assert_eq!(read("tsc: Detected 2596.081 MHz processor"), Some(Event::Tsc(2_596_081)));
+        for none in ["tsc: Detected 0.000 MHz", "tsc: Detected nan MHz", "tsc: Detected 1e300 MHz"]
+        {
+            assert_eq!(read(none), None, "{none}");
+        }
         let total = read("smpboot: Total of 28 processors activated (145259.85 BogoMIPS)");
         assert_eq!(total, Some(Event::Bogomips(2_593_926)));
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Logs of a real Linux: what its kernel said while it brought up its CPUs.
 //!
-//! [`line`] cuts a line into texts with their stamps, [`event`] reads what a text says, [`track`] follows the hotplug
-//! steps of each AP on one clock, [`bringup`] puts it all together, [`doubts`] says
+//! `line` cuts a line into texts with their stamps, `event` reads what a text says, `track` follows the hotplug
+//! steps of each AP on one clock, `bringup` puts it all together, `doubts` says
 //! what is missing. docs/linux.md has the mapping with its reasons.
 //!
 //! A log is read line by line. Memory is one line of bounded length, and a record for each AP and hotplug step.

@@ -167,7 +167,7 @@ impl Track {
         }
         if ap.target < target {
             if let (true, Some(last), Some(now)) = (ap.first.is_some(), ap.last, at) {
-                ap.wait += now.saturating_sub(last);
+                ap.wait = ap.wait.saturating_add(now.saturating_sub(last));
             }
             (ap.target, ap.reached) = (target, None);
         }

@@ -15,13 +15,14 @@ pub fn profile(fitted: &Fitted<'_>, share: WakeShare, others: &[(&Cell, u64)]) -
     let cell = fitted.cell;
     let name = printable(&fitted.source);
     let mut text = format!(
-        "# Costs fitted to {} of {} at {} CPUs.\nsource = {}\nmachine = {}\ntsc-khz = {}\n",
+        "# Costs fitted to {} of {} at {} CPUs.\nsource = {}\nmachine = {}\ntsc-khz = {}{}\n",
         cell.options.strategy,
         quoted(&cell.engine).trim_matches('"'),
         cell.smp,
         quoted(&format!("`cargo analyze fit` of {name}")),
         quoted(&format!("{} with {} CPUs", cell.engine, cell.smp)),
         fitted.simulated_khz(),
+        if fitted.khz.is_none() { " # assumption: the source does not say it" } else { "" },
     );
     text += "derivation = \"\"\"\n";
     text += "Each cost is the mean over the APs of a class.";

@@ -229,6 +229,15 @@ fn odd_logs_give_what_they_have() {
     let bringup = read(bare).unwrap();
     assert_eq!((bringup.smp(), bringup.total(), bringup.khz()), (3, None, None));
     assert_eq!(told(&bringup.gaps(), "no stamps in seconds").len(), 1);
+    // A step that fails.
+    let steps = format!(
+        "{0}cpuhp_enter: cpu: 0001 target: 236 step:  85 (cpuhp_kick_ap_alive)\n{0}cpuhp_exit:  cpu: 0001  state:  84 step:  85 ret: -110\n",
+        at(100_000)
+    );
+    assert_eq!(
+        told(&read(&steps).unwrap().gaps(), "step 85 of CPU 1 failed: it returned -110").len(),
+        1
+    );
     // An AP that fails, and clocks that disagree.
     let failed = format!(
         "{0}smp: Bringing up secondary CPUs ...\n{0}CPU2 failed to report alive state\n{0}Measured 1204 cycles TSC warp between CPUs, \

@@ -203,8 +203,8 @@ impl Bringup {
                 self.begun = true;
                 self.rows.entry(cpu).or_insert(Row { stages, total, printed });
             }
-            Event::KickLoop { cycles, .. } => self.kick_loop = self.kick_loop.or(Some(cycles)),
-            Event::WaitInit { cycles, .. } => self.wait_init = self.wait_init.or(Some(cycles)),
+            Event::KickLoop(cycles) => self.kick_loop = self.kick_loop.or(Some(cycles)),
+            Event::WaitInit(cycles) => self.wait_init = self.wait_init.or(Some(cycles)),
             Event::OnlineLoop(cycles) => self.online_loop = self.online_loop.or(Some(cycles)),
             Event::Failed { cpu, what } if (1..MAX_CPUS).contains(&cpu) => {
                 self.failures.entry(cpu).or_insert_with(|| printable(what));

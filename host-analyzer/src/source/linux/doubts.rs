@@ -15,6 +15,10 @@ impl Bringup {
         gaps.extend(self.panics.iter().map(|panic| format!("the kernel stopped: `{panic}`")));
         let failures = self.failures.iter();
         gaps.extend(failures.map(|(cpu, what)| format!("CPU {cpu} did not come up: `{what}`")));
+        let failed = self.aps().filter_map(|(cpu, ap)| Some((cpu, ap.failed?)));
+        gaps.extend(failed.map(|(cpu, (step, ret))| {
+            format!("step {step} of CPU {cpu} failed: it returned {ret}")
+        }));
         if self.khz().is_none() && !self.has_cycles() {
             gaps.push(
                 "its lines have no stamps in seconds (`[    0.350281]`), so there are no durations"

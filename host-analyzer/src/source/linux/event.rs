@@ -43,9 +43,9 @@ pub enum Event<'a> {
     /// `CPU#10 up in a, b, c, d ( total)`: the four stages of an AP, in cycles; the debug patch of 2021.
     Row { cpu: u32, stages: [u64; 4], total: u64 },
     /// `Brought 27 CPUs to x86/cpu:kick in N cycles`.
-    KickLoop { aps: u32, cycles: u64 },
+    KickLoop(u64),
     /// `Brought 27 CPUs to x86/cpu:wait-init in N cycles`.
-    WaitInit { aps: u32, cycles: u64 },
+    WaitInit(u64),
     /// `Brought CPUs online in N cycles`.
     OnlineLoop(u64),
 }
@@ -150,14 +150,15 @@ fn totals(text: &str) -> Option<Event<'_>> {
     if let Some(rest) = after(text, "Brought CPUs online in ") {
         return Some(number(rest).map_or(Event::Torn, Event::OnlineLoop));
     }
-    if let Some((aps, rest)) = after(text, "Brought ").and_then(|rest| rest.split_once(" CPUs to "))
-    {
-        let (aps, cycles) = (number(aps)?, after(rest, " in ").and_then(number));
-        let Some(cycles) = cycles else { return Some(Event::Torn) };
-        let at = |step: &str| rest.contains(step);
-        return (at("kick") && !at("wait"))
-            .then_some(Event::KickLoop { aps, cycles })
-            .or(at("wait-init").then_some(Event::WaitInit { aps, cycles }));
+    let loops = after(text, "Brought ").and_then(|rest| rest.split_once(" CPUs to "));
+    if let Some((_, rest)) = loops {
+        let Some(cycles) = after(rest, " in ").and_then(number) else { return Some(Event::Torn) };
+        let step = rest.split(' ').next().unwrap_or_default();
+        return match step.rsplit(':').next() {
+            Some("kick") => Some(Event::KickLoop(cycles)),
+            Some("wait-init") => Some(Event::WaitInit(cycles)),
+            _ => None,
+        };
     }
     // `Brought up 1 node, 4 CPUs`, `Booted up 1 node, 4 CPUs`, `Brought up 4 CPUs`.
     let up = after(text, "Brought up ").or_else(|| after(text, "Booted up "))?;
@@ -292,9 +293,9 @@ mod tests {
         assert_eq!(read("CPU#10 up in 1, 2, 3, 4 ( 61160"), Some(Event::Torn));
         assert_eq!(read("60014786, 28 ( 61160662)"), Some(Event::Rest));
         let kick = read("Brought 27 CPUs to x86/cpu:kick in 34828752 cycles");
-        assert_eq!(kick, Some(Event::KickLoop { aps: 27, cycles: 34_828_752 }));
+        assert_eq!(kick, Some(Event::KickLoop(34_828_752)));
         let wait = read("Brought 95 CPUs to x86/cpu:wait-init in 5178300 cycles");
-        assert_eq!(wait, Some(Event::WaitInit { aps: 95, cycles: 5_178_300 }));
+        assert_eq!(wait, Some(Event::WaitInit(5_178_300)));
         assert_eq!(
             read("Brought CPUs online in 124913032 cycles"),
             Some(Event::OnlineLoop(124_913_032))

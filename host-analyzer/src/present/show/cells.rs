@@ -54,7 +54,10 @@ pub(crate) fn cells(run: &Run, unit: Unit) -> Table {
     if cells.iter().any(|cell| wait_init(cell).is_some()) {
         times(&mut table, cells, unit, "wait-init", &wait_init);
     }
-    for phase in Phase::ALL {
+    // A log has no phases.
+    let has_stamps = run.boots.iter().any(|boot| boot.linux.is_none());
+    let has_rows = cells.iter().any(|cell| cell.phase(Phase::Sipi).is_some());
+    for phase in Phase::ALL.into_iter().filter(|_| has_stamps || has_rows) {
         times(&mut table, cells, unit, phase.name(), &|cell| Some(cell.phase(phase)?.median));
     }
     let against_serial = |cell: &Cell| match run.speed_up(cell) {

@@ -149,8 +149,8 @@ struct Linux {
     /// An initramfs whose init prints /sys/kernel/tracing/trace and powers off [default: one of busybox]
     #[arg(long, value_name = "FILE")]
     initrd: Option<PathBuf>,
-    /// What executes it: tcg, kvm or icount
-    #[arg(long, value_name = "ENGINE", default_value = "tcg", value_parser = ["tcg", "kvm", "icount"])]
+    /// What executes it: tcg or kvm
+    #[arg(long, value_name = "ENGINE", default_value = "tcg", value_parser = ["tcg", "kvm"])]
     engine: String,
     /// Boots in each mode
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo analyze import linux serial.log parallel.log
-  cargo analyze import linux dmesg.txt --out results/mine --siblings 14-27
+  cargo analyze import linux boot.log --out results/mine --siblings 14-27
   cargo analyze import published kvm-guest kvm-guest-parallel")]
 pub struct Import {
     #[command(subcommand)]

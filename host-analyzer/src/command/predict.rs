@@ -54,7 +54,8 @@ impl Predict {
         let made = predictions(&run, &wanted);
         if made.is_empty() {
             return Err(Failure::Request(miette!(
-                help = "give `--strategy` or `--smp` that the run does not have; `cargo analyze show` lists what it has",
+                help = "give `--strategy` or `--smp` that the run does not have; `cargo analyze show` lists what it has. A log needs \
+                        its hotplug events or stage lines (docs/linux.md)",
                 "{} has no cell to predict these from: a cell is never predicted from itself",
                 run.path.display()
             )));

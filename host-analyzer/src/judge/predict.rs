@@ -251,9 +251,12 @@ fn trend(
     if base.exact != Some(true) || base.options != *options {
         return None;
     }
-    // With two CPUs no AP waits for another.
-    let allowed =
-        |smp: u16| (3..base.smp).contains(&smp) && (from.is_empty() || from.contains(&smp));
+    // With two CPUs no AP waits for another; and what is predicted must not be used.
+    let allowed = |smp: u16| {
+        (3..base.smp).contains(&smp)
+            && usize::from(smp) != machine.len()
+            && (from.is_empty() || from.contains(&smp))
+    };
     let like =
         |cell: &&Cell| same_place(cell, base) && cell.options == base.options && allowed(cell.smp);
     let smaller = run.cells.iter().filter(like).max_by_key(|cell| cell.smp)?;

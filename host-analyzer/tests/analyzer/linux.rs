@@ -1,6 +1,6 @@
 //! Logs of a real Linux, and logs of the shapes that others have posted, with numbers of our own.
 
-use crate::simulated::folder;
+use crate::simulated::{STRATEGIES, folder, run_folder};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::judge::fit::{WakeShare, fit};
 use host_analyzer::judge::predict::{Wanted, predictions};
@@ -421,6 +421,25 @@ fn a_range_stands_for_what_a_log_does_not_separate() {
 }
 
 #[test]
+fn a_cell_is_never_predicted_from_itself() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4, 8, 16]);
+    let run = Run::open(&folder).unwrap();
+    for smp in [4, 8, 16] {
+        let others: Vec<u16> = [4, 8, 16].into_iter().filter(|other| *other != smp).collect();
+        let totals = |from: &[u16]| -> Vec<(u64, u16)> {
+            let wanted = Wanted { from: from.to_vec(), smp: vec![smp], ..Wanted::default() };
+            let made = predictions(&run, &wanted);
+            made.iter().map(|one| (one.median, one.fitted.cell.smp)).collect()
+        };
+        assert_eq!(totals(&[4, 8, 16]), totals(&others), "{smp}");
+        assert!(
+            totals(&others).iter().all(|(_, fitted)| *fitted != smp) && totals(&others).len() == 3
+        );
+    }
+}
+
+#[test]
 fn a_fitted_profile_says_what_its_costs_come_from() {
     let (_keep, folder) = folder();
     assert_eq!(imported(&folder, &[FTRACE_SERIAL], &[]).0, 0);
@@ -474,6 +493,27 @@ fn the_other_commands_take_a_run_of_logs() {
     let (_keep, published) = published(&["kvm-guest"]);
     let output = analyzer(&["show", "--cpu-lines", published.path.to_str().unwrap()]);
     assert!(text(&output.stdout).contains("CPU#10 up in 192950, 952898, 60014786, 28 ( 61160662)"));
+}
+
+#[test]
+fn a_strategy_that_there_is_not_is_no_silent_default() {
+    let (_keep, folder) = folder();
+    assert_eq!(imported(&folder, &[FTRACE_SERIAL], &["--strategy", "serial"]).0, 0);
+    let file = folder.join("run/run.json");
+    let manifest = fs::read_to_string(&file).unwrap();
+    fs::write(&file, manifest.replace("\"strategy\": \"serial\"", "\"strategy\": \"seriel\""))
+        .unwrap();
+    fs::write(folder.join("run/captures/other.log"), "").unwrap();
+    let output = analyzer(&["show", folder.join("run").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("there is no strategy `seriel`"),
+        "{}",
+        text(&output.stderr)
+    );
+    fs::write(&file, manifest).unwrap();
+    let output = analyzer(&["show", folder.join("run").to_str().unwrap()]);
+    assert!(text(&output.stdout).contains("does not list: captures/other.log"));
 }
 
 #[test]

@@ -89,7 +89,9 @@ pub fn unlisted(folder: &Path, manifest: &Manifest) -> Vec<String> {
     let there = fs::read_dir(folder.join("captures")).into_iter().flatten().flatten();
     let captures = there.map(|entry| Path::new("captures").join(entry.file_name()));
     let mut unlisted: Vec<String> = captures
-        .filter(|capture| capture.extension().is_some_and(|extension| extension == "bin"))
+        .filter(|capture| {
+            capture.extension().is_some_and(|extension| extension == "bin" || extension == "log")
+        })
         .filter(|capture| !listed.contains(capture.as_path()))
         .map(|capture| capture.display().to_string())
         .collect();

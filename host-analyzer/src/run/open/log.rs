@@ -2,6 +2,7 @@
 
 use crate::ground::failure::Failure;
 use crate::ground::manifest::{self, LinuxLog};
+use crate::ground::text::printable;
 use crate::run::lost::{LostAp, LostEnd};
 use crate::run::model::{Boot, BootCell, Cell, LinuxBoot};
 use crate::run::open::cells::Cells;
@@ -14,6 +15,7 @@ use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 use bringup::words::Word;
 use bringup::{CpuIndex, Cycles};
+use miette::miette;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -25,7 +27,8 @@ pub fn read(
     (listed, log): (&manifest::Boot, &LinuxLog),
     cells: &mut Cells,
 ) -> (Boot, Result<(), Failure>) {
-    let (bringup, result) = match linux::read(&path, |_| Ok(())) {
+    let read = strategy(log).and_then(|_| linux::read(&path, |_| Ok(())));
+    let (bringup, result) = match read {
         Ok(reading) => (reading.bringup, Ok(())),
         Err(failure) => (Bringup::default(), Err(failure)),
     };
@@ -69,10 +72,24 @@ fn khz(bringup: &Bringup, log: &LinuxLog) -> Option<u64> {
     log.tsc_khz.filter(|_| bringup.has_cycles()).or_else(|| bringup.khz())
 }
 
+/// The strategy that the user has given, if any; fails with [`Failure::Request`] where there is none of that name.
+fn strategy(log: &LinuxLog) -> Result<Option<Strategy>, Failure> {
+    let Some(word) = &log.strategy else { return Ok(None) };
+    match Strategy::named(word) {
+        Some(strategy) => Ok(Some(strategy)),
+        None => Err(Failure::Request(miette!(
+            help = "import the log again, or correct `linux.strategy` of the boot in run.json",
+            "there is no strategy `{}`: expected {}",
+            printable(word),
+            Strategy::EXPECTED
+        ))),
+    }
+}
+
 /// The options that stand for what the kernel did.
 fn options(bringup: &Bringup, log: &LinuxLog) -> Options {
     let seen = bringup.ordered();
-    let given = log.strategy.as_deref().and_then(Strategy::named);
+    let given = strategy(log).ok().flatten();
     Options {
         strategy: given.unwrap_or(seen.strategy),
         order: seen.order,

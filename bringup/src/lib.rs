@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod frame;
 pub mod handshake;
 pub mod kick;
+pub mod madt;
 pub mod options;
 pub mod phase;
 pub mod plan;

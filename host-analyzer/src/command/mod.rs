@@ -7,6 +7,7 @@ mod export;
 mod finding;
 mod fit;
 mod import;
+mod madt;
 pub mod manual;
 mod output;
 mod pages;
@@ -47,6 +48,7 @@ enum Command {
     Import(import::Import),
     Fit(fit::Fit),
     Predict(predict::Predict),
+    Madt(madt::Madt),
     #[command(flatten)]
     Pages(pages::Pages),
 }
@@ -90,6 +92,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Import(import) => import.run(),
         Command::Fit(fit) => fit.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Madt(madt) => madt.run(),
         Command::Pages(pages) => pages.run(Arguments::command()),
     }
 }

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod export;
 pub mod format;
 pub(crate) mod html;
+pub mod madt;
 pub(crate) mod markdown;
 pub mod profile;
 pub mod report;

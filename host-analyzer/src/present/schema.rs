@@ -9,6 +9,8 @@ pub const PUBLISHED: u32 = 1;
 pub const SIMULATED: u32 = 1;
 /// `predict --format json`.
 pub const PREDICT: u32 = 1;
+/// `madt --format json`.
+pub const MADT: u32 = 1;
 /// `tsc-sync --format json`.
 pub const TSC_SYNC: u32 = 1;
 /// `compare --format json`.
@@ -32,6 +34,7 @@ mod tests {
             ("cargo analyze published --format json`", PUBLISHED),
             ("cargo analyze simulated --format json`", SIMULATED),
             ("cargo analyze predict --format json`", PREDICT),
+            ("cargo analyze madt --format json`", MADT),
             ("cargo analyze tsc-sync --format json`", TSC_SYNC),
             ("cargo analyze compare --format json`", COMPARE),
             ("cargo analyze check --format json`", CHECK),

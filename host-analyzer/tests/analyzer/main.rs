@@ -7,6 +7,7 @@ mod comparisons;
 mod exports;
 mod hostile;
 mod linux;
+mod madt;
 mod noisy;
 mod perfetto;
 mod published;

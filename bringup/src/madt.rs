@@ -357,7 +357,10 @@ mod tests {
         }
     }
 
-    fn read(table: &[u8], bsp: u32) -> (Vec<u32>, LeftOut, Vec<(Option<u16>, &'static str)>) {
+    /// The APIC IDs that take part, what is left out, and the oddities, each with its entry.
+    type Read = (Vec<u32>, LeftOut, Vec<(Option<u16>, &'static str)>);
+
+    fn read(table: &[u8], bsp: u32) -> Read {
         let (mut ids, mut lints) = (Ids::default(), Vec::new());
         let left = census(table, ApicId(bsp), &mut ids, |lint| {
             assert!(!lint.what.to_string().is_empty());
@@ -366,6 +369,9 @@ mod tests {
         (ids.0, left, lints)
     }
 
+    /// The enabled IDs, the BSP, the disabled entries, how many these are, and what stands between.
+    type Field = (&'static str, u32, Vec<Vec<u8>>, usize, Vec<Vec<u8>>);
+
     /// The enabled IDs of real tables in their order, how many entries are disabled and with which IDs, and which
     /// entries stand between.
     #[test]
@@ -373,7 +379,7 @@ mod tests {
         let hex = |text: &str| -> Vec<u8> {
             text.split(' ').map(|id| u8::from_str_radix(id, 16).unwrap()).collect()
         };
-        let cases: [(&str, u32, Vec<Vec<u8>>, usize, Vec<Vec<u8>>); 7] = [
+        let cases: [Field; 7] = [
             (
                 "10 11 18 19 20 21 28 29 30 31 38 39 0 2 4 6 8 a c e 40 42",
                 0x10,
@@ -445,7 +451,7 @@ mod tests {
             (vec![0, 200, 1, 4], "cut", 2),
             (vec![9], "cut", 2),
         ] {
-            let (ids, _, lints) = of(&[more.clone()]);
+            let (ids, _, lints) = of(std::slice::from_ref(&more));
             assert_eq!((ids, lints), (vec![0, 2], vec![(Some(entry), name)]), "{more:?}");
         }
         assert_eq!(

@@ -27,7 +27,7 @@ fn dump(table: &[u8]) -> String {
             .to_owned();
     for (line, bytes) in table.chunks(16).enumerate() {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02X} ")).collect();
-        let _ = writeln!(text, "    {:04X}: {hex:<48} {}", line * 16, "................");
+        let _ = writeln!(text, "    {:04X}: {hex:<48} ................", line * 16);
     }
     text
 }

@@ -64,9 +64,9 @@ pub fn import(name: &str, logs: &[Log], out: Option<&Path>) -> Result<Run, Failu
         let capture = format!("captures/{}-{}.log", log.engine, index + 1);
         let bringup = copy(&log.from, &folder.path().join(&capture))?;
         host.get_or_insert_with(|| machine(&bringup));
-        let smp = u16::try_from(bringup.smp()).unwrap_or(u16::MAX);
-        let earlier = boots.iter().filter(|boot: &&Boot| boot.smp == smp).count();
-        boots.push(boot(log, capture, &bringup, earlier as u32 + 1));
+        let mut boot = boot(log, capture, &bringup);
+        boot.boot += boots.iter().filter(|earlier| earlier.smp == boot.smp).count() as u32;
+        boots.push(boot);
     }
     let manifest = Manifest {
         schema: SCHEMA,
@@ -126,13 +126,14 @@ fn machine(bringup: &Bringup) -> Host {
     }
 }
 
-fn boot(log: &Log, capture: String, bringup: &Bringup, number: u32) -> Boot {
+/// What `run.json` states of a log: the first boot of so many CPUs.
+fn boot(log: &Log, capture: String, bringup: &Bringup) -> Boot {
     Boot {
         capture,
         engine: log.engine.clone(),
         exact: false,
         smp: u16::try_from(bringup.smp()).unwrap_or(u16::MAX),
-        boot: number,
+        boot: 1,
         engine_version: bringup
             .version
             .as_ref()

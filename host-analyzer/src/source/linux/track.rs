@@ -99,11 +99,6 @@ impl Ap {
         self.first.zip(self.done.filter(|_| self.is_online()))
     }
 
-    /// When the kick began.
-    pub fn kick(&self) -> Option<u64> {
-        self.kick.or(self.bringup).flatten()
-    }
-
     /// When the kick ended, where the kernel has a step for it.
     pub fn kicked(&self) -> Option<u64> {
         self.kicked
@@ -144,7 +139,6 @@ pub struct Track {
     pub steps: BTreeMap<(u32, String), StepTime>,
     /// Ends without a begin, and begins without an end.
     pub unmatched: u64,
-    last_kick: Option<u32>,
     /// From the end of a step to the begin of the same AP's next: what two events and a loop take.
     between: Vec<u64>,
     /// Steps that have begun.
@@ -201,12 +195,11 @@ impl Track {
     }
 
     fn kicked(&mut self, cpu: u32) {
-        if let Some(before) = self.last_kick.and_then(|last| self.aps.get(&last)) {
+        if let Some(before) = self.kicks.last().and_then(|last| self.aps.get(last)) {
             self.overlap |= !before.ran && !before.is_online();
             self.late_kick |= before.is_online();
         }
         self.kicks.push(cpu);
-        self.last_kick = Some(cpu);
     }
 
     /// A step of an AP has ended.

@@ -1,8 +1,12 @@
 //! The contract between the kernel and the program that boots it: limits, ports and exit values. `docs/engines.md` has it as a
 //! table. The format of the frames, and its version, are in [`crate::frame`] and [`crate::wire`].
 
-/// The most CPUs of a machine, the BSP counted: xAPIC mode has APIC IDs of eight bits, and 255 addresses every CPU.
-pub const MAX_CPUS: usize = 255;
+/// The most CPUs of a machine, the BSP counted. In xAPIC mode, whose APIC IDs have eight bits and 255 means all, there are 255
+/// at most.
+pub const MAX_CPUS: usize = 4096;
+
+/// The highest APIC ID of a CPU in xAPIC mode.
+pub const XAPIC_LAST: u32 = 0xfe;
 
 /// The longest command line, in bytes.
 ///

@@ -3,6 +3,7 @@
 use crate::exchange::{OffsetInterval, SyncVerdict};
 use crate::options::Step;
 use crate::stamp::{Stamp, Stamps};
+use crate::words::words;
 use crate::{ApicId, CpuIndex, Cycles};
 use serde::{Deserialize, Serialize};
 
@@ -81,16 +82,26 @@ pub struct Hello<'a> {
     pub cpus: u16,
 }
 
-/// How the TSC's frequency was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TscSource {
-    /// CPUID leaf 0x15.
-    Cpuid,
-    /// The hypervisor's CPUID leaf 0x4000_0010.
-    Hypervisor,
-    /// Gates of the ACPI PM timer; the median.
-    PmTimer,
+words! {
+    /// How the TSC's frequency was found.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    TscSource {
+        /// CPUID leaf 0x15, with leaf 0x16 where it lacks the crystal's frequency.
+        Cpuid = "cpuid",
+        /// The hypervisor's CPUID leaf 0x4000_0010.
+        Hypervisor = "hypervisor",
+        /// Gates of the ACPI PM timer; the median.
+        PmTimer = "pm-timer",
+        /// `HV_X64_MSR_TSC_FREQUENCY` of Hyper-V's interface.
+        Hyperv = "hyperv",
+        /// The time parameters of KVM's paravirtual clock.
+        Kvmclock = "kvmclock",
+        /// Gates of the HPET's main counter; the median.
+        Hpet = "hpet",
+        /// Gates of channel 0 of the PIT (8254); the median.
+        Pit = "pit",
+    }
 }
 
 /// How the local APICs are addressed.
@@ -116,7 +127,7 @@ pub struct Cpu {
     pub core: u32,
     /// Which thread of the core.
     pub thread: u32,
-    /// Its proximity domain. Always absent: the kernel does not read the SRAT, which has them.
+    /// Its proximity domain, where the SRAT lists the CPU.
     pub node: Option<u32>,
 }
 

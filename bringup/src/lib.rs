@@ -6,6 +6,7 @@
 #![cfg_attr(not(any(test, feature = "sim")), no_std)]
 
 mod atomic;
+pub mod boot_options;
 pub mod class;
 pub mod contract;
 pub mod exchange;

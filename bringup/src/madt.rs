@@ -13,6 +13,9 @@ mod tests;
 /// The length of the table's header and of the two fields before its first entry.
 const HEAD: usize = 44;
 
+/// The length of the shortest entry of a CPU.
+pub const SHORTEST_CPU: usize = 8;
+
 /// "Local APIC Flags": the CPU can be used.
 const ENABLED: u32 = 1 << 0;
 

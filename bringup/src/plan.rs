@@ -1,5 +1,6 @@
 //! The kernel's command line: common words, then the cells that inherit and override them.
 
+use crate::boot_options::BootOptions;
 use crate::options::{OptionError, Options};
 use core::str::SplitAsciiWhitespace;
 use core::{iter, mem};
@@ -11,7 +12,7 @@ pub const CELL: &str = "cell";
 /// it, no cell is refused.
 ///
 /// Words before the first `cell` are common; each word `cell` begins a cell that inherits them
-/// and may override them. Without that word the common ones are the only cell.
+/// and may override them. Without that word the common ones are the only cell. [`BootOptions`] stand among the common ones.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
     text: &'a str,
@@ -47,10 +48,14 @@ impl<'a> Plan<'a> {
     fn try_cells(&self) -> impl Iterator<Item = Result<Options, OptionError<'a>>> + use<'a> {
         let Plan { text, cpus } = *self;
         let take = if cpus.is_some() { Options::set_word } else { Options::read_word };
+        let take_common = move |options: &mut Options, word| match BootOptions::has(word) {
+            true => BootOptions::default().set_word(word),
+            false => take(options, word),
+        };
         let mut words = text.split_ascii_whitespace();
         let mut common = Options::default();
         // Behind the common words there is a cell, even if no word says so.
-        let mut more = section(&mut words, &mut common, take).map(|_| true);
+        let mut more = section(&mut words, &mut common, take_common).map(|_| true);
         iter::from_fn(move || match mem::replace(&mut more, Ok(false)) {
             Err(error) => Some(Err(error)),
             Ok(false) => None,
@@ -100,6 +105,16 @@ mod tests {
         assert_eq!((cells[0].strategy, cells[0].wait), (Strategy::Serial, Wait::Spin));
         assert_eq!((cells[1].strategy, cells[1].wait), (Strategy::FullParallel, Wait::Halt));
         assert!(cells.iter().all(|cell| cell.repetitions == 5));
+    }
+
+    #[test]
+    fn options_of_the_boot_stand_before_the_first_cell() {
+        assert_eq!(Plan::parse("apic=x2apic wait=spin cell", 2).unwrap().cells().count(), 1);
+        assert!(Plan::parse("apic=x3 cell", 2).is_err());
+        assert_eq!(
+            Plan::parse("wait=spin cell apic=x2apic", 2).unwrap_err().to_string(),
+            "`apic` is an option of the whole boot: it stands before the first word `cell`"
+        );
     }
 
     #[test]

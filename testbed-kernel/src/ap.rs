@@ -8,6 +8,7 @@ use crate::clock::{self, spend};
 use crate::orders::{self, TrialOrders};
 use crate::queue;
 use crate::slot::{FromAp, Shared, ToAp, shared};
+use crate::trial::is_switching;
 use crate::tsc::{serialise_lfence, tsc};
 use crate::{cpu, exit, traps};
 use bringup::CpuIndex;
@@ -39,6 +40,8 @@ pub extern "C" fn main(cpu: u16, entry: u64) -> ! {
             ap.come_online();
             ap.put_tsc_back();
         }
+    } else if is_switching() {
+        from_ap.switched.store(true, Ordering::Release);
     } else {
         // It was started by a SIPI of a trial that is over, or in which it was given up.
         from_ap

@@ -1,7 +1,7 @@
 //! The callin: what a CPU sets up for itself before the BSP gives it work, and the comparison of its registers with the
 //! BSP's.
 
-use crate::apic::{self, APIC_BASE_BSP, IA32_APIC_BASE};
+use crate::apic::{self, IA32_APIC_BASE, mode};
 use crate::clock::{self, IA32_TSC_ADJUST};
 use crate::stream;
 use bringup::CpuIndex;
@@ -75,7 +75,7 @@ impl Register {
                 };
                 (value & !ignored).into()
             }
-            Register::Msr(IA32_APIC_BASE) => read_msr(IA32_APIC_BASE) & !APIC_BASE_BSP,
+            Register::Msr(IA32_APIC_BASE) => read_msr(IA32_APIC_BASE) & !mode::BSP,
             Register::Msr(msr) => read_msr(msr),
             Register::Cr4 => Cr4::read_raw(),
             Register::Efer => Efer::read_raw(),

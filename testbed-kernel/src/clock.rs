@@ -1,15 +1,19 @@
 //! The clocks: finding the frequencies of the TSC and of the APIC timer, and waiting for a moment of the TSC.
 
+mod counters;
+mod stated;
+
 use crate::apic;
 use crate::failure::fail_for_machine;
-use crate::machine::PmTimer;
+use crate::tables::Tables;
 use crate::tsc::{self, tsc};
 use bringup::frame::TscSource;
 use bringup::options::Spend;
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
-use raw_cpuid::CpuId;
-use x86_64::instructions::{interrupts, port::Port};
+use counters::Counter;
+use raw_cpuid::{CpuId, CpuIdReaderNative};
+use x86_64::instructions::interrupts;
 use x86_64::registers::model_specific::Msr;
 
 /// What is known of the TSC.
@@ -25,9 +29,6 @@ pub struct Clock {
 
 /// Ticks of the APIC timer per TSC cycle, in 2^-32; set once, before the first AP wakes.
 static TICKS_PER_CYCLE: AtomicU64 = AtomicU64::new(0);
-
-/// Frequency of the ACPI PM timer (ACPI, "Power Management Timer").
-const PM_TIMER_HZ: u64 = 3_579_545;
 
 /// Measurements of a frequency; the median counts.
 const GATES: usize = 5;
@@ -74,74 +75,83 @@ pub unsafe fn set_tsc_adjust(value: i64) -> i64 {
 }
 
 /// Finds the frequencies of the TSC and of the APIC timer; the latter first, because the former waits by it.
-pub fn measure(pm_timer: Option<&PmTimer>) -> Clock {
+///
+/// Ends the boot where no source, or not the forced one, gives that of the TSC.
+pub fn measure(tables: &Tables, forced: Option<TscSource>) -> Clock {
     tsc::examine_lfence();
     tsc::serialise_lfence();
     let mut ratios = [(); GATES].map(|()| timer_gate());
     TICKS_PER_CYCLE.store(median_and_spread(&mut ratios).0, Ordering::Relaxed);
-    let clock = stated().unwrap_or_else(|| {
-        let Some(pm_timer) = pm_timer else {
-            fail_for_machine(format_args!(
-                "neither CPUID nor the hypervisor states the TSC's frequency, and the FADT names no \
-                 PM timer at an I/O port to measure it with"
-            ))
-        };
-        let mut khz = [(); GATES].map(|()| pm_timer_gate(pm_timer));
-        let (tsc_khz, spread_khz) = median_and_spread(&mut khz);
-        Clock { tsc_khz, source: TscSource::PmTimer, spread_khz }
+    apic::use_deadlines();
+    let found = match forced {
+        Some(source) => by(source, tables),
+        None => ORDER.into_iter().find_map(|source| by(source, tables)),
+    };
+    let clock = found.unwrap_or_else(|| match forced {
+        Some(source) => fail_for_machine(format_args!(
+            "`tsc-source={source}`: {}; without this option the kernel takes the first source that the machine has",
+            lacking(source)
+        )),
+        None => fail_for_machine(format_args!(
+            "nothing on this machine gives the TSC's frequency: {}; {}; {}; {}; {}; {}; {}",
+            lacking(ORDER[0]),
+            lacking(ORDER[1]),
+            lacking(ORDER[2]),
+            lacking(ORDER[3]),
+            lacking(ORDER[4]),
+            lacking(ORDER[5]),
+            lacking(ORDER[6]),
+        )),
     });
     tsc::set_khz(clock.tsc_khz);
     clock
 }
 
-/// The frequency as CPUID or the hypervisor states it.
-fn stated() -> Option<Clock> {
-    let cpuid = CpuId::new();
-    let stated = |tsc_khz, source| Clock { tsc_khz, source, spread_khz: 0 };
-    let by_cpuid = cpuid.get_tsc_info().and_then(|info| info.tsc_frequency());
-    let by_hypervisor = cpuid.get_hypervisor_info().and_then(|info| info.tsc_frequency());
-    by_cpuid
-        .map(|hz| stated(hz / 1000, TscSource::Cpuid))
-        .or(by_hypervisor.map(|khz| stated(khz.into(), TscSource::Hypervisor)))
-        .filter(|clock| clock.tsc_khz > 0)
+/// The sources, in the order in which they are tried: those that state the frequency, the hypervisor's first, then those that it
+/// is measured with.
+const ORDER: [TscSource; TscSource::COUNT] = [
+    TscSource::Hypervisor,
+    TscSource::Hyperv,
+    TscSource::Kvmclock,
+    TscSource::Cpuid,
+    TscSource::PmTimer,
+    TscSource::Hpet,
+    TscSource::Pit,
+];
+
+/// Why a source gives nothing.
+const fn lacking(source: TscSource) -> &'static str {
+    match source {
+        TscSource::Hypervisor => "no hypervisor's CPUID leaf 0x4000_0010",
+        TscSource::Hyperv => "no frequency MSR of Hyper-V's interface",
+        TscSource::Kvmclock => "no paravirtual clock of KVM",
+        TscSource::Cpuid => "no CPUID leaf 0x15 with the crystal's ratio and frequency",
+        TscSource::PmTimer => "no PM timer at an I/O port in the FADT, or one that stands still",
+        TscSource::Hpet => "no HPET table, or a counter that stands still",
+        TscSource::Pit => "no PIT whose channel 0 counts",
+    }
 }
 
-/// One measurement of the TSC against the PM timer, in kHz.
-fn pm_timer_gate(pm_timer: &PmTimer) -> u64 {
-    /// Ticks of the PM timer that a gate lasts at least: 5 ms.
-    const GATE: u32 = (PM_TIMER_HZ / 200) as u32;
-    /// Cycles between two looks at the gate.
-    const NAP: u64 = 500_000;
-    /// Looks at the PM timer, each of which takes longer than one of its ticks or nearly so.
-    const PATIENCE: u32 = 1_000_000;
-
-    let mut port = Port::<u32>::new(pm_timer.port);
-    // SAFETY: the FADT says that the PM timer is there; reading it changes nothing.
-    let mut read = || unsafe { port.read() };
-    // Both ends lie on an edge of the PM timer, so its coarse ticks cost no accuracy.
-    let mut edge = || {
-        let before = read();
-        for _ in 0..PATIENCE {
-            let now = read();
-            if now != before {
-                return (now, tsc());
-            }
+/// The frequency from that source, where the machine has it.
+fn by(source: TscSource, tables: &Tables) -> Option<Clock> {
+    let (tsc_khz, spread_khz) = match source {
+        TscSource::Hypervisor | TscSource::Hyperv | TscSource::Kvmclock | TscSource::Cpuid => {
+            (stated::khz(source, CpuIdReaderNative, &stated::Registers)?, 0)
         }
-        fail_for_machine(format_args!("the ACPI PM timer stands still"))
+        TscSource::PmTimer => gated(&mut counters::of_pm_timer(tables.pm_timer()?))?,
+        TscSource::Hpet => gated(&mut counters::of_hpet(tables.hpet()?)?)?,
+        TscSource::Pit => gated(&mut counters::of_pit())?,
     };
-    // A 24-bit timer wraps after 4.7 s.
-    let elapsed = |from: u32, to: u32| to.wrapping_sub(from) & pm_timer.mask;
-    let (begin, tsc_begin) = edge();
-    loop {
-        // Not a bare HLT: on `icount` its end may be a few cycles late, and so would be all that follows.
-        wait_until(tsc() + NAP, Spend::Halt, |_| None);
-        let (end, tsc_end) = edge();
-        let ticks = elapsed(begin, end);
-        if ticks >= GATE {
-            let cycles = u128::from(tsc_end - tsc_begin);
-            return (cycles * u128::from(PM_TIMER_HZ) / u128::from(ticks) / 1000) as u64;
-        }
+    (tsc_khz > 0).then_some(Clock { tsc_khz, source, spread_khz })
+}
+
+/// Median and spread of the frequency, measured against a counter; `None` where that stands still.
+fn gated(counter: &mut Counter<impl FnMut() -> u32>) -> Option<(u64, u64)> {
+    let mut khz = [0; GATES];
+    for gate in &mut khz {
+        *gate = counter.gate()?;
     }
+    Some(median_and_spread(&mut khz))
 }
 
 /// One measurement of the APIC timer against the TSC, in ticks per cycle, times 2^32.
@@ -182,6 +192,7 @@ pub fn set_alarm(cycles: u64, slice: Option<u64>) {
     match slice.filter(|slice| *slice < cycles) {
         // A whole number of periods ends at the alarm.
         Some(slice) => apic::start_periodic_timer(ticks(cycles / cycles.div_ceil(slice))),
+        None if apic::has_deadlines() => apic::set_deadline(tsc().wrapping_add(cycles)),
         None => apic::start_timer(ticks(cycles)),
     }
 }

@@ -1,23 +1,20 @@
-//! Each CPU's own stack, GDT and TSS with IST stacks; and the table of APIC IDs.
+//! Each CPU's own stacks, GDT and TSS; and what the trampoline reads.
 
+use crate::pool::{PAGE, Pool};
 use crate::topology::IdLeaf;
-use bringup::contract::MAX_CPUS;
 use bringup::{ApicId, CpuIndex};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ops::Range;
+use core::slice;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use raw_cpuid::CpuIdReaderNative;
+use spin::Once;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
 use x86_64::instructions::tables::load_tss;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
 use x86_64::{PrivilegeLevel, VirtAddr};
-
-/// Bytes of a CPU's stack.
-const STACK_SIZE: usize = 64 * 1024;
-
-/// What the lowest word of a stack holds; a stack that grew over it has overflowed.
-const STACK_GUARD: u64 = 0x5354_4143_4b45_4e44;
 
 /// The first descriptor of each CPU's GDT: 64-bit code.
 pub const CODE_SELECTOR: SegmentSelector = SegmentSelector::new(1, PrivilegeLevel::Ring0);
@@ -35,55 +32,105 @@ pub enum Ist {
     Interrupt = 2,
 }
 
-const IST_STACKS: usize = 3;
+/// Bytes of a page of memory.
+const GUARD: usize = PAGE as usize;
 
-/// Bytes of each. A panic in a trap formats a line and encodes its frame on one of them.
-const IST_SIZE: usize = 16 * 1024;
+/// Bytes of a stack for exceptions. A panic in a trap formats a line and encodes its frame on it.
+const EXCEPTION_STACK: usize = 4 * GUARD;
 
-/// The stacks of one CPU. They grow down, so an overflow overwrites the lowest word of its stack first.
-#[repr(C, align(16))]
-struct CpuStacks {
-    ist: [[u8; IST_SIZE]; IST_STACKS],
-    /// The last, so that its top is where the next CPU's stacks begin; the assembler relies on it.
-    main: [u8; STACK_SIZE],
+/// Bytes of the BSP's stack, which holds the plan and its options.
+const BSP_STACK: usize = 16 * GUARD;
+
+/// Bytes of an AP's stack. A panic formats a line and encodes its frame on it.
+const AP_STACK: usize = 4 * GUARD;
+
+/// The stacks of one CPU. They grow down, and below each of them is a page that is not mapped: an overflow is a page fault.
+#[repr(C, align(4096))]
+pub struct Stacks<const MAIN: usize> {
+    exception_guard: [u8; GUARD],
+    exception: [u8; EXCEPTION_STACK],
+    abort_guard: [u8; GUARD],
+    abort: [u8; EXCEPTION_STACK],
+    interrupt_guard: [u8; GUARD],
+    interrupt: [u8; GUARD],
+    main_guard: [u8; GUARD],
+    /// The last, so that its top is the end; the assembler relies on it.
+    main: [u8; MAIN],
 }
 
-/// Bytes from the top of one CPU's main stack to the next CPU's.
-pub const STACKS_STRIDE: usize = size_of::<CpuStacks>();
+type ApStacks = Stacks<AP_STACK>;
 
-const _: () = assert!(offset_of!(CpuStacks, main) + STACK_SIZE == STACKS_STRIDE);
+/// Bytes of the BSP's stacks, and of an AP's.
+pub const BSP_STACKS_SIZE: usize = size_of::<Stacks<BSP_STACK>>();
+/// Bytes from the top of one AP's stacks to the top of the next one's.
+pub const STACKS_STRIDE: usize = size_of::<ApStacks>();
 
-/// The report of an overflow, by the stack's place in [`CpuStacks`].
-const OVERFLOWS: [&str; IST_STACKS + 1] = [
-    "its stack for exceptions has overflowed",
-    "its stack for aborts has overflowed",
-    "its stack for interrupts has overflowed",
-    "its stack has overflowed",
+const _: () = assert!(offset_of!(ApStacks, main) + AP_STACK == STACKS_STRIDE);
+
+/// Where the guard pages of a CPU's stacks lie, with the report of an overflow into each. The BSP's begin alike.
+const GUARDS: [(usize, &str); 4] = [
+    (offset_of!(ApStacks, exception_guard), "its stack for exceptions has overflowed"),
+    (offset_of!(ApStacks, abort_guard), "its stack for aborts has overflowed"),
+    (offset_of!(ApStacks, interrupt_guard), "its stack for interrupts has overflowed"),
+    (offset_of!(ApStacks, main_guard), "its stack has overflowed"),
 ];
 
-/// Memory that the assembler or the CPU itself finds by address.
-pub struct Stacks(UnsafeCell<[CpuStacks; MAX_CPUS]>);
+/// The tops of the stacks that an exception or interrupt switches to, by [`Ist`].
+const IST_TOPS: [usize; 3] = [
+    offset_of!(ApStacks, abort_guard),
+    offset_of!(ApStacks, interrupt_guard),
+    offset_of!(ApStacks, main_guard),
+];
 
-// SAFETY: each CPU uses the stacks of its own index only.
-unsafe impl Sync for Stacks {}
+impl<const MAIN: usize> Stacks<MAIN> {
+    const EMPTY: Stacks<MAIN> = Stacks {
+        exception_guard: [0; GUARD],
+        exception: [0; EXCEPTION_STACK],
+        abort_guard: [0; GUARD],
+        abort: [0; EXCEPTION_STACK],
+        interrupt_guard: [0; GUARD],
+        interrupt: [0; GUARD],
+        main_guard: [0; GUARD],
+        main: [0; MAIN],
+    };
+}
 
-/// The CPUs' stacks, by index; the assembler sets RSP into it.
-///
-/// `kernel.ld` puts this section last, and CPU 0's stacks are its first: a machine with too little memory for all
-/// of it has enough for the BSP to report that.
-#[unsafe(link_section = ".bss..stacks")]
-pub static STACKS: Stacks = Stacks(UnsafeCell::new(
-    [const { CpuStacks { ist: [[0; IST_SIZE]; IST_STACKS], main: [0; STACK_SIZE] } }; MAX_CPUS],
-));
+/// Memory that the CPU itself finds by address.
+pub struct BspStacks(UnsafeCell<Stacks<BSP_STACK>>);
 
-/// An APIC ID that no CPU has, for unused entries.
-const NOBODY: u32 = u32::MAX;
+// SAFETY: the BSP alone uses its stacks.
+unsafe impl Sync for BspStacks {}
 
-/// APIC IDs by CPU index; the trampoline searches it.
-pub static APIC_IDS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(NOBODY) }; MAX_CPUS];
+/// The BSP's stacks; the assembler sets RSP to their end.
+pub static BSP_STACKS: BspStacks = BspStacks(UnsafeCell::new(Stacks::EMPTY));
 
-/// The [`IdLeaf`], as a number; the trampoline reads it.
-pub static ID_LEAF: AtomicU32 = AtomicU32::new(IdLeaf::Basic as u32);
+/// What the trampoline reads.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Trampoline {
+    /// Physical address of the page tables.
+    pub page_table: AtomicU32,
+    /// Bits to set in `IA32_EFER`.
+    pub efer: AtomicU32,
+    /// The [`IdLeaf`], as a number.
+    pub id_leaf: AtomicU32,
+    /// How many CPUs there are.
+    pub cpus: AtomicU32,
+    /// Address of their APIC IDs, by CPU index.
+    pub apic_ids: AtomicU64,
+    /// Address of the stacks of CPU 1; those of the next ones follow.
+    pub stacks: AtomicU64,
+}
+
+/// What the trampoline reads, filled before any AP runs.
+pub static TRAMPOLINE: Trampoline = Trampoline {
+    page_table: AtomicU32::new(0),
+    efer: AtomicU32::new(0),
+    id_leaf: AtomicU32::new(IdLeaf::Basic as u32),
+    cpus: AtomicU32::new(0),
+    apic_ids: AtomicU64::new(0),
+    stacks: AtomicU64::new(0),
+};
 
 /// What one CPU's GDTR and TR point to.
 struct Segments {
@@ -94,55 +141,83 @@ struct Segments {
 #[repr(align(128))]
 struct OwnSegments(UnsafeCell<Segments>);
 
-// SAFETY: each CPU touches the segments of its own index only.
+// SAFETY: each CPU touches its own segments only.
 unsafe impl Sync for OwnSegments {}
 
-static SEGMENTS: [OwnSegments; MAX_CPUS] = [const {
-    OwnSegments(UnsafeCell::new(Segments {
-        gdt: GlobalDescriptorTable::new(),
-        tss: TaskStateSegment::new(),
-    }))
-}; MAX_CPUS];
-
-/// Marks the low end of every stack, before any AP runs.
-pub fn guard_stacks() {
-    for guard in (0..MAX_CPUS).flat_map(low_ends) {
-        // SAFETY: the word lies in the static, aligned, and far below where the BSP's stack is now.
-        unsafe { guard.write_volatile(STACK_GUARD) }
+impl OwnSegments {
+    const fn new() -> OwnSegments {
+        OwnSegments(UnsafeCell::new(Segments {
+            gdt: GlobalDescriptorTable::new(),
+            tss: TaskStateSegment::new(),
+        }))
     }
 }
 
-/// The first CPU with an overflowed stack, and the report.
-pub fn overflowed_stack() -> Option<(CpuIndex, &'static str)> {
-    // SAFETY: as for `guard_stacks`; only an overflow writes there.
-    let is_broken = |guard: *mut u64| unsafe { guard.read_volatile() } != STACK_GUARD;
-    (0..MAX_CPUS).find_map(|cpu| {
-        let stack = low_ends(cpu).into_iter().position(is_broken)?;
-        Some((CpuIndex(cpu as u16), OVERFLOWS[stack]))
-    })
+static BSP_SEGMENTS: OwnSegments = OwnSegments::new();
+
+/// Those of CPU 1 and the next ones.
+static AP_SEGMENTS: Once<&[OwnSegments]> = Once::new();
+
+/// Bytes that [`make_room`] takes for each AP.
+pub const ROOM_EACH: usize = STACKS_STRIDE + size_of::<OwnSegments>();
+
+/// Takes memory for the stacks and segments of all CPUs, and tells the trampoline of it and of their APIC IDs.
+pub fn make_room(cpus: &'static [ApicId], pool: &mut Pool) {
+    let aps = cpus.len() - 1;
+    AP_SEGMENTS.call_once(|| pool.slice(aps, |_| OwnSegments::new()));
+    let stacks = pool.pages(aps * STACKS_STRIDE / PAGE as usize);
+    TRAMPOLINE.stacks.store(stacks, Ordering::Release);
+    TRAMPOLINE.apic_ids.store(cpus.as_ptr() as u64, Ordering::Release);
+    TRAMPOLINE.cpus.store(cpus.len() as u32, Ordering::Release);
 }
 
-/// The lowest word of each of a CPU's stacks, in the order of [`CpuStacks`].
-fn low_ends(cpu: usize) -> [*mut u64; IST_STACKS + 1] {
-    let stacks = STACKS.0.get().cast::<u8>().wrapping_add(cpu * STACKS_STRIDE);
-    [0, 1, 2, 3].map(|stack| stacks.wrapping_add(stack * IST_SIZE).cast())
-}
-
-/// Fills the table of APIC IDs.
-pub fn list(cpus: &[ApicId]) {
-    for (place, id) in APIC_IDS.iter().zip(cpus) {
-        place.store(id.0, Ordering::Release);
+/// The APIC IDs of the CPUs, by index; empty before [`make_room`].
+fn apic_ids() -> &'static [ApicId] {
+    match TRAMPOLINE.cpus.load(Ordering::Acquire) {
+        0 => &[],
+        cpus => {
+            let first = TRAMPOLINE.apic_ids.load(Ordering::Acquire) as *const ApicId;
+            // SAFETY: `make_room` has put a slice of that length there, and nothing writes it.
+            unsafe { slice::from_raw_parts(first, cpus as usize) }
+        }
     }
+}
+
+/// Where the stacks of a CPU begin.
+fn stacks(cpu: CpuIndex) -> u64 {
+    match cpu.at() {
+        0 => BSP_STACKS.0.get() as u64,
+        cpu => TRAMPOLINE.stacks.load(Ordering::Relaxed) + ((cpu - 1) * STACKS_STRIDE) as u64,
+    }
+}
+
+/// The memory of all APs' stacks.
+pub fn ap_stacks() -> Range<u64> {
+    let first = TRAMPOLINE.stacks.load(Ordering::Relaxed);
+    first..first + (apic_ids().len().saturating_sub(1) * STACKS_STRIDE) as u64
+}
+
+/// The CPU whose stacks have the guard page of that address, and the report of an overflow into it.
+pub fn overflowed_stack(address: u64) -> Option<(CpuIndex, &'static str)> {
+    let aps = ap_stacks();
+    let (cpu, offset) = if aps.contains(&address) {
+        let at = (address - aps.start) as usize;
+        (1 + at / STACKS_STRIDE, at % STACKS_STRIDE)
+    } else {
+        (0, address.checked_sub(stacks(CpuIndex::BSP))? as usize)
+    };
+    let guard = GUARDS.iter().find(|(guard, _)| (*guard..guard + GUARD).contains(&offset));
+    guard.map(|(_, report)| (CpuIndex(cpu as u16), *report))
 }
 
 /// Finds the leaf from which every CPU reads its APIC ID. The BSP calls this before [`apic_id`].
 pub fn find_id_leaf() {
-    ID_LEAF.store(IdLeaf::find(&CpuIdReaderNative) as u32, Ordering::Release);
+    TRAMPOLINE.id_leaf.store(IdLeaf::find(&CpuIdReaderNative) as u32, Ordering::Release);
 }
 
 /// This CPU's APIC ID, from the leaf that the trampoline uses.
 pub fn apic_id() -> ApicId {
-    let found = ID_LEAF.load(Ordering::Acquire);
+    let found = TRAMPOLINE.id_leaf.load(Ordering::Acquire);
     let leaf =
         [IdLeaf::TopologyV2, IdLeaf::Topology].into_iter().find(|leaf| *leaf as u32 == found);
     leaf.unwrap_or(IdLeaf::Basic).apic_id(&CpuIdReaderNative)
@@ -151,8 +226,7 @@ pub fn apic_id() -> ApicId {
 /// This CPU's index, by its APIC ID; the BSP's while the table is empty.
 pub fn index() -> CpuIndex {
     let id = apic_id();
-    let place = APIC_IDS.iter().position(|place| place.load(Ordering::Acquire) == id.0);
-    CpuIndex(place.unwrap_or(0) as u16)
+    CpuIndex(apic_ids().iter().position(|place| *place == id).unwrap_or(0) as u16)
 }
 
 /// Gives this CPU its own GDT and TSS.
@@ -161,21 +235,25 @@ pub fn index() -> CpuIndex {
 ///
 /// # Safety
 ///
-/// `cpu` is the index of the CPU that runs this.
+/// `cpu` is the index of the CPU that runs this; an AP runs after [`make_room`].
 pub unsafe fn set_up(cpu: CpuIndex) {
+    let segments = match (cpu.at(), AP_SEGMENTS.get()) {
+        (0, _) | (_, None) => &BSP_SEGMENTS,
+        (cpu, Some(aps)) => &aps[cpu - 1],
+    };
     // SAFETY: only this CPU uses the segments of its index, and until the loads below its GDTR
     // and TR still point to the boot GDT and to nothing.
-    let segments = unsafe { &mut *SEGMENTS[cpu.at()].0.get() };
-    for (stack, low) in low_ends(cpu.at()).into_iter().enumerate().take(IST_STACKS) {
-        segments.tss.interrupt_stack_table[stack] = VirtAddr::from_ptr(low) + IST_SIZE as u64;
+    let segments = unsafe { &mut *segments.0.get() };
+    for (stack, top) in IST_TOPS.into_iter().enumerate() {
+        segments.tss.interrupt_stack_table[stack] = VirtAddr::new(stacks(cpu) + top as u64);
     }
     segments.gdt = GlobalDescriptorTable::new();
     segments.gdt.append(Descriptor::kernel_code_segment());
     let data = segments.gdt.append(Descriptor::kernel_data_segment());
-    // SAFETY: the TSS is static.
+    // SAFETY: the TSS is never moved or freed.
     let task = unsafe { Descriptor::tss_segment_unchecked(&raw const segments.tss) };
     let task = segments.gdt.append(task);
-    // SAFETY: the GDT is static, holds flat segments like those in use, and the TSS is not busy.
+    // SAFETY: the GDT is never moved or freed, holds flat segments like those in use, and the TSS is not busy.
     unsafe {
         segments.gdt.load_unsafe();
         CS::set_reg(CODE_SELECTOR);
@@ -192,21 +270,27 @@ mod tests {
 
     #[test]
     fn whichever_stack_overflows_is_reported_with_its_cpu() {
-        guard_stacks();
-        assert_eq!(overflowed_stack(), None);
-        for (stack, low) in low_ends(3).into_iter().enumerate() {
-            // SAFETY: no other test uses the stacks.
-            unsafe { low.write_volatile(0) };
-            assert_eq!(overflowed_stack(), Some((CpuIndex(3), OVERFLOWS[stack])));
-            // SAFETY: as above.
-            unsafe { low.write_volatile(STACK_GUARD) };
+        static IDS: [ApicId; 4] = [ApicId(0), ApicId(2), ApicId(4), ApicId(6)];
+        assert_eq!(apic_ids(), []);
+        TRAMPOLINE.stacks.store(0x100_0000, Ordering::Relaxed);
+        TRAMPOLINE.apic_ids.store(IDS.as_ptr() as u64, Ordering::Relaxed);
+        TRAMPOLINE.cpus.store(4, Ordering::Relaxed);
+        assert_eq!(apic_ids(), IDS);
+        for cpu in [0, 1, 3].map(CpuIndex) {
+            for (guard, report) in GUARDS {
+                let guard = stacks(cpu) + guard as u64;
+                assert_eq!(overflowed_stack(guard), Some((cpu, report)));
+                assert_eq!(overflowed_stack(guard + PAGE - 1), Some((cpu, report)));
+                assert_eq!(overflowed_stack(guard + PAGE), None);
+            }
         }
+        assert_eq!(overflowed_stack(ap_stacks().end), None);
     }
 
     #[test]
-    fn every_stack_ends_where_the_next_begins() {
-        let [exception, abort, interrupt, main] = low_ends(1).map(|low| low as usize);
-        assert_eq!([abort - exception, interrupt - abort, main - interrupt], [IST_SIZE; 3]);
-        assert_eq!(low_ends(2)[0] as usize - main, STACK_SIZE);
+    fn an_interrupts_stack_ends_where_the_next_guard_begins() {
+        let tops = IST_TOPS.map(|top| top - GUARD);
+        assert_eq!(tops[0], offset_of!(ApStacks, exception) + EXCEPTION_STACK - GUARD);
+        assert_eq!(tops[2], offset_of!(ApStacks, interrupt));
     }
 }

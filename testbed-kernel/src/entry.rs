@@ -1,11 +1,13 @@
 //! Where assembler, linker script and Rust meet: the symbols that each takes from the others.
 
-use bringup::contract::MAX_CPUS;
 use core::arch::global_asm;
-use core::ops::Range;
+use core::mem::offset_of;
 use core::panic::PanicInfo;
+use testbed_kernel::boot::Protocol;
+use testbed_kernel::cpu::Trampoline;
+use testbed_kernel::paging::Image;
 use testbed_kernel::topology::IdLeaf;
-use testbed_kernel::{ap, apic, cpu, failure, trampoline, traps};
+use testbed_kernel::{ap, apic, cpu, failure, traps};
 
 // Makes Cargo link again when the linker script changes.
 const _: &str = include_str!("../kernel.ld");
@@ -14,14 +16,23 @@ global_asm!(
     include_str!("boot.s"),
     include_str!("trampoline.s"),
     include_str!("traps.s"),
-    stacks = sym cpu::STACKS,
+    pvh = const Protocol::Pvh as u32,
+    multiboot2 = const Protocol::Multiboot2 as u32,
+    linux = const Protocol::Linux as u32,
+    unknown = const Protocol::Unknown as u32,
+    bsp_stacks = sym cpu::BSP_STACKS,
+    bsp_stacks_size = const cpu::BSP_STACKS_SIZE,
     stacks_stride = const cpu::STACKS_STRIDE,
-    apic_ids = sym cpu::APIC_IDS,
-    id_leaf = sym cpu::ID_LEAF,
+    trampoline = sym cpu::TRAMPOLINE,
+    page_table = const offset_of!(Trampoline, page_table),
+    efer = const offset_of!(Trampoline, efer),
+    id_leaf = const offset_of!(Trampoline, id_leaf),
+    cpus = const offset_of!(Trampoline, cpus),
+    apic_ids = const offset_of!(Trampoline, apic_ids),
+    stacks = const offset_of!(Trampoline, stacks),
     basic_leaf = const IdLeaf::Basic as u32,
-    max_cpus = const MAX_CPUS,
-    page = const trampoline::PAGE,
     apic_eoi = const apic::EOI_ADDRESS,
+    apic_eoi_msr = const apic::EOI_MSR,
     ap_main = sym ap::main,
     trapped = sym failure::trapped,
     options(att_syntax),
@@ -29,17 +40,26 @@ global_asm!(
 
 unsafe extern "C" {
     static image_begin: u8;
+    static text_end: u8;
+    static read_only_end: u8;
     static image_end: u8;
     static trampoline_begin: u8;
     static trampoline_end: u8;
     static exception_entries: [u64; traps::EXCEPTIONS];
     fn interrupt_wake();
+    fn interrupt_wake_x2apic();
     fn interrupt_spurious();
 }
 
 /// The memory that the kernel occupies, with what its loader clears for it.
-pub fn image() -> Range<u64> {
-    (&raw const image_begin) as u64..(&raw const image_end) as u64
+pub fn image() -> Image {
+    let begin = (&raw const image_begin) as u64;
+    let middle = (&raw const text_end) as u64;
+    Image {
+        text: begin..middle,
+        read_only: middle..(&raw const read_only_end) as u64,
+        all: begin..(&raw const image_end) as u64,
+    }
 }
 
 /// The entries in `traps.s`.
@@ -48,6 +68,7 @@ pub fn trap_entries() -> traps::Entries {
         // SAFETY: the assembler file defines the table and nothing writes it.
         exceptions: unsafe { &exception_entries },
         wake: interrupt_wake as *const () as u64,
+        wake_x2apic: interrupt_wake_x2apic as *const () as u64,
         spurious: interrupt_spurious as *const () as u64,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cpu;
 use crate::exit::exit;
-use crate::serial::{self, LONGEST_FRAME, Line};
+use crate::serial::{self, Line, longest_frame};
 use crate::tsc::{cycles, tsc};
 use bringup::CpuIndex;
 use bringup::contract::Exit;
@@ -15,14 +15,14 @@ use x86_64::registers::control::Cr2;
 /// True from the first error on.
 static FAILING: AtomicBool = AtomicBool::new(false);
 
-/// How many times [`LONGEST_FRAME`] a CPU waits for others to be done with the port: the first that fails may find
+/// How many times [`longest_frame`] a CPU waits for others to be done with the port: the first that fails may find
 /// a frame under way, then sends its own, and needs some time in between.
 const PATIENCE: u64 = 3;
 
 /// Tries again and again until `is_done`, or patience is over.
 fn patiently(mut is_done: impl FnMut() -> bool) {
     let begin = tsc();
-    let patience = PATIENCE * cycles(LONGEST_FRAME);
+    let patience = PATIENCE * cycles(longest_frame());
     while !is_done() && tsc().saturating_sub(begin) < patience {
         core::hint::spin_loop();
     }
@@ -60,6 +60,9 @@ pub fn panicked(info: &PanicInfo<'_>) -> ! {
     fail(Error::Panic { cpu: cpu::index(), message: message.text() })
 }
 
+/// The vector of a page fault.
+const PAGE_FAULT: u64 = 14;
+
 /// What `traps.s` and the CPU have pushed, lowest address first.
 #[repr(C)]
 pub struct Trap {
@@ -70,6 +73,10 @@ pub struct Trap {
 
 /// Ends the boot for an exception. `traps.s` calls this.
 pub extern "C" fn trapped(trap: &Trap) -> ! {
+    let overflowed = (trap.vector == PAGE_FAULT).then(|| cpu::overflowed_stack(Cr2::read_raw()));
+    if let Some((cpu, message)) = overflowed.flatten() {
+        fail(Error::Panic { cpu, message });
+    }
     fail(Error::Exception {
         cpu: cpu::index(),
         vector: trap.vector as u8,

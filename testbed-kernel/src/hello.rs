@@ -1,5 +1,6 @@
 //! The first frames of a boot: the kernel, the CPUs, and the plan of the command line.
 
+use crate::apic::mode::mode;
 use crate::boot::Boot;
 use crate::clock::Clock;
 use crate::failure::fail_for_options;
@@ -7,7 +8,7 @@ use crate::machine::Machine;
 use crate::serial::Line;
 use crate::stream::send;
 use crate::topology::Topology;
-use bringup::frame::{ApicMode, Body, Cpu, Hello, MAGIC, PROTOCOL};
+use bringup::frame::{Body, Cpu, Hello, MAGIC, PROTOCOL};
 use bringup::options::{Part, Refusal, TscSync, TscTrust};
 use bringup::plan::Plan;
 use bringup::{ApicId, CpuIndex};
@@ -39,14 +40,14 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
         vendor: vendor.as_ref().map_or("", |vendor| vendor.as_str()),
         model: brand.as_ref().map_or("", |brand| brand.as_str().trim()),
         hypervisor: hypervisor.text(),
-        apic_mode: ApicMode::Xapic,
+        apic_mode: mode(),
         cpus: machine.census.cpus.len() as u16,
     }));
-    for (index, &apic_id) in (0..).zip(&machine.census.cpus) {
+    for (index, &apic_id) in (0..).zip(machine.census.cpus) {
         send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, machine.topology)));
     }
     machine.census.report();
-    boot.report();
+    boot.memory.report();
     let plan = Plan::parse(boot.command_line, machine.census.cpus.len())
         .unwrap_or_else(|error| fail_for_options(&error));
     let trusts_cpuid = plan

@@ -1,23 +1,22 @@
-//! The machine as its ACPI tables describe it: its CPUs and its PM timer.
+//! The machine as its ACPI tables describe it: its CPUs, and where each of them is.
 
+use crate::apic;
+use crate::apic::mode;
 use crate::cpu;
-use crate::failure::fail_for_machine;
+use crate::failure::{fail_for_machine, fail_for_options};
+use crate::memory::MIB;
+use crate::pool::Pool;
+use crate::slot;
 use crate::stream::log;
+use crate::tables::Tables;
 use crate::topology::Topology;
-use acpi::address::AddressSpace;
-use acpi::fadt::Fadt;
-use acpi::madt::Madt;
-use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
+use bringup::boot_options::Apic;
 use bringup::class::Class;
-use bringup::contract::MAX_CPUS;
+use bringup::contract::{MAX_CPUS, XAPIC_LAST};
+use bringup::frame::ApicMode;
 use bringup::madt::{self, LeftOut, Lint, Listed, Oddity, Roll};
 use bringup::{ApicId, CpuIndex};
-use core::ptr::NonNull;
-use core::slice;
-use raw_cpuid::CpuIdReaderNative;
-
-/// The CPUs that take part: the BSP, then the others in the MADT's order.
-pub type Cpus = heapless::Vec<ApicId, MAX_CPUS>;
+use raw_cpuid::{CpuId, CpuIdReaderNative};
 
 /// What the tables describe.
 pub struct Machine {
@@ -26,40 +25,43 @@ pub struct Machine {
     /// Where each CPU is.
     pub topology: Topology,
     /// The class of each CPU.
-    pub classes: heapless::Vec<Class, MAX_CPUS>,
-    /// The ACPI PM timer, where there is one.
-    pub pm_timer: Option<PmTimer>,
+    pub classes: &'static [Class],
 }
 
-/// The ACPI PM timer: a port that counts at 3.579545 MHz (ACPI, "Power Management Timer").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PmTimer {
-    /// Its I/O port.
-    pub port: u16,
-    /// The bits that count: 32 or 24 of them.
-    pub mask: u32,
-}
-
-impl PmTimer {
-    fn of(fadt: &Fadt) -> Option<PmTimer> {
-        let block = fadt.pm_timer_block().ok()??;
-        let is_port = block.address_space == AddressSpace::SystemIo;
-        // The flags are copied out of a packed table.
-        let flags = fadt.flags;
-        let mask = if flags.pm_timer_is_32_bit() { u32::MAX } else { 0xff_ffff };
-        let port = u16::try_from(block.address).ok().filter(|_| is_port)?;
-        Some(PmTimer { port, mask })
+impl Machine {
+    /// Takes memory for what each CPU needs. Ends the boot where there is too little.
+    pub fn make_room(&self, pool: &mut Pool) {
+        let cpus = self.census.cpus;
+        // A page table holds 512 entries; those of stacks are for pages of 4 KiB.
+        let needed = cpus.len() * (cpu::ROOM_EACH + slot::ROOM_EACH) * 513 / 512 + PAGE_TABLES;
+        let free = pool.free();
+        if (needed as u64) > free {
+            fail_for_machine(format_args!(
+                "{} CPUs need {} MiB of memory besides the kernel's, and {} MiB are left below 3 GiB; give the machine more \
+                 memory, or fewer CPUs",
+                cpus.len(),
+                (needed as u64).div_ceil(MIB),
+                free / MIB
+            ));
+        }
+        cpu::make_room(cpus, pool);
+        slot::make_room(cpus.len(), pool);
     }
 }
+
+/// Bytes of page tables that every machine has, and some more.
+const PAGE_TABLES: usize = 64 * 1024;
 
 /// The CPUs of a MADT: which take part, and how many do not, by reason.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Those that take part.
-    pub cpus: Cpus,
+    /// Those that take part: the CPU that runs this, then the others in the MADT's order.
+    pub cpus: &'static [ApicId],
+    /// The BSP, where this kernel was started on another CPU: INIT would reset the machine.
+    pub real_bsp: Option<ApicId>,
     /// Entries that list no CPU that takes part.
     left: LeftOut,
-    /// Enabled CPUs that xAPIC mode can't address (APIC ID 255 is the broadcast) or that this kernel's tables can't hold.
+    /// Enabled CPUs that xAPIC mode can't address (APIC ID 255 is the broadcast) or that are more than this kernel takes.
     unreachable: usize,
     /// What is odd about the table.
     oddities: Oddities,
@@ -68,33 +70,92 @@ pub struct Census {
 /// The first oddities of a table.
 type Oddities = heapless::Vec<Lint, 8>;
 
-impl Roll for Census {
+/// The CPUs of a table while it is read.
+struct Listing {
+    /// Room for as many as the table can list.
+    room: &'static mut [ApicId],
+    /// How many of them there are.
+    count: usize,
+    /// Which entry lists the CPU that runs this.
+    first_entry: u16,
+    /// True on the BSP.
+    on_bsp: bool,
+    real_bsp: Option<ApicId>,
+    too_many: usize,
+}
+
+impl Roll for Listing {
     fn has(&self, apic_id: ApicId) -> bool {
-        self.cpus.contains(&apic_id)
+        self.room[..self.count].contains(&apic_id) || self.real_bsp == Some(apic_id)
     }
 
     fn add(&mut self, cpu: Listed) {
-        // The BSP comes first and runs, so it can be addressed.
-        let is_bsp = self.cpus.is_empty();
-        if !is_bsp && cpu.apic_id.0 >= 0xff || self.cpus.push(cpu.apic_id).is_err() {
-            self.unreachable += 1;
+        // The CPU that runs this comes first.
+        if self.count == 0 {
+            self.first_entry = cpu.entry;
+        }
+        // Firmware lists the BSP first; Linux finds it so after a kexec (arch/x86/kernel/cpu/topology.c).
+        let before = self.count == 1 && cpu.entry < self.first_entry;
+        if before && !self.on_bsp && self.real_bsp.is_none() {
+            self.real_bsp = Some(cpu.apic_id);
+        } else if let Some(place) = self.room.get_mut(self.count) {
+            *place = cpu.apic_id;
+            self.count += 1;
+        } else {
+            self.too_many += 1;
         }
     }
 }
 
 impl Census {
-    /// Counts the CPUs of a table's bytes, and keeps what is odd about it for the report.
-    pub fn take(table: &[u8], bsp: ApicId) -> Census {
-        let mut census = Census::default();
+    /// The most CPUs that a table of that many bytes can list, the one that runs this counted.
+    fn most(table: &[u8]) -> usize {
+        (1 + table.len() / madt::SHORTEST_CPU).min(MAX_CPUS)
+    }
+
+    /// Counts the CPUs of a table's bytes, and keeps what is odd about it for the report: `running` is the CPU that runs this,
+    /// and `on_bsp` is true where that is the BSP.
+    fn take(
+        table: &[u8],
+        running: ApicId,
+        on_bsp: bool,
+        room: &'static mut [ApicId],
+    ) -> Census {
+        let first_entry = madt::UNLISTED;
+        let mut listing =
+            Listing { room, count: 0, first_entry, on_bsp, real_bsp: None, too_many: 0 };
         let mut oddities = Oddities::new();
-        census.left = madt::census(table, bsp, &mut census, |lint| match lint.what {
+        let left = madt::census(table, running, &mut listing, |lint| match lint.what {
             // The report counts them.
             Oddity::Again { .. } | Oddity::Below255 { .. } | Oddity::NoId { .. } => {}
+            // After a kexec it is no oddity of the table.
+            Oddity::BspLater if !on_bsp => {}
             // More of them say nothing more.
             _ => _ = oddities.push(lint),
         });
-        census.oddities = oddities;
-        census
+        let Listing { room, count, real_bsp, too_many, .. } = listing;
+        Census { cpus: &room[..count], real_bsp, left, unreachable: too_many, oddities }
+    }
+
+    /// Leaves out the CPUs that xAPIC mode can't address. The one that runs this can be.
+    fn keep_reachable(&mut self, pool: &mut Pool) {
+        let reachable = |(at, id): &(usize, &ApicId)| *at == 0 || id.0 <= XAPIC_LAST;
+        let mut kept = self.cpus.iter().enumerate().filter(reachable).map(|(_, id)| *id);
+        let count = kept.clone().count();
+        if count < self.cpus.len() {
+            self.unreachable += self.cpus.len() - count;
+            self.cpus = pool.slice(count, |_| kept.next().expect("they were counted"));
+        }
+    }
+
+    /// The highest APIC ID.
+    fn highest(&self) -> ApicId {
+        self.cpus.iter().copied().max().unwrap_or_default()
+    }
+
+    /// True where APIC IDs do not fit in xAPIC mode: the APs must be in x2APIC mode before an IPI is sent to one of them alone.
+    pub fn needs_x2apic(&self) -> bool {
+        self.highest().0 > XAPIC_LAST
     }
 
     /// Reports what is odd about the table and how many entries are left out, a line for each.
@@ -106,6 +167,16 @@ impl Census {
                 }
                 None => log(CpuIndex::BSP, format_args!("MADT: {}", lint.what)),
             }
+        }
+        if let Some(bsp) = self.real_bsp {
+            log(
+                CpuIndex::BSP,
+                format_args!(
+                    "the CPU with APIC ID {} takes no part: it is the machine's BSP, which INIT would reset, and this kernel \
+                     was started on another CPU",
+                    bsp.0
+                ),
+            );
         }
         for (count, why) in [
             (self.unreachable, "xAPIC mode or this kernel's tables can't hold them"),
@@ -137,79 +208,62 @@ impl Census {
     }
 }
 
-/// Physical memory is mapped one to one, below 4 GiB.
-#[derive(Clone, Copy)]
-struct OneToOne;
-
-impl AcpiHandler for OneToOne {
-    unsafe fn map_physical_region<T>(
-        &self,
-        address: usize,
-        size: usize,
-    ) -> PhysicalMapping<Self, T> {
-        let end = address.checked_add(size);
-        let start =
-            NonNull::new(address as *mut T).filter(|_| end.is_some_and(|end| end <= 1 << 32));
-        let Some(start) = start else {
-            fail_for_machine(format_args!(
-                "an ACPI table lies at {address:#x}, but this kernel maps only the first 4 GiB"
-            ))
-        };
-        // SAFETY: the region is mapped, and the caller guarantees that a `T` is there.
-        unsafe { PhysicalMapping::new(address, start, size, size, OneToOne) }
-    }
-
-    fn unmap_physical_region<T>(_region: &PhysicalMapping<Self, T>) {}
-}
-
-/// Finds the machine, starting from the RSDP or, without one, from the BIOS area.
-pub fn find(rsdp: Option<usize>) -> Machine {
-    // SAFETY: the PVH boot ABI guarantees the address; the BIOS area is mapped and readable on a PC.
-    let tables = unsafe {
-        match rsdp {
-            Some(address) => AcpiTables::from_rsdp(OneToOne, address),
-            None => AcpiTables::search_for_rsdp_bios(OneToOne),
-        }
-    };
-    let tables = tables
-        .unwrap_or_else(|error| fail_for_machine(format_args!("no usable ACPI tables: {error:?}")));
-    let madt = tables
-        .find_table::<Madt>()
-        .unwrap_or_else(|error| fail_for_machine(format_args!("no usable MADT: {error:?}")));
+/// Finds the machine's CPUs, and selects the mode of their APICs.
+pub fn find(tables: &Tables, wish: Apic, pool: &mut Pool) -> Machine {
     cpu::find_id_leaf();
-    // SAFETY: the mapping begins with the table, whose header was checked; its length is the one that was mapped, and nothing
-    // writes to ACPI's tables.
-    let table = unsafe {
-        slice::from_raw_parts(madt.virtual_start().as_ptr().cast::<u8>(), madt.region_length())
-    };
-    let census = Census::take(table, cpu::apic_id());
-    let pm_timer = tables.find_table::<Fadt>().ok().and_then(|fadt| PmTimer::of(&fadt));
-    cpu::list(&census.cpus);
+    let madt = tables.madt();
+    let base = apic::base();
+    let room = pool.slice(Census::most(madt), |_| ApicId::default());
+    let mut census = Census::take(madt, cpu::apic_id(), base & mode::BSP != 0, room);
+    let has_x2apic = CpuId::new().get_feature_info().is_some_and(|info| info.has_x2apic());
+    let mode = mode::select(wish, base, has_x2apic, census.highest());
+    let mode = mode.unwrap_or_else(|refused| fail_for_options(&refused));
+    mode::set(mode);
+    if mode == ApicMode::Xapic {
+        census.keep_reachable(pool);
+    }
     let topology = Topology::read(&CpuIdReaderNative);
     let place = |id: &ApicId| {
         let (package, core, _) = topology.place(*id);
         (package, core)
     };
-    let cpus = &census.cpus;
-    let class = |(at, id): (usize, &ApicId)| Class::of(place(id), cpus[..at].iter().map(place));
-    let classes = cpus.iter().enumerate().map(class).collect();
-    Machine { census, topology, classes, pm_timer }
+    let cpus = census.cpus;
+    let classes =
+        pool.slice(cpus.len(), |at| Class::of(place(&cpus[at]), cpus[..at].iter().map(place)));
+    Machine { census, topology, classes }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bringup::madt::Form;
+
+    fn listing(room: usize, on_bsp: bool) -> Listing {
+        let room = vec![ApicId(0); room].leak();
+        Listing { room, count: 0, first_entry: madt::UNLISTED, on_bsp, real_bsp: None, too_many: 0 }
+    }
+
+    fn add(listing: &mut Listing, entry: u16, id: u32) {
+        let form = madt::Form::LocalX2Apic;
+        listing.add(Listed { entry, form, apic_id: ApicId(id), enabled: true });
+    }
 
     #[test]
-    fn an_id_beyond_xapic_mode_is_unreachable_and_so_is_one_too_many() {
-        let mut census = Census::default();
-        let cpu =
-            |id| Listed { entry: 0, form: Form::LocalX2Apic, apic_id: ApicId(id), enabled: true };
-        [0, 254, 255, 256].into_iter().for_each(|id| census.add(cpu(id)));
-        assert_eq!((census.cpus.len(), census.unreachable), (2, 2));
-        assert!(census.has(ApicId(254)) && !census.has(ApicId(255)));
-        (1..254).for_each(|id| census.add(cpu(id)));
-        assert_eq!((census.cpus.len(), census.unreachable), (MAX_CPUS, 2 + 255 - MAX_CPUS));
+    fn cpus_beyond_the_room_are_counted() {
+        let mut listing = listing(2, true);
+        (0..5).for_each(|at| add(&mut listing, at, 2 * u32::from(at)));
+        assert_eq!((listing.count, listing.too_many), (2, 3));
+        assert!(listing.has(ApicId(2)) && !listing.has(ApicId(4)));
+    }
+
+    #[test]
+    fn the_bsp_is_left_alone_by_a_kernel_that_another_cpu_runs() {
+        for (on_bsp, real_bsp, cpus) in [(false, Some(ApicId(0)), 3), (true, None, 4)] {
+            let mut listing = listing(8, on_bsp);
+            // The CPU that runs this is the third of the table.
+            for (entry, id) in [(2, 4), (0, 0), (1, 2), (3, 6)] {
+                add(&mut listing, entry, id);
+            }
+            assert_eq!((listing.real_bsp, listing.count), (real_bsp, cpus));
+        }
     }
 }

@@ -8,25 +8,36 @@ mod entry;
 // `boot.s` calls this by name, on CPU 0's stack.
 #[cfg(feature = "freestanding")]
 #[unsafe(no_mangle)]
-extern "C" fn bsp_main(start_info: u32) -> ! {
+extern "C" fn bsp_main(protocol: u32, info: u32) -> ! {
+    use bringup::boot_options::BootOptions;
     use testbed_kernel::*;
 
-    serial::open(); //                              the serial port
+    let traps = entry::trap_entries();
     // SAFETY: no AP runs yet, and this is CPU 0.
     unsafe {
         cpu::set_up(bringup::CpuIndex::BSP); //     GDT, TSS with IST stacks
-        traps::install(entry::trap_entries()); //   IDT
+        traps::install(&traps); //                  IDT
     }
-    let boot = boot::read(start_info); //           command line, RSDP, memory map
-    boot.require(entry::image()); //                there is memory for the rest
-    cpu::guard_stacks(); //                         an overflow is noticed
+    let image = entry::image();
+    let boot = boot::read(protocol, info); //       command line, memory map, root of ACPI
+    boot.memory.require(image.all.clone()); //      there is memory for the kernel
+    let options = BootOptions::read(boot.command_line)
+        .unwrap_or_else(|wrong| failure::fail_for_options(&wrong));
+    let root = options.rsdp.map(|at| boot::Root::Rsdp(at as usize)).or(boot.root);
+    let tables = tables::Tables::find(root); //     ACPI
+    serial::open(options.serial.or_else(|| tables.serial_port())); // the serial port
     pic::silence(); //                              no legacy interrupts
-    let machine = machine::find(boot.rsdp); //      CPUs and PM timer, by ACPI
-    apic::set_up(); //                              local APIC, xAPIC mode
-    let clock = clock::measure(machine.pm_timer.as_ref()); // TSC and APIC timer frequency
-    trampoline::install(entry::trampoline_code(), &boot); // where APs begin
+    let mut pool = pool::Pool::new(boot.memory.clone(), image.all.clone());
+    let machine = machine::find(&tables, options.apic, &mut pool); // CPUs, mode of their APICs
+    machine.make_room(&mut pool); //                stacks and slots
+    // SAFETY: as above, and interrupts are off.
+    unsafe { traps::install(&traps) }; //           now that the mode is known
+    let page = trampoline::install(entry::trampoline_code(), &boot.memory); // where APs begin
+    paging::set_up(image, page, &mut pool); //      no page both writable and executable
+    apic::set_up(); //                              local APIC
+    let clock = clock::measure(&tables, options.tsc_source); // TSC and APIC timer frequency
     let plan = hello::say(&boot, &machine, &clock); //       Hello, one Cpu frame each, the plan
-    trial::run_all(&plan, &machine, &clock); //     all cells, all trials
+    trial::run_all(&plan, &machine, &clock, page); //        all cells, all trials
     stream::goodbye(); //                           frames sent, stamps dropped
     exit::exit(bringup::contract::Exit::Success) // the engine ends
 }

@@ -1,22 +1,60 @@
-//! The first serial port, and frames on it, one at a time.
+//! The serial port, and frames on it, one at a time.
 
 use crate::exit::exit;
 use bringup::Duration;
+use bringup::boot_options::{Registers, SerialPort};
 use bringup::contract::{COM1, Exit};
 use bringup::frame::{Body, Frame};
 use bringup::wire;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, Ordering};
-use spin::Mutex;
-use uart_16550::backend::PioBackend;
+use spin::{Mutex, Once};
+use uart_16550::backend::Backend;
 use uart_16550::{BaudRate, Config, Uart16550};
+use x86_64::instructions::port::Port;
 
-/// Bits per second.
-const BAUD: BaudRate = BaudRate::Baud115200;
+/// The port where neither the command line nor the SPCR table names one.
+const FIRST: SerialPort = SerialPort { registers: Registers::Io(COM1), baud: SerialPort::BAUD };
+
+/// The port that is in use.
+static PORT: Once<SerialPort> = Once::new();
 
 /// How long the longest frame takes on the wire, at ten bits a byte.
-pub const LONGEST_FRAME: Duration =
-    Duration::Nanos(wire::MAX_FRAME as u64 * 10 * 1_000_000_000 / BAUD.to_integer() as u64);
+pub fn longest_frame() -> Duration {
+    let bits = wire::MAX_FRAME as u64 * 10;
+    Duration::Nanos(bits * 1_000_000_000 / u64::from(PORT.get().unwrap_or(&FIRST).baud))
+}
+
+/// The registers of the UART. The crate's own backends have no accesses of 32 bits, which some devices need.
+struct Access(Registers);
+
+impl Backend for Access {
+    unsafe fn read(&mut self, register: u8) -> u8 {
+        let at = u64::from(register);
+        // SAFETY: the registers are the UART's (`Serial::of`), and there are as many as the crate asks for.
+        unsafe {
+            match self.0 {
+                Registers::Io(base) => Port::new(base + u16::from(register)).read(),
+                Registers::Mmio(base) => ((base + at) as *const u8).read_volatile(),
+                Registers::Mmio32(base) => ((base + 4 * at) as *const u32).read_volatile() as u8,
+            }
+        }
+    }
+
+    unsafe fn write(&mut self, register: u8, value: u8) {
+        let at = u64::from(register);
+        // SAFETY: as for `read`.
+        unsafe {
+            match self.0 {
+                Registers::Io(base) => Port::new(base + u16::from(register)).write(value),
+                Registers::Mmio(base) => ((base + at) as *mut u8).write_volatile(value),
+                Registers::Mmio32(base) => {
+                    ((base + 4 * at) as *mut u32).write_volatile(value.into())
+                }
+            }
+        }
+    }
+}
 
 /// A line of text that keeps what fits in a frame and drops the rest.
 #[derive(Default)]
@@ -49,7 +87,7 @@ impl Write for Line {
 }
 
 struct Serial {
-    uart: Uart16550<PioBackend>,
+    uart: Uart16550<Access>,
     buffer: [u8; wire::MAX_FRAME],
 }
 
@@ -57,7 +95,9 @@ struct Serial {
 static FRAMES: AtomicU32 = AtomicU32::new(0);
 
 impl Serial {
-    fn new(uart: Uart16550<PioBackend>) -> Serial {
+    fn of(port: &SerialPort) -> Serial {
+        // SAFETY: the port is ours alone, its registers are mapped, and no use of it touches memory.
+        let uart = unsafe { Uart16550::new_with_backend(Access(port.registers)) };
         Serial { uart, buffer: [0; wire::MAX_FRAME] }
     }
 
@@ -73,39 +113,37 @@ impl Serial {
 
 static SERIAL: Mutex<Option<Serial>> = Mutex::new(None);
 
-/// Sets the port up, 8N1 at 115 200 baud with FIFOs, and ends whatever firmware has written.
-pub fn open() {
-    let config = Config { baud_rate: BAUD, ..Config::DEFAULT };
-    // SAFETY: COM1 is ours alone; nothing else has run since the firmware.
-    let uart = unsafe { Uart16550::new_port(COM1) };
-    let Ok(mut uart) = uart else { exit(Exit::Failure) };
-    if uart.init(config).is_err() {
+/// Sets the port up, 8N1 with FIFOs, and ends whatever firmware has written. Without one it is COM1.
+pub fn open(port: Option<SerialPort>) {
+    *SERIAL.lock() = Some(opened(port.unwrap_or(FIRST)));
+}
+
+fn opened(port: SerialPort) -> Serial {
+    let port = PORT.call_once(|| port);
+    let config = Config { baud_rate: BaudRate::from_integer(port.baud), ..Config::DEFAULT };
+    let mut serial = Serial::of(port);
+    if serial.uart.init(config).is_err() {
         // Without a port only the exit status can report the failure.
         exit(Exit::Failure);
     }
-    uart.send_bytes_exact(&[0]);
-    *SERIAL.lock() = Some(Serial::new(uart));
+    serial.uart.send_bytes_exact(&[0]);
+    serial
 }
 
-/// Sends one frame; false if another CPU has the port.
+/// Sends one frame; false if another CPU has the port. Before [`open`], when only errors are sent, it opens COM1.
 pub fn try_send(body: Body<'_>) -> bool {
     let Some(mut serial) = SERIAL.try_lock() else { return false };
-    if let Some(serial) = serial.as_mut() {
-        serial.send(body);
-    }
+    serial.get_or_insert_with(|| opened(FIRST)).send(body);
     true
 }
 
 /// Sends one frame even if another CPU has the port: at worst the bytes of both mix, which a reader of the capture
 /// notices.
 pub fn send_past_lock(body: Body<'_>) {
-    // SAFETY: COM1 is ours alone, and no use of a serial port touches memory.
-    if let Ok(uart) = unsafe { Uart16550::new_port(COM1) } {
-        let mut serial = Serial::new(uart);
-        // Ends the frame that the other CPU may have begun.
-        serial.uart.send_bytes_exact(&[0]);
-        serial.send(body);
-    }
+    let mut serial = Serial::of(PORT.get().unwrap_or(&FIRST));
+    // Ends the frame that the other CPU may have begun.
+    serial.uart.send_bytes_exact(&[0]);
+    serial.send(body);
 }
 
 /// How many frames were sent so far, or begun.

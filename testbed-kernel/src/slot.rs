@@ -1,7 +1,7 @@
 //! What the BSP and one AP share: a slot per CPU, in cache lines that have one writer each.
 
+use crate::pool::Pool;
 use bringup::CpuIndex;
-use bringup::contract::MAX_CPUS;
 use bringup::exchange::{ApWords, BspSide, BspWords};
 use bringup::handshake::{Epoch, Word};
 use bringup::options::Step;
@@ -10,6 +10,7 @@ use bringup::start::{Starts, Token};
 use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use spin::Once;
 
 /// A table of values, written by one CPU, read by another after a handshake; 0 means no value.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub struct FromAp {
     /// How often in this boot it has started late: not in the trial that its SIPI was sent in, or when it had been
     /// given up there.
     pub late_starts: AtomicU32,
+    /// It has started to be switched to x2APIC mode, and was.
+    pub switched: AtomicBool,
     /// Its side of the exchange of clock readings.
     pub exchange: ApWords,
     /// What nobody looks at before the trial is over.
@@ -69,6 +72,7 @@ impl FromAp {
             answer: AtomicU64::new(0),
             starts: Starts::new(),
             late_starts: AtomicU32::new(0),
+            switched: AtomicBool::new(false),
             exchange: ApWords::new(),
             record: Record::new(),
         }
@@ -264,12 +268,23 @@ struct BspsOwn(BspNotes);
 // `Send`.
 unsafe impl Sync for BspsOwn {}
 
-static SLOTS: [(Shared, BspsOwn); MAX_CPUS] =
-    [const { (Shared::new(), BspsOwn(BspNotes::new())) }; MAX_CPUS];
+static SLOTS: Once<&[(Shared, BspsOwn)]> = Once::new();
 
-/// What a CPU shares with the BSP.
+/// Bytes that [`make_room`] takes for each CPU.
+pub const ROOM_EACH: usize = size_of::<(Shared, BspsOwn)>();
+
+/// Takes memory for so many CPUs' slots, before any AP runs.
+pub fn make_room(cpus: usize, pool: &mut Pool) {
+    SLOTS.call_once(|| pool.slice(cpus, |_| (Shared::new(), BspsOwn(BspNotes::new()))));
+}
+
+fn all() -> &'static [(Shared, BspsOwn)] {
+    SLOTS.get().copied().unwrap_or_default()
+}
+
+/// What a CPU shares with the BSP, after [`make_room`].
 pub fn shared(cpu: CpuIndex) -> &'static Shared {
-    &SLOTS[cpu.at()].0
+    &all()[cpu.at()].0
 }
 
 /// All slots, with the BSP's notes in them: the token for what the BSP alone may touch.
@@ -282,18 +297,18 @@ pub fn shared(cpu: CpuIndex) -> &'static Shared {
 /// to_another_cpu(testbed_kernel::slot::Slots::take());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Slots(PhantomData<*const BspNotes>);
+pub struct Slots(&'static [(Shared, BspsOwn)], PhantomData<*const BspNotes>);
 
 impl Slots {
     /// The slots; `None` if they were taken before.
     pub fn take() -> Option<Slots> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
-        (!TAKEN.swap(true, Ordering::Relaxed)).then_some(Slots(PhantomData))
+        (!TAKEN.swap(true, Ordering::Relaxed)).then(|| Slots(all(), PhantomData))
     }
 
     /// The slot of a CPU.
     pub fn of(self, cpu: CpuIndex) -> Slot {
-        let (Shared { from_ap, to_ap }, BspsOwn(notes)) = &SLOTS[cpu.at()];
+        let (Shared { from_ap, to_ap }, BspsOwn(notes)) = &self.0[cpu.at()];
         Slot { from_ap, to_ap, notes }
     }
 }
@@ -327,6 +342,7 @@ mod tests {
 
     #[test]
     fn the_notes_are_given_out_once() {
+        SLOTS.call_once(|| vec![(Shared::new(), BspsOwn(BspNotes::new())), (Shared::new(), BspsOwn(BspNotes::new()))].leak());
         let slots = Slots::take().unwrap();
         slots.of(CpuIndex(1)).notes.lost.set(true);
         assert!(Slots::take().is_none());

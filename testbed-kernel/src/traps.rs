@@ -1,7 +1,9 @@
 //! The IDT that all CPUs share: interrupts end a HLT, exceptions end the boot.
 
+use crate::apic::mode::mode;
 use crate::cpu::{self, Ist};
 use crate::{apic, pic};
+use bringup::frame::ApicMode;
 use core::cell::UnsafeCell;
 use x86_64::VirtAddr;
 use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
@@ -13,8 +15,10 @@ pub const EXCEPTIONS: usize = 32;
 pub struct Entries {
     /// By vector.
     pub exceptions: &'static [u64; EXCEPTIONS],
-    /// Acknowledges and returns.
+    /// Acknowledges in xAPIC mode and returns.
     pub wake: u64,
+    /// The same in x2APIC mode.
+    pub wake_x2apic: u64,
     /// Returns.
     pub spurious: u64,
 }
@@ -30,10 +34,11 @@ static IDT: Table = Table(UnsafeCell::new(InterruptDescriptorTable::new()));
 ///
 /// # Safety
 ///
-/// This CPU has its own GDT and TSS ([`cpu::set_up`]) and has not loaded the table yet; no other CPU runs.
-pub unsafe fn install(entries: Entries) {
+/// This CPU has its own GDT and TSS ([`cpu::set_up`]); no other CPU runs, and interrupts are off. May be called again when the mode
+/// of the APICs has been set.
+pub unsafe fn install(entries: &Entries) {
     // SAFETY: no other CPU runs, so nothing else refers to the table.
-    fill(unsafe { &mut *IDT.0.get() }, &entries);
+    fill(unsafe { &mut *IDT.0.get() }, entries);
     // SAFETY: the table is filled, and the caller has set this CPU up.
     unsafe { load() };
 }
@@ -57,8 +62,12 @@ fn fill(idt: &mut InterruptDescriptorTable, entries: &Entries) {
         cp_protection_exception 21 Exception, hv_injection_exception 28 Exception,
         vmm_communication_exception 29 Exception, security_exception 30 Exception,
     }
-    enter(&mut idt[apic::WAKE_VECTOR], entries.wake, Ist::Interrupt);
-    enter(&mut idt[apic::TIMER_VECTOR], entries.wake, Ist::Interrupt);
+    let wake = match mode() {
+        ApicMode::Xapic => entries.wake,
+        ApicMode::X2apic => entries.wake_x2apic,
+    };
+    enter(&mut idt[apic::WAKE_VECTOR], wake, Ist::Interrupt);
+    enter(&mut idt[apic::TIMER_VECTOR], wake, Ist::Interrupt);
     for vector in pic::VECTORS.chain([apic::SPURIOUS_VECTOR]) {
         enter(&mut idt[vector], entries.spurious, Ist::Interrupt);
     }
@@ -92,7 +101,7 @@ mod tests {
     #[test]
     fn every_vector_that_the_machine_can_raise_has_a_handler_of_its_kind() {
         static EXCEPTIONS_AT: [u64; EXCEPTIONS] = [0x1000; EXCEPTIONS];
-        let entries = Entries { exceptions: &EXCEPTIONS_AT, wake: 0x2000, spurious: 0x3000 };
+        let entries = Entries { exceptions: &EXCEPTIONS_AT, wake: 0x2000, wake_x2apic: 0x2100, spurious: 0x3000 };
         let mut idt = InterruptDescriptorTable::new();
         fill(&mut idt, &entries);
         let handled = |vector: u8| idt[vector].handler_addr().as_u64();

@@ -32,11 +32,27 @@ exception:
     call {trapped}
     ud2
 
+# In xAPIC mode.
 .global interrupt_wake
 interrupt_wake:
     pushq %rax
     movabsq ${apic_eoi}, %rax
     movl $0, (%rax)
+    popq %rax
+    iretq
+
+# In x2APIC mode.
+.global interrupt_wake_x2apic
+interrupt_wake_x2apic:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    movl ${apic_eoi_msr}, %ecx
+    xorl %eax, %eax
+    xorl %edx, %edx
+    wrmsr
+    popq %rdx
+    popq %rcx
     popq %rax
     iretq
 

@@ -7,23 +7,25 @@ mod kick;
 mod timeline;
 mod times;
 mod tsc_sync;
+mod x2apic;
 
-use crate::apic::{self, To};
+use crate::apic::{self, NotDelivered, To};
 use crate::callin;
 use crate::clock::{self, Clock};
-use crate::cpu;
-use crate::failure::{fail, fail_for_options};
-use crate::machine::{Cpus, Machine};
+use crate::failure::fail_for_options;
+use crate::machine::Machine;
 use crate::orders::{self, TrialOrders};
 use crate::queue;
 use crate::slot::{Slot, Slots};
 use crate::stream::{self, send};
 use crate::tsc::tsc;
 use bringup::class::Class;
-use bringup::frame::{Body, CellBegin, Error, TrialBegin, TrialEnd};
+use bringup::frame::{Body, CellBegin, TrialBegin, TrialEnd};
 use bringup::handshake::{Allowed, Epoch, Reached, answer};
 use bringup::kick::check as kick_check;
-use bringup::options::{Kick, MAX_OPTIONS, Options, StampSet, Step, TscSync, Wait};
+use bringup::options::{
+    Kick, MAX_OPTIONS, Options, Part, Refusal, StampSet, Step, TscSync, Wait,
+};
 use bringup::plan::Plan;
 use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp, bring_up};
@@ -33,11 +35,16 @@ use core::fmt::Write;
 use core::sync::atomic::Ordering::Relaxed;
 use times::Times;
 
-/// Runs all trials of all cells. The boot's first trial is the cold one, and extra.
-pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
+pub use x2apic::is_switching;
+
+/// Runs all trials of all cells; the APs begin at `trampoline`. The boot's first trial is the cold one, and extra.
+pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock, trampoline: u64) {
     let slots = Slots::take().expect("nobody else runs trials");
     if plan.cells().any(|options| options.kick == Kick::Broadcast) {
-        machine.census.report_broadcast();
+        may_broadcast(machine);
+    }
+    if machine.census.needs_x2apic() {
+        x2apic::switch(machine.census.cpus, slots, trampoline);
     }
     let mut epoch = 0;
     for (cell, options) in (0..).zip(plan.cells()) {
@@ -49,12 +56,10 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
         callin::set_up(CpuIndex::BSP, callin::fault_bits(&options.faults, CpuIndex::BSP));
         for number in u32::from(cell > 0)..=options.repetitions {
             epoch += 1;
-            let mut trial = Trial::prepare(Epoch(epoch), &options, machine, slots, clock);
+            let mut trial =
+                Trial::prepare(Epoch(epoch), &options, machine, slots, clock, trampoline);
             let end = trial.run();
             trial.park();
-            if let Some((cpu, message)) = cpu::overflowed_stack() {
-                fail(Error::Panic { cpu, message });
-            }
             send(Body::TrialBegin(TrialBegin {
                 cell,
                 trial: number,
@@ -69,9 +74,21 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock) {
             send(Body::TrialEnd(end));
             callin::report_differences();
             trial.report_late_starts();
-            trial.report_delivery_errors();
+            trial.report_not_delivered();
         }
     }
+}
+
+/// Ends the boot where a broadcast would reset the machine, and reports whom else it reaches.
+fn may_broadcast(machine: &Machine) {
+    if machine.census.real_bsp.is_some() {
+        fail_for_options(&Refusal::Senseless {
+            what: Part::Word("kick", Kick::Broadcast.name()),
+            with: None,
+            why: "this kernel was started on a CPU that is not the BSP, and INIT to the BSP resets the machine",
+        });
+    }
+    machine.census.report_broadcast();
 }
 
 fn bit(stamp: Stamp) -> u16 {
@@ -81,8 +98,8 @@ fn bit(stamp: Stamp) -> u16 {
 /// One trial, as the BSP sees it.
 struct Trial<'a> {
     options: &'a Options,
-    cpus: &'a Cpus,
-    classes: &'a [Class],
+    cpus: &'static [ApicId],
+    classes: &'static [Class],
     slots: Slots,
     times: Times,
     orders: TrialOrders,
@@ -96,8 +113,10 @@ struct Trial<'a> {
     kicked: u16,
     /// Whether `cost-prepare` costs anything.
     prepares: bool,
-    /// What the BSP's APIC found wrong while it kicked.
-    delivery_errors: Cell<u32>,
+    /// The first INIT or SIPI that the BSP's APIC could not deliver, with the AP that was kicked.
+    not_delivered: Cell<Option<(CpuIndex, NotDelivered)>>,
+    /// The page where APs begin.
+    trampoline: u64,
 }
 
 impl Trial<'_> {
@@ -108,11 +127,12 @@ impl Trial<'_> {
         machine: &'a Machine,
         slots: Slots,
         clock: &Clock,
+        trampoline: u64,
     ) -> Trial<'a> {
         let trial = Trial {
             options,
-            cpus: &machine.census.cpus,
-            classes: &machine.classes,
+            cpus: machine.census.cpus,
+            classes: machine.classes,
             slots,
             times: Times::new(options, clock.tsc_khz),
             orders: TrialOrders::new(epoch, machine.census.cpus[0], options),
@@ -121,7 +141,8 @@ impl Trial<'_> {
             first_not_started: Cell::new(1),
             kicked: 1,
             prepares: !options.cost(Step::Prepare).is_free(),
-            delivery_errors: Cell::new(0),
+            not_delivered: Cell::new(None),
+            trampoline,
         };
         queue::clear();
         let exclusive = Step::ALL.iter().filter(|step| options.cost(**step).is_exclusive());

@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use super::table::{Key, Options};
+use crate::boot_options::BootOptions;
 use crate::CpuIndex;
 use core::fmt;
 
@@ -47,6 +48,12 @@ impl fmt::Display for OptionError<'_> {
                 write!(f, "`{word}` is not an option: expected key=value, or the word `cell`")
             }
             OptionError::UnknownKey { key } => {
+                if BootOptions::has(key) {
+                    return write!(
+                        f,
+                        "`{key}` is an option of the whole boot: it stands before the first word `cell`"
+                    );
+                }
                 write!(f, "there is no option `{key}`: expected one of")?;
                 Options::KEYS.iter().try_for_each(|known| write!(f, " {}", known.name()))
             }

@@ -14,10 +14,11 @@ use bringup::{CpuIndex, Duration};
 /// From the INIT that ends a trial until all APs are assumed to have processed it, per CPU.
 const PARKING: Duration = Duration::Nanos(20_000);
 
-fn send_sipi(to: To) {
+/// Sends a SIPI for the code on that page.
+pub(super) fn send_sipi(to: To, page: u64) {
     // SAFETY: `trampoline::install` has put the code there. A CPU that starts without a kick halts: at once if it is not
     // in the table of APIC IDs, else when `bringup::start` does not admit it.
-    unsafe { apic::send_sipi(to, trampoline::VECTOR) }
+    unsafe { apic::send_sipi(to, trampoline::vector(page)) }
 }
 
 impl Trial<'_> {
@@ -55,8 +56,9 @@ impl Trial<'_> {
             self.stamp(ap, Stamp::KickEnd, end);
             self.restart_limit(ap, end);
         }
-        apic::await_delivery();
-        self.note_delivery_errors();
+        if let Some(first) = set.into_iter().next() {
+            self.note_delivery(first, To::AllButSelf);
+        }
     }
 
     /// All INITs, the delay once, then the SIPIs, each at the end of its cost.
@@ -84,29 +86,24 @@ impl Trial<'_> {
             let end = tsc();
             self.stamp(ap, Stamp::KickEnd, end);
             self.restart_limit(ap, end);
-            // The next kick's cost holds what it takes to send this one's IPIs.
+            self.note_delivery(ap, To::One(self.apic_id(ap)));
+            // The next kick's cost holds what it takes to send this one's IPIs and to look whether they were delivered.
             begin = sipi + u64::from(self.options.sipi_count - 1) * self.times.sipi_gap;
         }
-        // Each send waits until the IPI before it is delivered; this waits for the last one.
-        apic::await_delivery();
-        self.note_delivery_errors();
     }
 
-    fn note_delivery_errors(&self) {
-        self.delivery_errors.set(self.delivery_errors.get() | apic::errors());
+    /// Notes whether the IPIs of a kick were delivered. Between `init` and `sipi` nobody looks.
+    fn note_delivery(&self, ap: CpuIndex, to: To) {
+        let delivered = apic::kicks_delivered(to, trampoline::vector(self.trampoline));
+        if let (Err(why), None) = (delivered, self.not_delivered.get()) {
+            self.not_delivered.set(Some((ap, why)));
+        }
     }
 
-    /// Reports the errors that the BSP's APIC recorded during kicks.
-    pub(super) fn report_delivery_errors(&self) {
-        let errors = apic::Errors(self.delivery_errors.get());
-        if errors != apic::Errors(0) {
-            stream::log(
-                CpuIndex::BSP,
-                format_args!(
-                    "the local APIC reported errors while INITs and SIPIs were sent ({errors}): an \
-                     AP that is lost may not have received them"
-                ),
-            );
+    /// Reports the first kick whose IPIs were not delivered.
+    pub(super) fn report_not_delivered(&self) {
+        if let Some((ap, why)) = self.not_delivered.get() {
+            stream::log(ap, format_args!("{why}: an AP that is lost may not have received it"));
         }
     }
 
@@ -120,17 +117,17 @@ impl Trial<'_> {
 
     /// Sends `sipi-count` SIPIs to one AP, or to all.
     fn send_sipis(&self, to: To) {
-        send_sipi(to);
+        send_sipi(to, self.trampoline);
         for _ in 1..self.options.sipi_count {
             self.wait_until(tsc() + self.times.sipi_gap);
-            send_sipi(to);
+            send_sipi(to, self.trampoline);
         }
     }
 
     /// Sends the SIPIs of the planted fault `stray`: they belong to no kick.
     pub(super) fn send_strays(&self) {
         for ap in self.options.faults.of(Fault::Stray) {
-            send_sipi(To::One(self.apic_id(ap)));
+            send_sipi(To::One(self.apic_id(ap)), self.trampoline);
         }
     }
 

@@ -1,0 +1,88 @@
+//! The mode of the local APICs: one for all CPUs of a boot (Intel SDM volume 3, "x2APIC State Transitions").
+
+use bringup::ApicId;
+use bringup::boot_options::Apic;
+use bringup::contract::XAPIC_LAST;
+use bringup::frame::ApicMode;
+use bringup::options::{Part, Refusal};
+use core::sync::atomic::{AtomicBool, Ordering};
+use raw_cpuid::CpuId;
+
+/// `IA32_APIC_BASE`: this is the BSP.
+pub const BSP: u64 = 1 << 8;
+/// `IA32_APIC_BASE`: x2APIC mode.
+pub(super) const EXTD: u64 = 1 << 10;
+/// `IA32_APIC_BASE`: the APIC is on.
+pub(super) const ENABLE: u64 = 1 << 11;
+
+static IS_X2APIC: AtomicBool = AtomicBool::new(false);
+
+/// The mode of this boot; xAPIC until it is [`set`].
+#[inline(always)]
+pub fn mode() -> ApicMode {
+    if IS_X2APIC.load(Ordering::Relaxed) { ApicMode::X2apic } else { ApicMode::Xapic }
+}
+
+/// Sets the mode of this boot, before any APIC is used.
+pub fn set(mode: ApicMode) {
+    IS_X2APIC.store(mode == ApicMode::X2apic, Ordering::Relaxed);
+}
+
+/// True where the timer counts to a moment of the TSC, on all CPUs alike.
+static HAS_DEADLINES: AtomicBool = AtomicBool::new(false);
+
+/// True where [`use_deadlines`] has found the timer's TSC-deadline mode.
+#[inline(always)]
+pub fn has_deadlines() -> bool {
+    HAS_DEADLINES.load(Ordering::Relaxed)
+}
+
+/// Uses the timer's TSC-deadline mode from now on, where CPUID reports it.
+pub fn use_deadlines() {
+    let has = CpuId::new().get_feature_info().is_some_and(|info| info.has_tsc_deadline());
+    HAS_DEADLINES.store(has, Ordering::Relaxed);
+}
+
+/// Selects the mode: `base` is the BSP's `IA32_APIC_BASE`, `has_x2apic` what CPUID says, `highest` the highest APIC ID of a
+/// CPU.
+pub fn select(
+    wish: Apic,
+    base: u64,
+    has_x2apic: bool,
+    highest: ApicId,
+) -> Result<ApicMode, Refusal> {
+    let is_x2apic = base & ENABLE != 0 && base & EXTD != 0;
+    let refused = |why| {
+        Err(Refusal::Senseless { what: Part::Word("apic", wish.name()), with: None, why })
+    };
+    match wish {
+        Apic::Xapic if is_x2apic => {
+            refused("firmware has switched x2APIC mode on; switch it off in the firmware's set-up")
+        }
+        Apic::X2apic if !has_x2apic => refused("CPUID leaf 1 reports no x2APIC mode"),
+        Apic::X2apic => Ok(ApicMode::X2apic),
+        Apic::Auto if is_x2apic || has_x2apic && highest.0 > XAPIC_LAST => Ok(ApicMode::X2apic),
+        Apic::Xapic | Apic::Auto => Ok(ApicMode::Xapic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ApicMode::{X2apic, Xapic};
+
+    #[test]
+    fn x2apic_mode_is_kept_or_needed_or_asked_for() {
+        let mode = |wish, base, has, id| select(wish, base, has, ApicId(id)).ok();
+        let (off, on) = (ENABLE, ENABLE | EXTD);
+        assert_eq!(mode(Apic::Auto, off, true, 254), Some(Xapic));
+        assert_eq!(mode(Apic::Auto, off, true, 255), Some(X2apic));
+        assert_eq!(mode(Apic::Auto, off, false, 300), Some(Xapic), "some CPUs are left out");
+        assert_eq!(mode(Apic::Auto, on, true, 3), Some(X2apic));
+        assert_eq!(mode(Apic::Xapic, off, true, 300), Some(Xapic));
+        assert_eq!(mode(Apic::Xapic, on, true, 3), None);
+        assert_eq!(mode(Apic::X2apic, off, true, 3), Some(X2apic));
+        assert_eq!(mode(Apic::X2apic, off, false, 3), None);
+        assert_eq!(mode(Apic::Xapic, 0, false, 3), Some(Xapic), "an APIC that is off is switched on");
+    }
+}

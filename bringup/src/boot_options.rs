@@ -50,7 +50,9 @@ impl SerialPort {
             None => (text, SerialPort::BAUD),
         };
         let registers = match place.split_once(':') {
-            None => Registers::Io(u16::try_from(number(place)?).ok().filter(|port| *port <= 0xfff8)?),
+            None => {
+                Registers::Io(u16::try_from(number(place)?).ok().filter(|port| *port <= 0xfff8)?)
+            }
             Some(("mmio", address)) => Registers::Mmio(mapped(address, 8)?),
             Some(("mmio32", address)) => Registers::Mmio32(mapped(address, 4 * 8)?),
             Some(_) => return None,
@@ -107,7 +109,10 @@ impl BootOptions {
             "serial",
             "the port of the frames: `0x3f8[,BAUD]`, `mmio:ADDRESS`, `mmio32:ADDRESS`; without it that of the SPCR table, else `0x3f8`",
         ),
-        ("rsdp", "the physical address of the RSDP, as `0xe0000`; without it the loader's, else it is looked for"),
+        (
+            "rsdp",
+            "the physical address of the RSDP, as `0xe0000`; without it the loader's, else it is looked for",
+        ),
     ];
 
     /// True for a word whose key is one of these.
@@ -132,7 +137,10 @@ impl BootOptions {
             "rsdp" => {
                 // The table has 36 bytes.
                 let address = mapped(value, 36);
-                (address.map(|address| self.rsdp = Some(address)), "an address below 4 GiB, as `0xe0000`")
+                (
+                    address.map(|address| self.rsdp = Some(address)),
+                    "an address below 4 GiB, as `0xe0000`",
+                )
             }
             _ => return Err(OptionError::UnknownKey { key }),
         };
@@ -174,7 +182,19 @@ mod tests {
         ] {
             assert_eq!(SerialPort::parse(text), Some(port), "{text}");
         }
-        for text in ["", "3f8", "0x", "0x+3", "0xfff9", "0x3f8,", "0x3f8,9601", "0x3f8,0", "mmio:0", "mmio64:0x1000", "mmio:0xfffffff9"] {
+        for text in [
+            "",
+            "3f8",
+            "0x",
+            "0x+3",
+            "0xfff9",
+            "0x3f8,",
+            "0x3f8,9601",
+            "0x3f8,0",
+            "mmio:0",
+            "mmio64:0x1000",
+            "mmio:0xfffffff9",
+        ] {
             assert_eq!(SerialPort::parse(text), None, "{text}");
         }
     }
@@ -184,7 +204,10 @@ mod tests {
         for (word, text) in [
             ("apic=x3", "`apic=x3` has a bad value: expected one of auto xapic x2apic"),
             ("apic", "`apic` is not an option: expected key=value, or the word `cell`"),
-            ("rsdp=e0000", "`rsdp=e0000` has a bad value: expected an address below 4 GiB, as `0xe0000`"),
+            (
+                "rsdp=e0000",
+                "`rsdp=e0000` has a bad value: expected an address below 4 GiB, as `0xe0000`",
+            ),
         ] {
             assert_eq!(BootOptions::read(word).unwrap_err().to_string(), text);
         }

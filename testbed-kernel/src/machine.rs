@@ -115,12 +115,7 @@ impl Census {
 
     /// Counts the CPUs of a table's bytes, and keeps what is odd about it for the report: `running` is the CPU that runs this,
     /// and `on_bsp` is true where that is the BSP.
-    fn take(
-        table: &[u8],
-        running: ApicId,
-        on_bsp: bool,
-        room: &'static mut [ApicId],
-    ) -> Census {
+    fn take(table: &[u8], running: ApicId, on_bsp: bool, room: &'static mut [ApicId]) -> Census {
         let first_entry = madt::UNLISTED;
         let mut listing =
             Listing { room, count: 0, first_entry, on_bsp, real_bsp: None, too_many: 0 };

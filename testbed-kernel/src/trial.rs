@@ -23,9 +23,7 @@ use bringup::class::Class;
 use bringup::frame::{Body, CellBegin, TrialBegin, TrialEnd};
 use bringup::handshake::{Allowed, Epoch, Reached, answer};
 use bringup::kick::check as kick_check;
-use bringup::options::{
-    Kick, MAX_OPTIONS, Options, Part, Refusal, StampSet, Step, TscSync, Wait,
-};
+use bringup::options::{Kick, MAX_OPTIONS, Options, Part, Refusal, StampSet, Step, TscSync, Wait};
 use bringup::plan::Plan;
 use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp, bring_up};

@@ -11,7 +11,7 @@ use crate::runner::run::execute;
 use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
-use crate::{kernel, stages};
+use crate::{kernel, newer_qemu, stages};
 use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::command::manual::{self, Shell};
@@ -45,6 +45,9 @@ enum Command {
         /// Fetch also kernels of this distribution for `cargo xtask linux`, which are installed nowhere
         #[arg(long)]
         linux: bool,
+        /// Put a QEMU of version 9 or later beside an older one, which stays as it is: for x2APIC, and more than 255 CPUs
+        #[arg(long)]
+        newer_qemu: bool,
     },
     /// Build the kernel
     Build,
@@ -237,12 +240,15 @@ pub fn main() -> Result<(), Failure> {
 
 fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Setup { yes, linux } => {
+        Command::Setup { yes, linux, newer_qemu } => {
             ensure(Needs::ALL, yes)?;
             if linux {
                 for kernel in distribution::fetch()? {
                     print(&format_args!("kernel: {}", kernel.display()))?;
                 }
+            }
+            if newer_qemu {
+                print(&format_args!("QEMU: {}", newer_qemu::set_up()?.display()))?;
             }
             print(&"everything that Rollcall needs is here")
         }

@@ -5,8 +5,10 @@
 //! the other.
 
 pub mod command;
+pub mod debian;
 pub mod kernel;
 pub mod linux;
+pub mod newer_qemu;
 pub mod runner;
 pub mod setup;
 pub mod stages;

@@ -2,8 +2,8 @@
 
 use super::refusal::Refusal;
 use super::table::{Key, Options};
-use crate::boot_options::BootOptions;
 use crate::CpuIndex;
+use crate::boot_options::BootOptions;
 use core::fmt;
 
 /// Why a word, or a combination of words, is not accepted.

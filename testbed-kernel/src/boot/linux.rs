@@ -70,7 +70,9 @@ mod tests {
         let mut page = vec![0_u8; 4096];
         page[RSDP..RSDP + 4].copy_from_slice(&0xf_52c0_u32.to_le_bytes());
         page[ENTRIES] = 2;
-        for (at, (address, size, kind)) in [(0, 0x9fc00, RAM), (0xf0000, 0x10000, 2)].iter().enumerate() {
+        for (at, (address, size, kind)) in
+            [(0, 0x9fc00, RAM), (0xf0000, 0x10000, 2)].iter().enumerate()
+        {
             let entry = [u64::to_le_bytes(*address), u64::to_le_bytes(*size)].concat();
             let at = TABLE + at * 20;
             page[at..at + 16].copy_from_slice(&entry);

@@ -240,18 +240,7 @@ pub fn main() -> Result<(), Failure> {
 
 fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Setup { yes, linux, newer_qemu } => {
-            ensure(Needs::ALL, yes)?;
-            if linux {
-                for kernel in distribution::fetch()? {
-                    print(&format_args!("kernel: {}", kernel.display()))?;
-                }
-            }
-            if newer_qemu {
-                print(&format_args!("QEMU: {}", newer_qemu::set_up()?.display()))?;
-            }
-            print(&"everything that Rollcall needs is here")
-        }
+        Command::Setup { yes, linux, newer_qemu } => set_up(yes, linux, newer_qemu),
         Command::Build => {
             ensure(Needs { kernel: true, ..Needs::NONE }, false)?;
             let Kernel { path, described } = built()?;
@@ -299,6 +288,20 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             print(&format_args!("{} in {}", counted(pages as u64, "page"), folder.display()))
         }
     }
+}
+
+/// Installs what is missing, and fetches what else is asked for.
+fn set_up(yes: bool, linux: bool, newer_qemu: bool) -> Result<(), Failure> {
+    ensure(Needs::ALL, yes)?;
+    if linux {
+        for kernel in distribution::fetch()? {
+            print(&format_args!("kernel: {}", kernel.display()))?;
+        }
+    }
+    if newer_qemu {
+        print(&format_args!("QEMU: {}", newer_qemu::set_up()?.display()))?;
+    }
+    print(&"everything that Rollcall needs is here")
 }
 
 /// Makes the experiment and writes its summary.

@@ -6,5 +6,6 @@ mod engines;
 mod extending;
 mod harness;
 mod machine;
+mod machines;
 mod mutants;
 mod tsc_sync;

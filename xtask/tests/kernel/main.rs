@@ -6,6 +6,6 @@ mod engines;
 mod extending;
 mod harness;
 mod machine;
-mod machines;
 mod mutants;
+mod newer_qemu;
 mod tsc_sync;

@@ -2,7 +2,6 @@
 
 use crate::frame::TscSource;
 use crate::options::OptionError;
-use crate::plan::CELL;
 use crate::words::{Word, words};
 
 words! {
@@ -50,7 +49,9 @@ impl SerialPort {
             None => (text, SerialPort::BAUD),
         };
         let registers = match place.split_once(':') {
-            None => Registers::Io(u16::try_from(number(place)?).ok().filter(|port| *port <= 0xfff8)?),
+            None => {
+                Registers::Io(u16::try_from(number(place)?).ok().filter(|port| *port <= 0xfff8)?)
+            }
             Some(("mmio", address)) => Registers::Mmio(mapped(address, 8)?),
             Some(("mmio32", address)) => Registers::Mmio32(mapped(address, 4 * 8)?),
             Some(_) => return None,
@@ -107,16 +108,13 @@ impl BootOptions {
             "serial",
             "the port of the frames: `0x3f8[,BAUD]`, `mmio:ADDRESS`, `mmio32:ADDRESS`; without it that of the SPCR table, else `0x3f8`",
         ),
-        ("rsdp", "the physical address of the RSDP, as `0xe0000`; without it the loader's, else it is looked for"),
+        (
+            "rsdp",
+            "the physical address of the RSDP, as `0xe0000`; without it the loader's, else it is looked for",
+        ),
     ];
 
-    /// True for a word whose key is one of these.
-    pub fn has(word: &str) -> bool {
-        let key = word.split_once('=').map_or(word, |(key, _)| key);
-        BootOptions::KEYS.iter().any(|(known, _)| *known == key)
-    }
-
-    /// Takes a word `key=value` for which [`BootOptions::has`] is true.
+    /// Takes a word `key=value` that has such a [`BootOptions::key`].
     pub fn set_word<'a>(&mut self, word: &'a str) -> Result<(), OptionError<'a>> {
         let (key, value) = word.split_once('=').ok_or(OptionError::NoValue { word })?;
         let (set, expected) = match key {
@@ -132,35 +130,31 @@ impl BootOptions {
             "rsdp" => {
                 // The table has 36 bytes.
                 let address = mapped(value, 36);
-                (address.map(|address| self.rsdp = Some(address)), "an address below 4 GiB, as `0xe0000`")
+                (
+                    address.map(|address| self.rsdp = Some(address)),
+                    "an address below 4 GiB, as `0xe0000`",
+                )
             }
             _ => return Err(OptionError::UnknownKey { key }),
         };
         set.ok_or(OptionError::BadValue { key, value, expected })
     }
 
-    /// Reads them from a command line; other words are not looked at.
-    ///
-    /// Fails at the first of them that is wrong.
-    pub fn read(command_line: &str) -> Result<BootOptions, OptionError<'_>> {
-        let mut options = BootOptions::default();
-        let common = command_line.split_ascii_whitespace().take_while(|word| *word != CELL);
-        common.filter(|word| BootOptions::has(word)).try_for_each(|word| options.set_word(word))?;
-        Ok(options)
+    /// The names of the options.
+    pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+        BootOptions::KEYS.iter().map(|(name, _)| *name)
+    }
+
+    /// The key of a word, where it is one of these.
+    pub fn key(word: &str) -> Option<&str> {
+        let key = word.split_once('=').map_or(word, |(key, _)| key);
+        BootOptions::KEYS.iter().any(|(known, _)| *known == key).then_some(key)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_words_before_the_first_cell_are_read_and_others_are_not() {
-        let line = "strategy=serial apic=x2apic tsc-source=hpet cell apic=xapic";
-        let options = BootOptions::read(line).unwrap();
-        assert_eq!((options.apic, options.tsc_source), (Apic::X2apic, Some(TscSource::Hpet)));
-        assert_eq!(BootOptions::read("").unwrap(), BootOptions::default());
-    }
 
     #[test]
     fn ports_are_read_in_linuxs_words() {
@@ -174,7 +168,19 @@ mod tests {
         ] {
             assert_eq!(SerialPort::parse(text), Some(port), "{text}");
         }
-        for text in ["", "3f8", "0x", "0x+3", "0xfff9", "0x3f8,", "0x3f8,9601", "0x3f8,0", "mmio:0", "mmio64:0x1000", "mmio:0xfffffff9"] {
+        for text in [
+            "",
+            "3f8",
+            "0x",
+            "0x+3",
+            "0xfff9",
+            "0x3f8,",
+            "0x3f8,9601",
+            "0x3f8,0",
+            "mmio:0",
+            "mmio64:0x1000",
+            "mmio:0xfffffff9",
+        ] {
             assert_eq!(SerialPort::parse(text), None, "{text}");
         }
     }
@@ -184,9 +190,12 @@ mod tests {
         for (word, text) in [
             ("apic=x3", "`apic=x3` has a bad value: expected one of auto xapic x2apic"),
             ("apic", "`apic` is not an option: expected key=value, or the word `cell`"),
-            ("rsdp=e0000", "`rsdp=e0000` has a bad value: expected an address below 4 GiB, as `0xe0000`"),
+            (
+                "rsdp=e0000",
+                "`rsdp=e0000` has a bad value: expected an address below 4 GiB, as `0xe0000`",
+            ),
         ] {
-            assert_eq!(BootOptions::read(word).unwrap_err().to_string(), text);
+            assert_eq!(BootOptions::default().set_word(word).unwrap_err().to_string(), text);
         }
     }
 

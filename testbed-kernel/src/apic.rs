@@ -16,8 +16,8 @@ use mode::{BSP, ENABLE, EXTD, mode};
 use x86_64::registers::model_specific::Msr;
 
 pub use errors::NotDelivered;
-pub use mode::{has_deadlines, use_deadlines};
 pub use icr::To;
+pub use mode::{has_deadlines, use_deadlines};
 
 /// Vector of the IPI that ends a HLT.
 pub const WAKE_VECTOR: u8 = 0x40;

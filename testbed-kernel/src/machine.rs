@@ -2,7 +2,7 @@
 
 use crate::apic;
 use crate::apic::mode;
-use crate::cpu;
+use crate::cpu::{self, OwnSegments};
 use crate::failure::{fail_for_machine, fail_for_options};
 use crate::memory::MIB;
 use crate::pool::Pool;
@@ -44,7 +44,9 @@ impl Machine {
                 free / MIB
             ));
         }
-        cpu::make_room(cpus, pool);
+        let aps = cpus.len() - 1;
+        let segments = pool.slice(aps, |_| OwnSegments::empty());
+        cpu::use_room(cpus, segments, pool.pages(aps * cpu::STACK_PAGES));
         slot::make_room(cpus.len(), pool);
     }
 }
@@ -115,12 +117,7 @@ impl Census {
 
     /// Counts the CPUs of a table's bytes, and keeps what is odd about it for the report: `running` is the CPU that runs this,
     /// and `on_bsp` is true where that is the BSP.
-    fn take(
-        table: &[u8],
-        running: ApicId,
-        on_bsp: bool,
-        room: &'static mut [ApicId],
-    ) -> Census {
+    fn take(table: &[u8], running: ApicId, on_bsp: bool, room: &'static mut [ApicId]) -> Census {
         let first_entry = madt::UNLISTED;
         let mut listing =
             Listing { room, count: 0, first_entry, on_bsp, real_bsp: None, too_many: 0 };

@@ -7,8 +7,8 @@ use core::sync::atomic::Ordering;
 use raw_cpuid::CpuId;
 use x86_64::registers::control::{Cr3, Cr3Flags, Efer, EferFlags};
 use x86_64::structures::paging::{
-    FrameAllocator, Mapper, OffsetPageTable, PageSize, PageTable, PageTableFlags, PhysFrame, Size2MiB,
-    Size4KiB,
+    FrameAllocator, Mapper, OffsetPageTable, PageSize, PageTable, PageTableFlags, PhysFrame,
+    Size2MiB, Size4KiB,
 };
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -149,7 +149,11 @@ mod tests {
             let Some(flags) = layout.flags(page) else { continue };
             let executable = !flags.contains(Flags::NO_EXECUTE);
             assert!(!(executable && flags.contains(Flags::WRITABLE)), "{page:#x}");
-            assert_eq!(executable, page == 0x8000 || (0x20_0000..0x21_0000).contains(&page), "{page:#x}");
+            assert_eq!(
+                executable,
+                page == 0x8000 || (0x20_0000..0x21_0000).contains(&page),
+                "{page:#x}"
+            );
         }
         assert_eq!(layout.flags(0), None);
         assert!(!layout.flags(0x21_0000).unwrap().contains(Flags::WRITABLE));

@@ -342,7 +342,13 @@ mod tests {
 
     #[test]
     fn the_notes_are_given_out_once() {
-        SLOTS.call_once(|| vec![(Shared::new(), BspsOwn(BspNotes::new())), (Shared::new(), BspsOwn(BspNotes::new()))].leak());
+        SLOTS.call_once(|| {
+            vec![
+                (Shared::new(), BspsOwn(BspNotes::new())),
+                (Shared::new(), BspsOwn(BspNotes::new())),
+            ]
+            .leak()
+        });
         let slots = Slots::take().unwrap();
         slots.of(CpuIndex(1)).notes.lost.set(true);
         assert!(Slots::take().is_none());

@@ -112,7 +112,10 @@ impl Tables {
         // SAFETY: the mapping begins with the table; its length is the one that was mapped, and nothing writes to ACPI's
         // tables.
         Ok(unsafe {
-            slice::from_raw_parts(table.virtual_start().as_ptr().cast::<u8>(), table.region_length())
+            slice::from_raw_parts(
+                table.virtual_start().as_ptr().cast::<u8>(),
+                table.region_length(),
+            )
         })
     }
 
@@ -144,7 +147,10 @@ impl Tables {
         let is_known = matches!(spcr.interface_type(), Full16550 | Full16450 | Generic16550);
         let registers = registers(spcr.base_address().filter(|_| is_known)?.ok()?)?;
         let baud = spcr.baud_rate().map_or(SerialPort::BAUD, |baud| baud.get());
-        Some(SerialPort { registers, baud: if SerialPort::has(baud) { baud } else { SerialPort::BAUD } })
+        Some(SerialPort {
+            registers,
+            baud: if SerialPort::has(baud) { baud } else { SerialPort::BAUD },
+        })
     }
 }
 
@@ -197,7 +203,10 @@ mod tests {
         };
         let memory = AddressSpace::SystemMemory;
         for (given, found) in [
-            (address(AddressSpace::SystemIo, AccessSize::ByteAccess, 8), Some(Registers::Io(0x3f8))),
+            (
+                address(AddressSpace::SystemIo, AccessSize::ByteAccess, 8),
+                Some(Registers::Io(0x3f8)),
+            ),
             (address(memory, AccessSize::ByteAccess, 8), Some(Registers::Mmio(0x3f8))),
             (address(memory, AccessSize::DWordAccess, 8), Some(Registers::Mmio32(0x3f8))),
             (address(AddressSpace::SMBus, AccessSize::ByteAccess, 8), None),

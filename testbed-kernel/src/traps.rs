@@ -101,7 +101,12 @@ mod tests {
     #[test]
     fn every_vector_that_the_machine_can_raise_has_a_handler_of_its_kind() {
         static EXCEPTIONS_AT: [u64; EXCEPTIONS] = [0x1000; EXCEPTIONS];
-        let entries = Entries { exceptions: &EXCEPTIONS_AT, wake: 0x2000, wake_x2apic: 0x2100, spurious: 0x3000 };
+        let entries = Entries {
+            exceptions: &EXCEPTIONS_AT,
+            wake: 0x2000,
+            wake_x2apic: 0x2100,
+            spurious: 0x3000,
+        };
         let mut idt = InterruptDescriptorTable::new();
         fill(&mut idt, &entries);
         let handled = |vector: u8| idt[vector].handler_addr().as_u64();

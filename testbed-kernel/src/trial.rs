@@ -11,8 +11,9 @@ mod x2apic;
 
 use crate::apic::{self, NotDelivered, To};
 use crate::callin;
-use crate::clock::{self, Clock};
+use crate::clock;
 use crate::failure::fail_for_options;
+use crate::frequency::Clock;
 use crate::machine::Machine;
 use crate::orders::{self, TrialOrders};
 use crate::queue;
@@ -23,9 +24,7 @@ use bringup::class::Class;
 use bringup::frame::{Body, CellBegin, TrialBegin, TrialEnd};
 use bringup::handshake::{Allowed, Epoch, Reached, answer};
 use bringup::kick::check as kick_check;
-use bringup::options::{
-    Kick, MAX_OPTIONS, Options, Part, Refusal, StampSet, Step, TscSync, Wait,
-};
+use bringup::options::{Kick, MAX_OPTIONS, Options, Part, Refusal, StampSet, Step, TscSync, Wait};
 use bringup::plan::Plan;
 use bringup::stamp::Stamp;
 use bringup::strategy::{Aps, Bsp, bring_up};

@@ -52,9 +52,8 @@ pub fn select(
     highest: ApicId,
 ) -> Result<ApicMode, Refusal> {
     let is_x2apic = base & ENABLE != 0 && base & EXTD != 0;
-    let refused = |why| {
-        Err(Refusal::Senseless { what: Part::Word("apic", wish.name()), with: None, why })
-    };
+    let refused =
+        |why| Err(Refusal::Senseless { what: Part::Word("apic", wish.name()), with: None, why });
     match wish {
         Apic::Xapic if is_x2apic => {
             refused("firmware has switched x2APIC mode on; switch it off in the firmware's set-up")
@@ -83,6 +82,10 @@ mod tests {
         assert_eq!(mode(Apic::Xapic, on, true, 3), None);
         assert_eq!(mode(Apic::X2apic, off, true, 3), Some(X2apic));
         assert_eq!(mode(Apic::X2apic, off, false, 3), None);
-        assert_eq!(mode(Apic::Xapic, 0, false, 3), Some(Xapic), "an APIC that is off is switched on");
+        assert_eq!(
+            mode(Apic::Xapic, 0, false, 3),
+            Some(Xapic),
+            "an APIC that is off is switched on"
+        );
     }
 }

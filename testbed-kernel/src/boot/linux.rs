@@ -1,6 +1,6 @@
 //! Linux's 64-bit boot protocol: `struct boot_params`, the "zero page" (Linux, `Documentation/arch/x86/zero-page.rst`).
 
-use super::{Given, Root, text};
+use super::given::{Given, Root, text};
 use crate::memory::Memory;
 
 /// `acpi_rsdp_addr`.
@@ -70,7 +70,9 @@ mod tests {
         let mut page = vec![0_u8; 4096];
         page[RSDP..RSDP + 4].copy_from_slice(&0xf_52c0_u32.to_le_bytes());
         page[ENTRIES] = 2;
-        for (at, (address, size, kind)) in [(0, 0x9fc00, RAM), (0xf0000, 0x10000, 2)].iter().enumerate() {
+        for (at, (address, size, kind)) in
+            [(0, 0x9fc00, RAM), (0xf0000, 0x10000, 2)].iter().enumerate()
+        {
             let entry = [u64::to_le_bytes(*address), u64::to_le_bytes(*size)].concat();
             let at = TABLE + at * 20;
             page[at..at + 16].copy_from_slice(&entry);
@@ -78,7 +80,7 @@ mod tests {
         }
         // SAFETY: the page is a structure of the protocol, without a command line.
         let given = unsafe { read(page.as_ptr() as usize) };
-        assert_eq!(given.memory.regions(), [0..0x9fc00]);
+        assert_eq!(given.memory.regions().iter().collect::<Vec<_>>(), [&(0..0x9fc00)]);
         assert_eq!((given.root, given.command_line), (Some(Root::Rsdp(0xf_52c0)), &[][..]));
     }
 }

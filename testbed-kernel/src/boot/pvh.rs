@@ -1,6 +1,6 @@
 //! PVH: `struct hvm_start_info` (Xen, `public/arch-x86/hvm/start_info.h`).
 
-use super::{Given, Root, mapped, text};
+use super::given::{Given, Root, mapped, text};
 use crate::failure::fail_for_machine;
 use crate::memory::Memory;
 
@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn a_map_at_an_odd_address_is_read_and_only_ram_counts() {
         let region = |address, size, kind| Region { address, size, kind, reserved: 0 };
-        let regions = [region(0, 0x9fc00, RAM), region(0xf0000, 0x10000, 2), region(1 << 20, 7, RAM)];
+        let regions =
+            [region(0, 0x9fc00, RAM), region(0xf0000, 0x10000, 2), region(1 << 20, 7, RAM)];
         let mut bytes = [0_u8; 1 + size_of::<[Region; 3]>()];
         let map = bytes[1..].as_mut_ptr().cast::<[Region; 3]>();
         let mut memory = Memory::default();

@@ -78,9 +78,8 @@ fn has_hyperv(cpuid: &impl CpuIdReader) -> bool {
     const MAY_READ: u32 = 1 << 11;
     const AVAILABLE: u32 = 1 << 8;
     leaf(cpuid, 0x4000_0001).is_some_and(|interface| interface.eax == INTERFACE)
-        && leaf(cpuid, 0x4000_0003).is_some_and(|features| {
-            features.eax & MAY_READ != 0 && features.edx & AVAILABLE != 0
-        })
+        && leaf(cpuid, 0x4000_0003)
+            .is_some_and(|features| features.eax & MAY_READ != 0 && features.edx & AVAILABLE != 0)
 }
 
 /// KVM with `KVM_FEATURE_CLOCKSOURCE2` (Linux, Documentation/virt/kvm/x86/cpuid.rst).
@@ -193,7 +192,8 @@ mod tests {
         let highest = |leaf| (0, [leaf, 0, 0, 0]);
         let skylake = [highest(0x16), (0x15, [2, 216, 0, 0]), (0x16, [2600, 3500, 100, 0])];
         assert_eq!(found(cpuid(skylake)), Some(2_600_000));
-        let ice_lake = [highest(0x16), (0x15, [2, 240, 25_000_000, 0]), (0x16, [3000, 3600, 100, 0])];
+        let ice_lake =
+            [highest(0x16), (0x15, [2, 240, 25_000_000, 0]), (0x16, [3000, 3600, 100, 0])];
         assert_eq!(khz(TscSource::Cpuid, cpuid(ice_lake), &NOTHING), Some(3_000_000));
         let haswell = [highest(0xd), (0x15, [2, 216, 0, 0])];
         assert_eq!(khz(TscSource::Cpuid, cpuid(haswell), &NOTHING), None);

@@ -102,7 +102,10 @@ impl Ap {
         let begin = self.stamp(Stamp::CallinBegin);
         let begin = self.load_microcode(MicrocodeAt::Callin, begin);
         let deadline = self.deadline(Step::Callin, begin);
-        callin::set_up(self.cpu, self.to_ap.faults.load(Ordering::Relaxed));
+        let difference = callin::set_up(self.cpu, self.to_ap.faults.load(Ordering::Relaxed));
+        if let Some(difference) = difference {
+            self.from_ap.record.differ(difference);
+        }
         self.note_tsc_adjust();
         self.pay(Step::Callin, deadline);
         self.stamp(Stamp::CallinEnd);

@@ -67,6 +67,7 @@ pub fn halt() {
 
 /// Has this CPU's timer end a HLT after that many cycles, or a little before; and, with a `slice`
 /// shorter than that, again and again until then, at least once in each slice.
+#[inline(always)]
 pub fn set_alarm(cycles: u64, slice: Option<u64>) {
     let ticks = |cycles: u64| {
         let ticks = u128::from(cycles) * u128::from(TICKS_PER_CYCLE.load(Ordering::Relaxed));
@@ -75,8 +76,7 @@ pub fn set_alarm(cycles: u64, slice: Option<u64>) {
     match slice.filter(|slice| *slice < cycles) {
         // A whole number of periods ends at the alarm.
         Some(slice) => apic::start_periodic_timer(ticks(cycles / cycles.div_ceil(slice))),
-        None if apic::has_deadlines() => apic::set_deadline(tsc().wrapping_add(cycles)),
-        None => apic::start_timer(ticks(cycles)),
+        None => apic::start_timer(ticks(cycles), cycles),
     }
 }
 

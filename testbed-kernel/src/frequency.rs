@@ -112,7 +112,7 @@ fn timer_gate() -> u64 {
     const GATE: u64 = 500_000;
 
     let begin = tsc();
-    apic::start_timer(u32::MAX.into());
+    apic::start_timer(u32::MAX.into(), 0);
     // No PAUSE: it would hand the emulator's one thread to every other CPU in turn.
     while tsc() - begin < GATE {}
     let left = apic::timer_left();

@@ -149,6 +149,7 @@ impl Trial<'_> {
     }
 
     /// The longest that the BSP may sleep now, if there is a bound.
+    #[inline(always)]
     pub(super) fn slice(&self, now: u64) -> Option<u64> {
         self.guarded(now).filter(|_| self.in_flight())
     }
@@ -163,6 +164,7 @@ impl Trial<'_> {
     }
 
     /// True while an AP that was sent INIT may not have processed its SIPI yet.
+    #[inline(always)]
     fn in_flight(&self) -> bool {
         while self.first_not_started.get() < self.kicked {
             let ap = CpuIndex(self.first_not_started.get());

@@ -121,7 +121,7 @@ pub fn set_up(cpu: CpuIndex, faults: u8) -> Option<Difference> {
         return None;
     }
     let pat = plant_difference(faults);
-    let difference = BSP.get().and_then(|bsp| compare(bsp));
+    let difference = BSP.get().and_then(compare);
     if let Some(pat) = pat {
         write_msr(IA32_PAT, pat);
     }

@@ -12,6 +12,7 @@ use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
 use crate::{kernel, stages};
+use bringup::boot_options::BootOptions;
 use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::command::manual::{self, Shell};
@@ -57,7 +58,7 @@ enum Command {
         /// CPU count, the BSP included
         #[arg(long, value_name = "N", default_value_t = 4)]
         smp: u16,
-        /// What executes the kernel: icount, tcg, kvm or sim
+        /// What executes the kernel: icount, tcg, kvm, bochs or sim
         #[arg(long, value_name = "ENGINE", default_value = "icount")]
         engine: String,
         /// How long the boot may take
@@ -192,6 +193,10 @@ fn options() -> String {
         let others = key.texts().iter().filter(|text| **text != default);
         let values = others.fold(default.clone(), |values, text| format!("{values}, {text}"));
         text += &format!("\n  {}={values}\n          {}", key.name(), key.meaning());
+    }
+    text += "\n\nOptions of the whole boot, before the first `cell`:";
+    for (name, meaning) in BootOptions::KEYS {
+        text += &format!("\n  {name}\n          {meaning}");
     }
     text
 }
@@ -341,7 +346,8 @@ fn measured(mut scenario: Scenario, results: &Path, lines: Lines) -> Result<Run,
 fn prepared(engines: &[Arc<dyn Engine>]) -> Result<Option<Kernel>, Failure> {
     let kernel = engines.iter().any(|engine| engine.boots_kernel());
     let qemu = engines.iter().any(|engine| engine.needs_qemu());
-    ensure(Needs { kernel, qemu, ..Needs::NONE }, false)?;
+    let bochs = engines.iter().any(|engine| engine.needs_bochs());
+    ensure(Needs { kernel, qemu, bochs, image: bochs, ..Needs::NONE }, false)?;
     kernel.then(built).transpose()
 }
 

@@ -65,7 +65,8 @@ impl Ap {
         let is_first = self.from_ap.starts.of(self.orders.epoch) == 0;
         let moved = is_first.then(|| {
             // It was lost in the trial before, or sent INIT there as soon as it was online.
-            let moved = self.put_tsc_back();
+            let moved = self.put_tsc_back()
+                + callin::plant_adjustment(self.to_ap.faults.load(Ordering::Relaxed));
             self.from_ap.clear();
             moved
         });

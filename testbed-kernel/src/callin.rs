@@ -169,6 +169,17 @@ fn raise(faults: u8) {
     }
 }
 
+/// Moves this CPU's counter, if that fault is planted and it has `IA32_TSC_ADJUST`; gives by how many cycles. In later trials the
+/// register has the value already: a sync that moves it puts it back.
+pub fn plant_adjustment(faults: u8) -> i64 {
+    const PLANTED: i64 = 10_000;
+    if faults & bit(Fault::Adjust) == 0 || !clock::has_tsc_adjust() {
+        return 0;
+    }
+    // SAFETY: the register is there; the AP has stamped its entry alone, which moves along.
+    unsafe { clock::set_tsc_adjust(PLANTED) }
+}
+
 /// Makes this CPU differ from the BSP, if that fault is planted; returns the PAT to restore.
 fn plant_difference(faults: u8) -> Option<u64> {
     (faults & bit(Fault::Differ) != 0).then(|| {

@@ -11,7 +11,7 @@ use crate::runner::run::execute;
 use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
-use crate::{kernel, stages};
+use crate::{image, kernel, stages};
 use bringup::boot_options::BootOptions;
 use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -78,6 +78,21 @@ enum Command {
         file: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
+    },
+    /// Make a disk image that any PC boots, by BIOS or UEFI, with a scenario's cells in its menu
+    #[command(after_help = "Examples:
+  cargo xtask image
+  cargo xtask image kernel-alone --boot-options 'serial=0x2f8 apic=x2apic' -o /tmp/rollcall.iso")]
+    Image {
+        /// The scenario: a file, or the name of one in scenarios/ of this repository [default: default]
+        #[arg(value_name = "FILE|NAME")]
+        file: Option<PathBuf>,
+        /// Options of the whole boot, for every entry of the menu: apic, tsc-source, serial, rsdp
+        #[arg(long, value_name = "WORDS", default_value = "")]
+        boot_options: String,
+        /// Where the image goes [default: target/rollcall.iso of this repository]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     Linux(Linux),
     /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
@@ -271,9 +286,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             run.verdict()
         }
         Command::Matrix { file, place } => {
-            let folder = root().join("scenarios");
-            let file = file.unwrap_or_else(|| PathBuf::from("default"));
-            let scenario = Scenario::read(&named_in(&folder, file), &folder)?;
+            let scenario = scenario(file)?;
             let run = measured(scenario, &place.folder(), Lines::Boots)?;
             print(&format_args!(
                 "{}\n\n{}",
@@ -281,6 +294,12 @@ fn carry_out(command: Command) -> Result<(), Failure> {
                 paths(&run.path)
             ))?;
             run.verdict()
+        }
+        Command::Image { file, boot_options, output } => {
+            let scenario = scenario(file)?;
+            ensure(Needs { kernel: true, image: true, ..Needs::NONE }, false)?;
+            let output = output.unwrap_or_else(|| root().join("target/rollcall.iso"));
+            print(&image::write(&scenario, &boot_options, &built()?, &output)?)
         }
         Command::Linux(words) => words.run(),
         Command::Experiment { engine, pairs, boots, summary, results } => {
@@ -298,6 +317,13 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             print(&format_args!("{} in {}", counted(pages as u64, "page"), folder.display()))
         }
     }
+}
+
+/// The scenario of that name or file; the default one without.
+fn scenario(file: Option<PathBuf>) -> Result<Scenario, Failure> {
+    let folder = root().join("scenarios");
+    let file = file.unwrap_or_else(|| PathBuf::from("default"));
+    Scenario::read(&named_in(&folder, file), &folder)
 }
 
 /// Makes the experiment and writes its summary.

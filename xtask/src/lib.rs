@@ -5,6 +5,7 @@
 //! the other.
 
 pub mod command;
+pub mod image;
 pub mod kernel;
 pub mod linux;
 pub mod runner;

@@ -1,10 +1,12 @@
 //! The tests that boot a kernel in QEMU; `cargo xtask test kernel` runs them.
 
 mod agreement;
+mod bochs;
 mod budgets;
 mod engines;
 mod extending;
 mod harness;
+mod image;
 mod machine;
 mod mutants;
 mod tsc_sync;

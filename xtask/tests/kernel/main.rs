@@ -8,5 +8,6 @@ mod extending;
 mod harness;
 mod image;
 mod machine;
+mod machines;
 mod mutants;
 mod tsc_sync;

@@ -2,7 +2,6 @@
 
 use crate::frame::TscSource;
 use crate::options::OptionError;
-use crate::plan::CELL;
 use crate::words::{Word, words};
 
 words! {
@@ -115,13 +114,7 @@ impl BootOptions {
         ),
     ];
 
-    /// True for a word whose key is one of these.
-    pub fn has(word: &str) -> bool {
-        let key = word.split_once('=').map_or(word, |(key, _)| key);
-        BootOptions::KEYS.iter().any(|(known, _)| *known == key)
-    }
-
-    /// Takes a word `key=value` for which [`BootOptions::has`] is true.
+    /// Takes a word `key=value` that has such a [`BootOptions::key`].
     pub fn set_word<'a>(&mut self, word: &'a str) -> Result<(), OptionError<'a>> {
         let (key, value) = word.split_once('=').ok_or(OptionError::NoValue { word })?;
         let (set, expected) = match key {
@@ -147,28 +140,21 @@ impl BootOptions {
         set.ok_or(OptionError::BadValue { key, value, expected })
     }
 
-    /// Reads them from a command line; other words are not looked at.
-    ///
-    /// Fails at the first of them that is wrong.
-    pub fn read(command_line: &str) -> Result<BootOptions, OptionError<'_>> {
-        let mut options = BootOptions::default();
-        let common = command_line.split_ascii_whitespace().take_while(|word| *word != CELL);
-        common.filter(|word| BootOptions::has(word)).try_for_each(|word| options.set_word(word))?;
-        Ok(options)
+    /// The names of the options.
+    pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+        BootOptions::KEYS.iter().map(|(name, _)| *name)
+    }
+
+    /// The key of a word, where it is one of these.
+    pub fn key(word: &str) -> Option<&str> {
+        let key = word.split_once('=').map_or(word, |(key, _)| key);
+        BootOptions::KEYS.iter().any(|(known, _)| *known == key).then_some(key)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_words_before_the_first_cell_are_read_and_others_are_not() {
-        let line = "strategy=serial apic=x2apic tsc-source=hpet cell apic=xapic";
-        let options = BootOptions::read(line).unwrap();
-        assert_eq!((options.apic, options.tsc_source), (Apic::X2apic, Some(TscSource::Hpet)));
-        assert_eq!(BootOptions::read("").unwrap(), BootOptions::default());
-    }
 
     #[test]
     fn ports_are_read_in_linuxs_words() {
@@ -209,7 +195,7 @@ mod tests {
                 "`rsdp=e0000` has a bad value: expected an address below 4 GiB, as `0xe0000`",
             ),
         ] {
-            assert_eq!(BootOptions::read(word).unwrap_err().to_string(), text);
+            assert_eq!(BootOptions::default().set_word(word).unwrap_err().to_string(), text);
         }
     }
 

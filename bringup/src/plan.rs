@@ -48,9 +48,13 @@ impl<'a> Plan<'a> {
     fn try_cells(&self) -> impl Iterator<Item = Result<Options, OptionError<'a>>> + use<'a> {
         let Plan { text, cpus } = *self;
         let take = if cpus.is_some() { Options::set_word } else { Options::read_word };
-        let take_common = move |options: &mut Options, word| match BootOptions::has(word) {
-            true => BootOptions::default().set_word(word),
-            false => take(options, word),
+        let take_common = move |options: &mut Options, word| match BootOptions::key(word) {
+            Some(_) => BootOptions::default().set_word(word),
+            None => take(options, word),
+        };
+        let take_own = move |options: &mut Options, word| match BootOptions::key(word) {
+            Some(key) => Err(OptionError::OfBoot { key }),
+            None => take(options, word),
         };
         let mut words = text.split_ascii_whitespace();
         let mut common = Options::default();
@@ -61,7 +65,7 @@ impl<'a> Plan<'a> {
             Ok(false) => None,
             Ok(true) => {
                 let mut options = common.clone();
-                let cell = section(&mut words, &mut options, take).and_then(|follows| {
+                let cell = section(&mut words, &mut options, take_own).and_then(|follows| {
                     let refused = cpus.and_then(|cpus| options.check_on(cpus).err());
                     refused.map_or(Ok(()), |refusal| Err(OptionError::Refused(refusal)))?;
                     more = Ok(follows);
@@ -71,6 +75,18 @@ impl<'a> Plan<'a> {
             }
         })
     }
+}
+
+/// Reads the options of the boot from a command line; other words are not looked at.
+///
+/// Fails at the first of them that is wrong.
+pub fn boot_options(command_line: &str) -> Result<BootOptions, OptionError<'_>> {
+    let mut options = BootOptions::default();
+    let common = command_line.split_ascii_whitespace().take_while(|word| *word != CELL);
+    common
+        .filter(|word| BootOptions::key(word).is_some())
+        .try_for_each(|word| options.set_word(word))?;
+    Ok(options)
 }
 
 /// Sets the words of a section; true if a cell begins behind it.
@@ -92,6 +108,8 @@ fn section<'a>(
 mod tests {
     use super::*;
     use crate::Duration;
+    use crate::boot_options::Apic;
+    use crate::frame::TscSource;
     use crate::options::{Strategy, Wait, Window};
 
     #[test]
@@ -109,6 +127,10 @@ mod tests {
 
     #[test]
     fn options_of_the_boot_stand_before_the_first_cell() {
+        let options = boot_options("strategy=serial apic=x2apic tsc-source=hpet cell apic=xapic");
+        let options = options.unwrap();
+        assert_eq!((options.apic, options.tsc_source), (Apic::X2apic, Some(TscSource::Hpet)));
+        assert_eq!(boot_options("").unwrap(), BootOptions::default());
         assert_eq!(Plan::parse("apic=x2apic wait=spin cell", 2).unwrap().cells().count(), 1);
         assert!(Plan::parse("apic=x3 cell", 2).is_err());
         assert_eq!(

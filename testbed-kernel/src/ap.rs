@@ -65,7 +65,8 @@ impl Ap {
         let is_first = self.from_ap.starts.of(self.orders.epoch) == 0;
         let moved = is_first.then(|| {
             // It was lost in the trial before, or sent INIT there as soon as it was online.
-            let moved = self.put_tsc_back();
+            let moved = self.put_tsc_back()
+                + callin::plant_adjustment(self.to_ap.faults.load(Ordering::Relaxed));
             self.from_ap.clear();
             moved
         });
@@ -102,7 +103,10 @@ impl Ap {
         let begin = self.stamp(Stamp::CallinBegin);
         let begin = self.load_microcode(MicrocodeAt::Callin, begin);
         let deadline = self.deadline(Step::Callin, begin);
-        callin::set_up(self.cpu, self.to_ap.faults.load(Ordering::Relaxed));
+        let difference = callin::set_up(self.cpu, self.to_ap.faults.load(Ordering::Relaxed));
+        if let Some(difference) = difference {
+            self.from_ap.record.differ(difference);
+        }
         self.note_tsc_adjust();
         self.pay(Step::Callin, deadline);
         self.stamp(Stamp::CallinEnd);

@@ -5,19 +5,22 @@
 mod errors;
 mod icr;
 pub mod mode;
+mod registers;
 
 use crate::failure::fail_for_machine;
+use crate::tsc::tsc;
 use bringup::frame::ApicMode;
 use core::arch::x86_64::{_mm_lfence, _mm_mfence};
 use core::sync::atomic::{Ordering, fence};
 use errors::Errors;
 use icr::{Icr, SEND_PENDING};
-use mode::{BSP, ENABLE, EXTD, mode};
+use mode::{BSP, ENABLE, EXTD, has_deadlines, is_plain, mode};
+use registers::{Registers, X2apic, Xapic};
 use x86_64::registers::model_specific::Msr;
 
 pub use errors::NotDelivered;
 pub use icr::To;
-pub use mode::{has_deadlines, use_deadlines};
+pub use mode::use_deadlines;
 
 /// Vector of the IPI that ends a HLT.
 pub const WAKE_VECTOR: u8 = 0x40;
@@ -26,12 +29,10 @@ pub const TIMER_VECTOR: u8 = 0x41;
 /// Vector of spurious interrupts; its low four bits are set, as required by the P6 and earlier.
 pub const SPURIOUS_VECTOR: u8 = 0xff;
 
-/// Where the registers of xAPIC mode lie after reset.
-const BASE: u64 = 0xfee0_0000;
 /// Address of the EOI register in xAPIC mode, for the assembler.
-pub const EOI_ADDRESS: u64 = BASE + EOI as u64;
+pub const EOI_ADDRESS: u64 = registers::BASE + EOI as u64;
 /// The EOI register in x2APIC mode, for the assembler.
-pub const EOI_MSR: u32 = msr(EOI);
+pub const EOI_MSR: u32 = registers::msr(EOI);
 
 /// `IA32_APIC_BASE`.
 pub const IA32_APIC_BASE: u32 = 0x1b;
@@ -60,32 +61,14 @@ const LVT_PERIODIC: u32 = 0b01 << 17;
 const LVT_TSC_DEADLINE: u32 = 0b10 << 17;
 const DIVIDE_BY_1: u32 = 0b1011;
 
-/// The MSR of a register in x2APIC mode.
-const fn msr(register: u32) -> u32 {
-    0x800 + (register >> 4)
-}
-
-#[inline(always)]
-fn read(register: u32) -> u32 {
-    match mode() {
-        // SAFETY: the page tables map the registers uncacheable, and reading one has no side effect on memory.
-        ApicMode::Xapic => unsafe { ((BASE + u64::from(register)) as *const u32).read_volatile() },
-        // SAFETY: the mode is on, so the MSR is there; reading it has no side effect on memory.
-        ApicMode::X2apic => unsafe { Msr::new(msr(register)).read() as u32 },
-    }
-}
-
-#[inline(always)]
-fn write(register: u32, value: u32) {
-    match mode() {
-        ApicMode::Xapic => {
-            // SAFETY: as for `read`. No register touches memory by itself, and the IPIs that can break memory are sent
-            // by the `unsafe` functions below alone.
-            unsafe { ((BASE + u64::from(register)) as *mut u32).write_volatile(value) }
+/// Calls a function with the registers of this boot's mode.
+macro_rules! in_mode {
+    ($function:ident($($argument:expr),*)) => {
+        match mode() {
+            ApicMode::Xapic => $function::<Xapic>($($argument),*),
+            ApicMode::X2apic => $function::<X2apic>($($argument),*),
         }
-        // SAFETY: as in xAPIC mode.
-        ApicMode::X2apic => unsafe { Msr::new(msr(register)).write(value.into()) },
-    }
+    };
 }
 
 /// This CPU's `IA32_APIC_BASE`.
@@ -100,7 +83,7 @@ pub fn base() -> u64 {
 /// INIT does not reset `IA32_APIC_BASE`, so an AP assumes nothing about it.
 pub fn set_up() {
     let found = base();
-    let off = BASE | found & BSP;
+    let off = registers::BASE | found & BSP;
     let (is_on, is_x2apic) = (found & ENABLE != 0, found & EXTD != 0);
     // SAFETY: moves and enables the APIC, which this CPU has not used yet, by transitions that exist: to x2APIC mode from
     // xAPIC mode, from it only to "disabled".
@@ -123,20 +106,28 @@ pub fn set_up() {
             }
         }
     }
-    write(TPR, 0);
-    write(SVR, SVR_ENABLE | u32::from(SPURIOUS_VECTOR));
-    write(TIMER_DIVIDE, DIVIDE_BY_1);
-    write(LVT_TIMER, u32::from(TIMER_VECTOR));
+    in_mode!(enable());
+}
+
+fn enable<R: Registers>() {
+    R::write(TPR, 0);
+    R::write(SVR, SVR_ENABLE | u32::from(SPURIOUS_VECTOR));
+    R::write(TIMER_DIVIDE, DIVIDE_BY_1);
+    R::write(LVT_TIMER, u32::from(TIMER_VECTOR));
 }
 
 /// The rest of a CPU's APIC set-up: local interrupt pins, errors.
 pub fn set_up_local_interrupts() {
+    in_mode!(mask_local_interrupts());
+}
+
+fn mask_local_interrupts<R: Registers>() {
     for lvt in [LVT_LINT0, LVT_LINT1, LVT_ERROR] {
-        write(lvt, LVT_MASKED);
+        R::write(lvt, LVT_MASKED);
     }
     // Each write replaces the register's contents by the errors since the write before: two leave it empty.
-    write(ESR, 0);
-    write(ESR, 0);
+    R::write(ESR, 0);
+    R::write(ESR, 0);
 }
 
 /// Sends INIT: the CPU stops, and waits for a SIPI.
@@ -169,47 +160,61 @@ fn send(ipi: Icr) {
     match mode() {
         ApicMode::Xapic => {
             // The ICR must not be written while it is busy.
-            await_idle();
+            if is_pending() {
+                await_idle();
+            }
             // Whatever this CPU has stored so far is visible to the CPU that the IPI wakes.
             fence(Ordering::SeqCst);
             let (high, low) = ipi.xapic();
-            write(ICR_HIGH, high);
-            write(ICR, low);
-        }
-        ApicMode::X2apic => {
-            // A WRMSR to the ICR is ordered behind nothing (Intel SDM volume 3, "MSR Access in x2APIC Mode").
-            // SAFETY: SSE2's fences are there on every 64-bit CPU; the MSR is there in this mode; `send_init` and
-            // `send_sipi` say what an IPI may break.
-            unsafe {
-                _mm_mfence();
-                _mm_lfence();
-                Msr::new(msr(ICR)).write(ipi.x2apic());
+            if let Some(high) = high {
+                Xapic::write(ICR_HIGH, high);
             }
+            Xapic::write(ICR, low);
         }
+        ApicMode::X2apic => send_in_x2apic_mode(ipi.x2apic()),
     }
 }
 
+#[cold]
+#[inline(never)]
+fn send_in_x2apic_mode(ipi: u64) {
+    // A WRMSR to the ICR is ordered behind nothing (Intel SDM volume 3, "MSR Access in x2APIC Mode").
+    // SAFETY: SSE2's fences are there on every 64-bit CPU; the MSR is there in this mode; `send_init` and
+    // `send_sipi` say what an IPI may break.
+    unsafe {
+        _mm_mfence();
+        _mm_lfence();
+        Msr::new(registers::msr(ICR)).write(ipi);
+    }
+}
+
+/// True while the ICR of xAPIC mode is busy.
+#[inline(always)]
+fn is_pending() -> bool {
+    Xapic::read(ICR) & SEND_PENDING != 0
+}
+
 /// Waits, in xAPIC mode, until the ICR is idle.
+#[cold]
 fn await_idle() {
     // The SDM gives no bound. An IPI that is not delivered after so many reads never will be.
     const PATIENCE: u32 = 10_000_000;
-    let mut looks = (0..PATIENCE).map(|_| read(ICR) & SEND_PENDING == 0);
-    if !looks.any(|idle| idle) {
+    if (0..PATIENCE).all(|_| is_pending()) {
+        let (low, high) = (Xapic::read(ICR), Xapic::read(ICR_HIGH));
         fail_for_machine(format_args!(
-            "the local APIC's ICR still says `send pending` after {PATIENCE} reads: the last IPI (ICR {:#x}, destination \
+            "the local APIC's ICR still says `send pending` after {PATIENCE} reads: the last IPI (ICR {low:#x}, destination \
              {:#x}) was not delivered; {}",
-            read(ICR),
-            read(ICR_HIGH) >> 24,
+            high >> 24,
             errors()
         ));
     }
 }
 
-/// The errors since the last look, or since the set-up. The write latches them; QEMU ignores it, and never clears the
-/// register.
+/// The errors of xAPIC mode since the last look, or since the set-up. The write latches them; QEMU ignores it, and never clears
+/// the register.
 fn errors() -> Errors {
-    write(ESR, 0);
-    Errors(read(ESR))
+    Xapic::write(ESR, 0);
+    Errors(Xapic::read(ESR))
 }
 
 /// Looks, in xAPIC mode, whether the INITs and SIPIs that this CPU has sent since the last look were delivered, the last of
@@ -218,7 +223,9 @@ pub fn kicks_delivered(to: To, page: u8) -> Result<(), NotDelivered> {
     if mode() == ApicMode::X2apic {
         return Ok(());
     }
-    await_idle();
+    if is_pending() {
+        await_idle();
+    }
     match errors() {
         Errors(0) => Ok(()),
         errors => Err(NotDelivered { ipi: Icr::startup(to, page), errors }),
@@ -227,45 +234,81 @@ pub fn kicks_delivered(to: To, page: u8) -> Result<(), NotDelivered> {
 
 /// Waits until the last IPI that this CPU sent is delivered, where the mode reports that.
 pub fn await_delivery() {
-    if mode() == ApicMode::Xapic {
+    if mode() == ApicMode::Xapic && is_pending() {
         await_idle();
     }
 }
 
-/// Starts the timer: one interrupt after that many of its ticks, at least one.
-pub fn start_timer(ticks: u64) {
-    start(u32::from(TIMER_VECTOR), ticks);
+/// Starts the timer: one interrupt after that many of its ticks, at least one, which are so many cycles of the TSC.
+#[inline(always)]
+pub fn start_timer(ticks: u64, cycles: u64) {
+    match is_plain() {
+        true => start::<Xapic>(u32::from(TIMER_VECTOR), ticks),
+        false => start_timer_otherwise(ticks, cycles),
+    }
+}
+
+// What is not of xAPIC mode stays out of the caller, so that what is weighs no more.
+#[cold]
+#[inline(never)]
+fn start_timer_otherwise(ticks: u64, cycles: u64) {
+    match has_deadlines() {
+        true => set_deadline(tsc().wrapping_add(cycles)),
+        false => start::<X2apic>(u32::from(TIMER_VECTOR), ticks),
+    }
 }
 
 /// Starts the timer: an interrupt each time that many of its ticks have passed, at least one.
+#[inline(always)]
 pub fn start_periodic_timer(ticks: u64) {
-    start(u32::from(TIMER_VECTOR) | LVT_PERIODIC, ticks);
+    match mode() {
+        ApicMode::Xapic => start::<Xapic>(u32::from(TIMER_VECTOR) | LVT_PERIODIC, ticks),
+        ApicMode::X2apic => start_periodic_x2apic_timer(ticks),
+    }
 }
 
-fn start(lvt: u32, ticks: u64) {
-    write(LVT_TIMER, lvt);
-    write(TIMER_INITIAL, u32::try_from(ticks).unwrap_or(u32::MAX).max(1));
+#[cold]
+#[inline(never)]
+fn start_periodic_x2apic_timer(ticks: u64) {
+    start::<X2apic>(u32::from(TIMER_VECTOR) | LVT_PERIODIC, ticks);
 }
 
-/// Has the timer interrupt at that moment of the TSC, or at once if it is over; where [`has_deadlines`].
-pub fn set_deadline(moment: u64) {
-    write(LVT_TIMER, u32::from(TIMER_VECTOR) | LVT_TSC_DEADLINE);
+#[inline(always)]
+fn start<R: Registers>(lvt: u32, ticks: u64) {
+    R::write(LVT_TIMER, lvt);
+    R::write(TIMER_INITIAL, u32::try_from(ticks).unwrap_or(u32::MAX).max(1));
+}
+
+/// Has the timer interrupt at that moment of the TSC, or at once if it is over.
+fn set_deadline(moment: u64) {
+    in_mode!(select_deadlines());
     // In xAPIC mode the write above is to memory, and must come before the one below (Intel SDM volume 3, "TSC-Deadline Mode").
     fence(Ordering::SeqCst);
     // SAFETY: CPUID reports the mode, so the MSR is there.
     unsafe { Msr::new(IA32_TSC_DEADLINE).write(moment) };
 }
 
-/// Stops the timer.
+fn select_deadlines<R: Registers>() {
+    R::write(LVT_TIMER, u32::from(TIMER_VECTOR) | LVT_TSC_DEADLINE);
+}
+
+/// Stops the timer. (A change of its mode disarms a deadline.)
 pub fn stop_timer() {
+    in_mode!(stop());
+}
+
+fn stop<R: Registers>() {
     if has_deadlines() {
-        // A change of the timer's mode disarms it.
-        write(LVT_TIMER, u32::from(TIMER_VECTOR));
+        R::write(LVT_TIMER, u32::from(TIMER_VECTOR));
     }
-    write(TIMER_INITIAL, 0);
+    R::write(TIMER_INITIAL, 0);
 }
 
 /// Ticks that the timer has left.
 pub fn timer_left() -> u32 {
-    read(TIMER_CURRENT)
+    in_mode!(left())
+}
+
+fn left<R: Registers>() -> u32 {
+    R::read(TIMER_CURRENT)
 }

@@ -1,5 +1,6 @@
 //! What the loader passes to the kernel, by whichever protocol.
 
+mod given;
 mod linux;
 mod multiboot2;
 mod pvh;
@@ -8,8 +9,9 @@ use crate::failure::fail_for_machine;
 use crate::memory::Memory;
 use bringup::contract::MAX_COMMAND_LINE;
 use bringup::plan::CELL;
-use core::slice;
 use spin::Once;
+
+pub use given::Root;
 
 /// The boot protocol, as `boot.s` passes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,20 +27,6 @@ pub enum Protocol {
     Unknown = 4,
 }
 
-/// Where the ACPI tables begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Root {
-    /// Physical address of the RSDP.
-    Rsdp(usize),
-    /// Physical address of the RSDT or, from revision 2 of ACPI on, the XSDT: the loader gave a copy of the RSDP.
-    Table {
-        /// Of the RSDP.
-        revision: u8,
-        /// Of the table.
-        address: usize,
-    },
-}
-
 /// The loader's information, copied out of the memory in which it lies.
 pub struct Boot {
     /// The kernel's command line.
@@ -47,13 +35,6 @@ pub struct Boot {
     pub root: Option<Root>,
     /// Where RAM is.
     pub memory: Memory,
-}
-
-/// What a protocol's file reads.
-struct Given<'a> {
-    command_line: &'a [u8],
-    root: Option<Root>,
-    memory: Memory,
 }
 
 static COMMAND_LINE: Once<heapless::String<MAX_COMMAND_LINE>> = Once::new();
@@ -96,32 +77,6 @@ fn without_path(text: &str) -> &str {
     let text = text.trim_ascii_start();
     let first = text.split_ascii_whitespace().next().unwrap_or_default();
     if first == CELL || first.contains('=') { text } else { &text[first.len()..] }
-}
-
-/// The pointer to what the loader put at a physical address; `None` where it gave none.
-fn mapped<T>(what: &str, address: u64, count: usize) -> Option<*const T> {
-    let bytes = (count as u64).saturating_mul(size_of::<T>() as u64);
-    if address.saturating_add(bytes) > 1 << 32 {
-        fail_for_machine(format_args!(
-            "the loader put the {what} at {address:#x}, but this kernel maps only the first 4 GiB"
-        ));
-    }
-    (address != 0 && count > 0).then_some(address as usize as *const T)
-}
-
-/// The bytes of a text that ends with a zero, no more than are worth reading.
-///
-/// # Safety
-///
-/// The text is there, or as many bytes are.
-unsafe fn text<'a>(address: u64) -> &'a [u8] {
-    let Some(first) = mapped::<u8>("command line", address, 1) else { return &[] };
-    // One more than fits, so that a line that is too long is reported.
-    let longest = MAX_COMMAND_LINE + 1;
-    // SAFETY: the caller says that a zero or so many bytes follow.
-    let length = (0..longest).find(|at| unsafe { first.add(*at).read() } == 0).unwrap_or(longest);
-    // SAFETY: as above.
-    unsafe { slice::from_raw_parts(first, length) }
 }
 
 #[cfg(test)]

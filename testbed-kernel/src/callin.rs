@@ -5,13 +5,9 @@ use crate::apic::{self, IA32_APIC_BASE, mode};
 use crate::clock::{self, IA32_TSC_ADJUST};
 use crate::stream;
 use bringup::CpuIndex;
-use bringup::contract::MAX_CPUS;
 use bringup::options::{Fault, Faults};
 use core::arch::asm;
 use core::fmt;
-use core::sync::atomic::AtomicU16;
-use core::sync::atomic::Ordering::Relaxed;
-use heapless::mpmc::Queue;
 use raw_cpuid::native_cpuid::cpuid_count;
 use raw_cpuid::{CpuId, CpuIdResult, FeatureInfo};
 use spin::Once;
@@ -103,66 +99,54 @@ impl fmt::Display for Register {
 type Features = heapless::Vec<(Register, u64), 64>;
 
 /// How an AP differs from the BSP.
-#[derive(Clone, Copy, Debug)]
-struct Difference {
-    cpu: CpuIndex,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
     /// How many registers differ.
-    count: u16,
-    /// The first that differs.
-    register: Register,
-    bsp: u64,
-    ap: u64,
+    pub count: u16,
+    /// Which of the compared registers is the first.
+    pub first: u16,
+    /// Its value on the AP.
+    pub value: u64,
 }
 
 static BSP: Once<Features> = Once::new();
 
-#[expect(
-    deprecated,
-    reason = "INIT in the middle of `enqueue` may end these reports; trials do without them"
-)]
-static DIFFERENCES: Queue<Difference, { MAX_CPUS.next_power_of_two() }> = Queue::new();
-
 /// Sets this CPU up, and compares an AP with the BSP, which must have called this before.
-pub fn set_up(cpu: CpuIndex, faults: u8) {
+pub fn set_up(cpu: CpuIndex, faults: u8) -> Option<Difference> {
     raise(faults);
     set_up_fpu();
     apic::set_up_local_interrupts();
     if cpu == CpuIndex::BSP {
         BSP.call_once(enumerate);
-        return;
+        return None;
     }
     let pat = plant_difference(faults);
-    if let Some(difference) = BSP.get().and_then(|bsp| compare(cpu, bsp)) {
-        // The queue has room for one of each AP.
-        let _ = DIFFERENCES.enqueue(difference);
-    }
+    let difference = BSP.get().and_then(compare);
     if let Some(pat) = pat {
         write_msr(IA32_PAT, pat);
     }
+    difference
 }
 
-fn compare(cpu: CpuIndex, bsp: &Features) -> Option<Difference> {
-    let read = bsp.iter().map(|(register, bsp)| (*register, register.read(), *bsp));
+fn compare(bsp: &Features) -> Option<Difference> {
+    let read = (0..).zip(bsp).map(|(at, (register, bsp))| (at, register.read(), *bsp));
     let mut differing = read.filter(|(_, ap, bsp)| ap != bsp);
-    let (register, ap, bsp) = differing.next()?;
-    let count = 1 + differing.count() as u16;
-    Some(Difference { cpu, count, register, bsp, ap })
+    let (first, value, _) = differing.next()?;
+    Some(Difference { count: 1 + differing.count() as u16, first, value })
 }
 
-/// Reports, between trials, how many registers of an AP differ: once for each AP, and again when the number has changed.
-pub fn report_differences() {
-    static REPORTED: [AtomicU16; MAX_CPUS] = [const { AtomicU16::new(0) }; MAX_CPUS];
-    while let Some(Difference { cpu, count, register, bsp, ap }) = DIFFERENCES.dequeue() {
-        if REPORTED[cpu.at()].swap(count, Relaxed) != count {
-            stream::log(
-                cpu,
-                format_args!(
-                    "{count} registers differ from the BSP's; the first: {register} is {ap:#x}, \
-                     on the BSP {bsp:#x}"
-                ),
-            );
-        }
-    }
+/// Reports, between trials, how many registers of an AP differ from the BSP's.
+pub fn report(cpu: CpuIndex, Difference { count, first, value }: Difference) {
+    let Some((register, bsp)) = BSP.get().and_then(|bsp| bsp.get(usize::from(first))) else {
+        return;
+    };
+    stream::log(
+        cpu,
+        format_args!(
+            "{count} registers differ from the BSP's; the first: {register} is {value:#x}, \
+             on the BSP {bsp:#x}"
+        ),
+    );
 }
 
 /// The faults planted on a CPU, a bit each, as [`set_up`] takes them.
@@ -183,6 +167,17 @@ fn raise(faults: u8) {
     if faults & bit(Fault::Panic) != 0 {
         panic!("a panic was planted here");
     }
+}
+
+/// Moves this CPU's counter, if that fault is planted and it has `IA32_TSC_ADJUST`; gives by how many cycles. In later trials the
+/// register has the value already: a sync that moves it puts it back.
+pub fn plant_adjustment(faults: u8) -> i64 {
+    const PLANTED: i64 = 10_000;
+    if faults & bit(Fault::Adjust) == 0 || !clock::has_tsc_adjust() {
+        return 0;
+    }
+    // SAFETY: the register is there; the AP has stamped its entry alone, which moves along.
+    unsafe { clock::set_tsc_adjust(PLANTED) }
 }
 
 /// Makes this CPU differ from the BSP, if that fault is planted; returns the PAT to restore.

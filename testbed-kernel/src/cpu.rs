@@ -1,6 +1,5 @@
 //! Each CPU's own stacks, GDT and TSS; and what the trampoline reads.
 
-use crate::pool::{PAGE, Pool};
 use crate::topology::IdLeaf;
 use bringup::{ApicId, CpuIndex};
 use core::cell::UnsafeCell;
@@ -32,8 +31,8 @@ pub enum Ist {
     Interrupt = 2,
 }
 
-/// Bytes of a page of memory.
-const GUARD: usize = PAGE as usize;
+/// Bytes of a guard: a page of memory.
+const GUARD: usize = 4096;
 
 /// Bytes of a stack for exceptions. A panic in a trap formats a line and encodes its frame on it.
 const EXCEPTION_STACK: usize = 4 * GUARD;
@@ -138,14 +137,16 @@ struct Segments {
     tss: TaskStateSegment,
 }
 
+/// The segments of one CPU.
 #[repr(align(128))]
-struct OwnSegments(UnsafeCell<Segments>);
+pub struct OwnSegments(UnsafeCell<Segments>);
 
 // SAFETY: each CPU touches its own segments only.
 unsafe impl Sync for OwnSegments {}
 
 impl OwnSegments {
-    const fn new() -> OwnSegments {
+    /// Segments that are filled when their CPU is set up.
+    pub const fn empty() -> OwnSegments {
         OwnSegments(UnsafeCell::new(Segments {
             gdt: GlobalDescriptorTable::new(),
             tss: TaskStateSegment::new(),
@@ -153,31 +154,33 @@ impl OwnSegments {
     }
 }
 
-static BSP_SEGMENTS: OwnSegments = OwnSegments::new();
+static BSP_SEGMENTS: OwnSegments = OwnSegments::empty();
 
 /// Those of CPU 1 and the next ones.
 static AP_SEGMENTS: Once<&[OwnSegments]> = Once::new();
 
-/// Bytes that [`make_room`] takes for each AP.
+/// Bytes that [`use_room`] takes for each AP.
 pub const ROOM_EACH: usize = STACKS_STRIDE + size_of::<OwnSegments>();
 
-/// Takes memory for the stacks and segments of all CPUs, and tells the trampoline of it and of their APIC IDs.
-pub fn make_room(cpus: &'static [ApicId], pool: &mut Pool) {
-    let aps = cpus.len() - 1;
-    AP_SEGMENTS.call_once(|| pool.slice(aps, |_| OwnSegments::new()));
-    let stacks = pool.pages(aps * STACKS_STRIDE / PAGE as usize);
+/// Pages of an AP's stacks.
+pub const STACK_PAGES: usize = STACKS_STRIDE / GUARD;
+
+/// Uses memory for the stacks and segments of all APs, and tells the trampoline of it and of the CPUs' APIC IDs: at `stacks` are
+/// [`STACK_PAGES`] for each AP.
+pub fn use_room(cpus: &'static [ApicId], segments: &'static [OwnSegments], stacks: u64) {
+    AP_SEGMENTS.call_once(|| segments);
     TRAMPOLINE.stacks.store(stacks, Ordering::Release);
     TRAMPOLINE.apic_ids.store(cpus.as_ptr() as u64, Ordering::Release);
     TRAMPOLINE.cpus.store(cpus.len() as u32, Ordering::Release);
 }
 
-/// The APIC IDs of the CPUs, by index; empty before [`make_room`].
+/// The APIC IDs of the CPUs, by index; empty before [`use_room`].
 fn apic_ids() -> &'static [ApicId] {
     match TRAMPOLINE.cpus.load(Ordering::Acquire) {
         0 => &[],
         cpus => {
             let first = TRAMPOLINE.apic_ids.load(Ordering::Acquire) as *const ApicId;
-            // SAFETY: `make_room` has put a slice of that length there, and nothing writes it.
+            // SAFETY: `use_room` has put a slice of that length there, and nothing writes it.
             unsafe { slice::from_raw_parts(first, cpus as usize) }
         }
     }
@@ -235,7 +238,7 @@ pub fn index() -> CpuIndex {
 ///
 /// # Safety
 ///
-/// `cpu` is the index of the CPU that runs this; an AP runs after [`make_room`].
+/// `cpu` is the index of the CPU that runs this; an AP runs after [`use_room`].
 pub unsafe fn set_up(cpu: CpuIndex) {
     let segments = match (cpu.at(), AP_SEGMENTS.get()) {
         (0, _) | (_, None) => &BSP_SEGMENTS,
@@ -280,8 +283,8 @@ mod tests {
             for (guard, report) in GUARDS {
                 let guard = stacks(cpu) + guard as u64;
                 assert_eq!(overflowed_stack(guard), Some((cpu, report)));
-                assert_eq!(overflowed_stack(guard + PAGE - 1), Some((cpu, report)));
-                assert_eq!(overflowed_stack(guard + PAGE), None);
+                assert_eq!(overflowed_stack(guard + GUARD as u64 - 1), Some((cpu, report)));
+                assert_eq!(overflowed_stack(guard + GUARD as u64), None);
             }
         }
         assert_eq!(overflowed_stack(ap_stacks().end), None);

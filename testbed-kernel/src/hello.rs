@@ -2,8 +2,8 @@
 
 use crate::apic::mode::mode;
 use crate::boot::Boot;
-use crate::clock::Clock;
 use crate::failure::fail_for_options;
+use crate::frequency::Clock;
 use crate::machine::Machine;
 use crate::serial::Line;
 use crate::stream::send;

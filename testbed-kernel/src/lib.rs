@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cpu;
 pub mod exit;
 pub mod failure;
+pub mod frequency;
 pub mod hello;
 pub mod machine;
 pub mod memory;

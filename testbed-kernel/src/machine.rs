@@ -2,7 +2,7 @@
 
 use crate::apic;
 use crate::apic::mode;
-use crate::cpu;
+use crate::cpu::{self, OwnSegments};
 use crate::failure::{fail_for_machine, fail_for_options};
 use crate::memory::MIB;
 use crate::pool::Pool;
@@ -34,17 +34,21 @@ impl Machine {
         let cpus = self.census.cpus;
         // A page table holds 512 entries; those of stacks are for pages of 4 KiB.
         let needed = cpus.len() * (cpu::ROOM_EACH + slot::ROOM_EACH) * 513 / 512 + PAGE_TABLES;
-        let free = pool.free();
-        if (needed as u64) > free {
+        if (needed as u64) > pool.free() {
+            let whole = pool.image_end() + needed as u64;
             fail_for_machine(format_args!(
-                "{} CPUs need {} MiB of memory besides the kernel's, and {} MiB are left below 3 GiB; give the machine more \
-                 memory, or fewer CPUs",
+                "the machine has {} MiB of usable memory, this kernel needs {} MiB for {} CPUs; give the machine more memory, \
+                 with QEMU by `-m {}`",
+                pool.usable() / MIB,
+                whole.div_ceil(MIB),
                 cpus.len(),
-                (needed as u64).div_ceil(MIB),
-                free / MIB
+                // The firmware keeps some for itself.
+                whole.div_ceil(MIB) + 1,
             ));
         }
-        cpu::make_room(cpus, pool);
+        let aps = cpus.len() - 1;
+        let segments = pool.slice(aps, |_| OwnSegments::empty());
+        cpu::use_room(cpus, segments, pool.pages(aps * cpu::STACK_PAGES));
         slot::make_room(cpus.len(), pool);
     }
 }

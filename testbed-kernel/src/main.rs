@@ -9,7 +9,7 @@ mod entry;
 #[cfg(feature = "freestanding")]
 #[unsafe(no_mangle)]
 extern "C" fn bsp_main(protocol: u32, info: u32) -> ! {
-    use bringup::boot_options::BootOptions;
+    use bringup::plan;
     use testbed_kernel::*;
 
     let traps = entry::trap_entries();
@@ -21,7 +21,7 @@ extern "C" fn bsp_main(protocol: u32, info: u32) -> ! {
     let image = entry::image();
     let boot = boot::read(protocol, info); //       command line, memory map, root of ACPI
     boot.memory.require(image.all.clone()); //      there is memory for the kernel
-    let options = BootOptions::read(boot.command_line)
+    let options = plan::boot_options(boot.command_line)
         .unwrap_or_else(|wrong| failure::fail_for_options(&wrong));
     let root = options.rsdp.map(|at| boot::Root::Rsdp(at as usize)).or(boot.root);
     let tables = tables::Tables::find(root); //     ACPI
@@ -35,7 +35,7 @@ extern "C" fn bsp_main(protocol: u32, info: u32) -> ! {
     let page = trampoline::install(entry::trampoline_code(), &boot.memory); // where APs begin
     paging::set_up(image, page, &mut pool); //      no page both writable and executable
     apic::set_up(); //                              local APIC
-    let clock = clock::measure(&tables, options.tsc_source); // TSC and APIC timer frequency
+    let clock = frequency::measure(&tables, options.tsc_source); // TSC and APIC timer frequency
     let plan = hello::say(&boot, &machine, &clock); //       Hello, one Cpu frame each, the plan
     trial::run_all(&plan, &machine, &clock, page); //        all cells, all trials
     stream::goodbye(); //                           frames sent, stamps dropped

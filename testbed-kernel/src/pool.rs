@@ -44,6 +44,16 @@ impl Pool {
         later.chain([self.left.clone()]).map(|free| free.end - free.start).sum()
     }
 
+    /// All that the map calls RAM, in bytes.
+    pub fn usable(&self) -> u64 {
+        self.memory.usable()
+    }
+
+    /// The end of the kernel's image.
+    pub const fn image_end(&self) -> u64 {
+        self.image_end
+    }
+
     fn take(&mut self, bytes: u64, align: u64) -> u64 {
         loop {
             let start = self.left.start.next_multiple_of(align);
@@ -78,7 +88,7 @@ impl Pool {
             place.write(make(index));
         }
         // SAFETY: every value was made.
-        unsafe { room.assume_init_mut() }
+        unsafe { slice::from_raw_parts_mut(at as *mut T, count) }
     }
 }
 

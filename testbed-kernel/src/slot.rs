@@ -1,5 +1,6 @@
 //! What the BSP and one AP share: a slot per CPU, in cache lines that have one writer each.
 
+use crate::callin::Difference;
 use crate::pool::Pool;
 use bringup::CpuIndex;
 use bringup::exchange::{ApWords, BspSide, BspWords};
@@ -9,7 +10,9 @@ use bringup::stamp::Stamp;
 use bringup::start::{Starts, Token};
 use core::cell::{Cell, RefCell};
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
+};
 use spin::Once;
 
 /// A table of values, written by one CPU, read by another after a handshake; 0 means no value.
@@ -102,6 +105,9 @@ pub struct Record {
     pub tsc_adjust: AtomicI64,
     /// True on a CPU with `IA32_TSC_ADJUST`.
     pub has_tsc_adjust: AtomicBool,
+    /// How its registers differ from the BSP's; see [`Record::difference`].
+    differing: [AtomicU16; 2],
+    differing_value: AtomicU64,
     /// True from the moment that the counter is moved until `IA32_TSC_ADJUST` has been put back, be it in
     /// the next trial.
     pub is_tsc_moved: AtomicBool,
@@ -115,6 +121,8 @@ impl Record {
             overruns: Steps::new(),
             tsc_adjust: AtomicI64::new(0),
             has_tsc_adjust: AtomicBool::new(false),
+            differing: [const { AtomicU16::new(0) }; 2],
+            differing_value: AtomicU64::new(0),
             is_tsc_moved: AtomicBool::new(false),
         }
     }
@@ -124,6 +132,21 @@ impl Record {
         self.overruns.clear();
         self.entry_raw.store(0, Ordering::Relaxed);
         self.has_tsc_adjust.store(false, Ordering::Relaxed);
+        self.differing[0].store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that registers differ.
+    pub fn differ(&self, Difference { count, first, value }: Difference) {
+        self.differing_value.store(value, Ordering::Relaxed);
+        self.differing[1].store(first, Ordering::Relaxed);
+        self.differing[0].store(count, Ordering::Relaxed);
+    }
+
+    /// How its registers differ, if they do.
+    pub fn difference(&self) -> Option<Difference> {
+        let [count, first] = [0, 1].map(|at: usize| self.differing[at].load(Ordering::Relaxed));
+        let value = self.differing_value.load(Ordering::Relaxed);
+        (count > 0).then_some(Difference { count, first, value })
     }
 
     /// Shifts all readings taken so far, after the counter was moved by `by` cycles.
@@ -198,6 +221,8 @@ pub struct BspNotes {
     pub taken: Cell<u16>,
     /// Late starts that were reported, of all trials.
     pub late_starts: Cell<u32>,
+    /// How many of its registers were reported to differ, of all trials.
+    pub differing: Cell<u16>,
     /// It has had its turn in the sync.
     pub synced: Cell<bool>,
     /// It has been through the sync and may go on.
@@ -222,6 +247,7 @@ impl BspNotes {
             lost: Cell::new(false),
             taken: Cell::new(0),
             late_starts: Cell::new(0),
+            differing: Cell::new(0),
             synced: Cell::new(false),
             settled: Cell::new(false),
             exchange: RefCell::new(BspSide::new()),
@@ -307,6 +333,7 @@ impl Slots {
     }
 
     /// The slot of a CPU.
+    #[inline(always)]
     pub fn of(self, cpu: CpuIndex) -> Slot {
         let (Shared { from_ap, to_ap }, BspsOwn(notes)) = &self.0[cpu.at()];
         Slot { from_ap, to_ap, notes }

@@ -1,5 +1,6 @@
 //! The page below 1 MiB on which APs begin.
 
+use crate::apic::{self, To};
 use crate::failure::fail_for_machine;
 use crate::memory::Memory;
 
@@ -21,4 +22,11 @@ pub fn install(code: &[u8], memory: &Memory) -> u64 {
 /// The vector of a SIPI for that page.
 pub fn vector(page: u64) -> u8 {
     (page >> 12) as u8
+}
+
+/// Sends a SIPI for the code on that page, where [`install`] has put it.
+pub fn send_sipi(to: To, page: u64) {
+    // SAFETY: the page holds the code for good. A CPU that starts without a kick halts: at once if it is not
+    // in the table of APIC IDs, else when `bringup::start` does not admit it.
+    unsafe { apic::send_sipi(to, vector(page)) }
 }

@@ -11,8 +11,9 @@ mod x2apic;
 
 use crate::apic::{self, NotDelivered, To};
 use crate::callin;
-use crate::clock::{self, Clock};
+use crate::clock;
 use crate::failure::fail_for_options;
+use crate::frequency::Clock;
 use crate::machine::Machine;
 use crate::orders::{self, TrialOrders};
 use crate::queue;
@@ -70,7 +71,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock, trampoline: u6
                 send(Body::ApTimeline(timeline));
             }
             send(Body::TrialEnd(end));
-            callin::report_differences();
+            trial.report_differences();
             trial.report_late_starts();
             trial.report_not_delivered();
         }
@@ -182,6 +183,7 @@ impl Trial<'_> {
         Aps::all(self.cpus.len())
     }
 
+    #[inline(always)]
     fn slot(&self, cpu: CpuIndex) -> Slot {
         self.slots.of(cpu)
     }
@@ -238,11 +240,13 @@ impl Trial<'_> {
     }
 
     /// Opens a gate.
+    #[inline(always)]
     fn allow(&self, ap: CpuIndex, gate: Allowed) {
         self.slot(ap).to_ap.word.allow(self.orders.epoch, gate);
         self.wake(ap);
     }
 
+    #[inline(always)]
     fn wake(&self, ap: CpuIndex) {
         // An AP that was not kicked yet can't be halted at a gate.
         if self.options.wait == Wait::Halt && self.is_kicked(ap) {
@@ -251,6 +255,7 @@ impl Trial<'_> {
     }
 
     /// Until an AP may have news, but no longer than to the deadline.
+    #[inline(always)]
     fn await_news(&self, now: u64, deadline: u64) {
         let slice = self.slice(now);
         match self.options.wait {

@@ -11,7 +11,8 @@ use crate::runner::run::execute;
 use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
-use crate::{kernel, newer_qemu, stages};
+use crate::{image, kernel, newer_qemu, stages};
+use bringup::boot_options::BootOptions;
 use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use host_analyzer::command::manual::{self, Shell};
@@ -60,7 +61,7 @@ enum Command {
         /// CPU count, the BSP included
         #[arg(long, value_name = "N", default_value_t = 4)]
         smp: u16,
-        /// What executes the kernel: icount, tcg, kvm or sim
+        /// What executes the kernel: icount, tcg, kvm, bochs or sim
         #[arg(long, value_name = "ENGINE", default_value = "icount")]
         engine: String,
         /// How long the boot may take
@@ -80,6 +81,21 @@ enum Command {
         file: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
+    },
+    /// Make a disk image that any PC boots, by BIOS or UEFI, with a scenario's cells in its menu
+    #[command(after_help = "Examples:
+  cargo xtask image
+  cargo xtask image kernel-alone --boot-options 'serial=0x2f8 apic=x2apic' -o /tmp/rollcall.iso")]
+    Image {
+        /// The scenario: a file, or the name of one in scenarios/ of this repository [default: default]
+        #[arg(value_name = "FILE|NAME")]
+        file: Option<PathBuf>,
+        /// Options of the whole boot, for every entry of the menu: apic, tsc-source, serial, rsdp
+        #[arg(long, value_name = "WORDS", default_value = "")]
+        boot_options: String,
+        /// Where the image goes [default: target/rollcall.iso of this repository]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     Linux(Linux),
     /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
@@ -196,6 +212,10 @@ fn options() -> String {
         let values = others.fold(default.clone(), |values, text| format!("{values}, {text}"));
         text += &format!("\n  {}={values}\n          {}", key.name(), key.meaning());
     }
+    text += "\n\nOptions of the whole boot, before the first `cell`:";
+    for (name, meaning) in BootOptions::KEYS {
+        text += &format!("\n  {name}\n          {meaning}");
+    }
     text
 }
 
@@ -261,9 +281,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             run.verdict()
         }
         Command::Matrix { file, place } => {
-            let folder = root().join("scenarios");
-            let file = file.unwrap_or_else(|| PathBuf::from("default"));
-            let scenario = Scenario::read(&named_in(&folder, file), &folder)?;
+            let scenario = scenario(file)?;
             let run = measured(scenario, &place.folder(), Lines::Boots)?;
             print(&format_args!(
                 "{}\n\n{}",
@@ -271,6 +289,12 @@ fn carry_out(command: Command) -> Result<(), Failure> {
                 paths(&run.path)
             ))?;
             run.verdict()
+        }
+        Command::Image { file, boot_options, output } => {
+            let scenario = scenario(file)?;
+            ensure(Needs { kernel: true, image: true, ..Needs::NONE }, false)?;
+            let output = output.unwrap_or_else(|| root().join("target/rollcall.iso"));
+            print(&image::write(&scenario, &boot_options, &built()?, &output)?)
         }
         Command::Linux(words) => words.run(),
         Command::Experiment { engine, pairs, boots, summary, results } => {
@@ -302,6 +326,13 @@ fn set_up(yes: bool, linux: bool, newer_qemu: bool) -> Result<(), Failure> {
         print(&format_args!("QEMU: {}", newer_qemu::set_up()?.display()))?;
     }
     print(&"everything that Rollcall needs is here")
+}
+
+/// The scenario of that name or file; the default one without.
+fn scenario(file: Option<PathBuf>) -> Result<Scenario, Failure> {
+    let folder = root().join("scenarios");
+    let file = file.unwrap_or_else(|| PathBuf::from("default"));
+    Scenario::read(&named_in(&folder, file), &folder)
 }
 
 /// Makes the experiment and writes its summary.
@@ -350,7 +381,8 @@ fn measured(mut scenario: Scenario, results: &Path, lines: Lines) -> Result<Run,
 fn prepared(engines: &[Arc<dyn Engine>]) -> Result<Option<Kernel>, Failure> {
     let kernel = engines.iter().any(|engine| engine.boots_kernel());
     let qemu = engines.iter().any(|engine| engine.needs_qemu());
-    ensure(Needs { kernel, qemu, ..Needs::NONE }, false)?;
+    let bochs = engines.iter().any(|engine| engine.needs_bochs());
+    ensure(Needs { kernel, qemu, bochs, image: bochs, ..Needs::NONE }, false)?;
     kernel.then(built).transpose()
 }
 

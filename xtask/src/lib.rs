@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod debian;
+pub mod image;
 pub mod kernel;
 pub mod linux;
 pub mod newer_qemu;

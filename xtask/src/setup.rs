@@ -3,8 +3,9 @@
 //! This file alone names packages that are installed; `linux/distribution.rs` and `newer_qemu.rs` unpack some that are not.
 
 use crate::kernel::{Toolchain, cargo_program};
-use crate::runner::engine::QEMU;
+use crate::runner::engine::{BOCHS, QEMU};
 use crate::runner::interrupt;
+use crate::runner::iso::PROGRAM as MKRESCUE;
 use crate::runner::process::{self, Output, finish};
 use host_analyzer::ground::failure::Failure;
 use indicatif::ProgressBar;
@@ -15,6 +16,9 @@ use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::Command;
 use std::time::Duration;
+
+/// What [`MKRESCUE`] writes images with.
+const XORRISO: &str = "xorriso";
 
 /// The program that drives the browser.
 const DRIVER: &str = "chromedriver";
@@ -33,6 +37,11 @@ struct PackageManager {
     qemu: &'static str,
     /// The packages with Chromium and [`DRIVER`].
     browser: &'static [&'static str],
+    /// The packages with [`MKRESCUE`], [`XORRISO`], GRUB for BIOS and UEFI, and a UEFI firmware for QEMU; none where they are not
+    /// known.
+    image: &'static [&'static str],
+    /// The packages with [`BOCHS`] and its BIOS; none where they are not known.
+    bochs: &'static [&'static str],
 }
 
 /// Debian and Ubuntu; Fedora; Arch; openSUSE; Alpine; Homebrew. The first that is found is used.
@@ -43,6 +52,8 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         install: &["install", "-y", "--no-install-recommends"],
         qemu: "qemu-system-x86",
         browser: &["chromium", "chromium-driver"],
+        image: &["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "xorriso", "mtools", "ovmf"],
+        bochs: &["bochs", "bochsbios", "bochs-term"],
     },
     PackageManager {
         program: "dnf",
@@ -50,6 +61,15 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         install: &["install", "-y", "--setopt=install_weak_deps=False"],
         qemu: "qemu-system-x86-core",
         browser: &["chromium", "chromedriver"],
+        image: &[
+            "grub2-tools-extra",
+            "grub2-pc-modules",
+            "grub2-efi-x64-modules",
+            "xorriso",
+            "mtools",
+            "edk2-ovmf",
+        ],
+        bochs: &["bochs", "bochs-bios"],
     },
     PackageManager {
         program: "pacman",
@@ -59,6 +79,8 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         install: &["-Syu", "--noconfirm", "--needed"],
         qemu: "qemu-system-x86",
         browser: &["chromium"],
+        image: &["grub", "libisoburn", "mtools", "edk2-ovmf"],
+        bochs: &["bochs"],
     },
     PackageManager {
         program: "zypper",
@@ -66,6 +88,8 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         install: &["--non-interactive", "install", "--no-recommends"],
         qemu: "qemu-x86",
         browser: &["chromium", "chromedriver"],
+        image: &["grub2-i386-pc", "grub2-x86_64-efi", "xorriso", "mtools", "qemu-ovmf-x86_64"],
+        bochs: &["bochs"],
     },
     PackageManager {
         program: "apk",
@@ -73,6 +97,8 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         install: &["add"],
         qemu: "qemu-system-x86_64",
         browser: &["chromium", "chromium-chromedriver"],
+        image: &["grub-bios", "grub-efi", "xorriso", "mtools", "ovmf"],
+        bochs: &[],
     },
     PackageManager {
         program: "brew",
@@ -80,6 +106,8 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         install: &["install"],
         qemu: "qemu",
         browser: &["chromium", "chromedriver"],
+        image: &[],
+        bochs: &["bochs"],
     },
 ];
 
@@ -94,18 +122,37 @@ pub struct Needs {
     pub checks: bool,
     /// The report's page is tested: Chromium and its driver.
     pub browser: bool,
+    /// A disk image is made: GRUB and xorriso.
+    pub image: bool,
+    /// The engine Bochs is started.
+    pub bochs: bool,
 }
 
 impl Needs {
     /// Everything that any command uses.
-    pub const ALL: Needs = Needs { kernel: true, qemu: true, checks: true, browser: true };
+    pub const ALL: Needs =
+        Needs { kernel: true, qemu: true, checks: true, browser: true, image: true, bochs: true };
 
     /// Nothing: what a command begins with that uses little.
-    pub const NONE: Needs = Needs { kernel: false, qemu: false, checks: false, browser: false };
+    pub const NONE: Needs = Needs {
+        kernel: false,
+        qemu: false,
+        checks: false,
+        browser: false,
+        image: false,
+        bochs: false,
+    };
 
     /// The programs that these needs take and that are not here.
     fn missing(self) -> Vec<&'static str> {
-        let programs = [(self.qemu, QEMU), (self.browser, DRIVER)].into_iter();
+        let programs = [
+            (self.qemu, QEMU),
+            (self.browser, DRIVER),
+            (self.image, MKRESCUE),
+            (self.image, XORRISO),
+            (self.bochs, BOCHS),
+        ];
+        let programs = programs.into_iter();
         let needed = programs.filter_map(|(needed, program)| needed.then_some(program));
         needed.filter(|program| which::which(program).is_err()).collect()
     }
@@ -199,10 +246,17 @@ fn package_steps(missing: &[&str]) -> Result<Vec<Step>, Failure> {
         ))
     })?;
     // A step each: where a distribution has no Chromium, QEMU is installed all the same.
-    let packages = missing.iter().map(|program| match *program {
-        QEMU => std::slice::from_ref(&manager.qemu),
-        _ => manager.browser,
-    });
+    let mut packages: Vec<&[&str]> = missing
+        .iter()
+        .map(|program| match *program {
+            QEMU => std::slice::from_ref(&manager.qemu),
+            MKRESCUE | XORRISO => manager.image,
+            BOCHS => manager.bochs,
+            _ => manager.browser,
+        })
+        .collect();
+    packages.dedup();
+    packages.retain(|packages| !packages.is_empty());
     let is_root = rustix::process::geteuid().is_root();
     let prefix: &[&str] = match manager.program {
         "brew" => &[],
@@ -214,7 +268,7 @@ fn package_steps(missing: &[&str]) -> Result<Vec<Step>, Failure> {
                     "run as root: {} {} {}",
                     manager.program,
                     manager.install.join(" "),
-                    packages.collect::<Vec<_>>().concat().join(" ")
+                    packages.concat().join(" ")
                 ),
                 "`{}` is missing, and installing it takes root, which this user is not",
                 missing.join("` and `")
@@ -224,6 +278,7 @@ fn package_steps(missing: &[&str]) -> Result<Vec<Step>, Failure> {
     let refresh = Step::new(&[prefix, &[manager.program], manager.refresh]);
     let refresh = (!manager.refresh.is_empty()).then_some(refresh);
     let install = packages
+        .iter()
         .map(|packages| Step::new(&[prefix, &[manager.program], manager.install, packages]));
     Ok(refresh.into_iter().chain(install).collect())
 }

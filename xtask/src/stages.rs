@@ -105,6 +105,8 @@ pub fn test(names: &[String], long: bool, yes: bool) -> Result<(), Failure> {
             qemu: chosen(&["kernel", "kernel-long"]),
             checks: chosen(&["fmt", "clippy", "clippy-kernel"]),
             browser: chosen(&["page"]),
+            image: chosen(&["kernel", "kernel-long"]),
+            bochs: chosen(&["kernel", "kernel-long"]),
         },
         yes,
     )?;

@@ -111,6 +111,7 @@ impl Options {
             (Fault::Never, "CPU 0 is the BSP, which runs already"),
             (Fault::Stray, "CPU 0 is the BSP, which runs already"),
             (Fault::Differ, "CPU 0 is the BSP, which the others are compared with"),
+            (Fault::Adjust, "CPU 0 is the BSP, whose clock the others are compared with"),
         ] {
             if self.faults.hit(fault, CpuIndex::BSP) {
                 let what = Part::Fault(fault, CpuIndex::BSP);

@@ -3,7 +3,6 @@
 use super::refusal::Refusal;
 use super::table::{Key, Options};
 use crate::CpuIndex;
-use crate::boot_options::BootOptions;
 use core::fmt;
 
 /// Why a word, or a combination of words, is not accepted.
@@ -16,6 +15,11 @@ pub enum OptionError<'a> {
     },
     /// No option has that name.
     UnknownKey {
+        /// The name as given.
+        key: &'a str,
+    },
+    /// An option of the whole boot stands in a cell.
+    OfBoot {
         /// The name as given.
         key: &'a str,
     },
@@ -48,15 +52,13 @@ impl fmt::Display for OptionError<'_> {
                 write!(f, "`{word}` is not an option: expected key=value, or the word `cell`")
             }
             OptionError::UnknownKey { key } => {
-                if BootOptions::has(key) {
-                    return write!(
-                        f,
-                        "`{key}` is an option of the whole boot: it stands before the first word `cell`"
-                    );
-                }
                 write!(f, "there is no option `{key}`: expected one of")?;
                 Options::KEYS.iter().try_for_each(|known| write!(f, " {}", known.name()))
             }
+            OptionError::OfBoot { key } => write!(
+                f,
+                "`{key}` is an option of the whole boot: it stands before the first word `cell`"
+            ),
             OptionError::BadValue { key, value, expected } => {
                 write!(f, "`{key}={value}` has a bad value: expected {expected}")
             }

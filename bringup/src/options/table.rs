@@ -386,7 +386,7 @@ options! {
     "stamp-set" (Kind::Instrument) stamps: StampSet = StampSet::All;
 
     /// on purpose, one for each CPU: `never:CPU` (no SIPI), `stray:CPU` (a SIPI before its kick, as if delayed since an
-    /// earlier trial), `trap:CPU`, `panic:CPU`, `differ:CPU`
+    /// earlier trial), `trap:CPU`, `panic:CPU`, `differ:CPU`, `adjust:CPU` (its `IA32_TSC_ADJUST` is 10 000)
     "fault" (Kind::Planted) faults: Faults = Faults::default();
 
     /// trials of a cell in one boot, the cold one not counted

@@ -102,5 +102,7 @@ words! {
         Panic = "panic",
         /// Its PAT differs from the BSP's during its callin.
         Differ = "differ",
+        /// Its `IA32_TSC_ADJUST` is 10 000 when it starts, if it has the register: its clock is ahead.
+        Adjust = "adjust",
     }
 }

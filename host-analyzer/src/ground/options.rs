@@ -46,17 +46,19 @@ pub fn options(text: &str) -> Result<Options, OptionError<'_>> {
 }
 
 fn set_word<'a>(options: &mut Options, word: &'a str) -> Result<(), OptionError<'a>> {
-    match BootOptions::has(word) {
-        true => BootOptions::default().set_word(word),
-        false => options.set_word(word),
+    match BootOptions::key(word) {
+        Some(_) => BootOptions::default().set_word(word),
+        None => options.set_word(word),
     }
 }
 
 /// `; did you mean …?` for an option that is mistyped.
 pub fn suggestion_for(error: &OptionError<'_>) -> String {
     match error {
-        OptionError::UnknownKey { key } => suggestion(key, Options::names())
-            .map_or_else(String::new, |near| format!("; did you mean `{near}`?")),
+        OptionError::UnknownKey { key } => {
+            suggestion(key, Options::names().chain(BootOptions::names()))
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+        }
         _ => String::new(),
     }
 }

@@ -58,25 +58,25 @@ impl Icr {
         (self.mode as u32) << 8 | u32::from(self.vector) | ASSERT | shorthand
     }
 
-    /// The destination; 0 with a shorthand, which ignores it.
+    /// The destination; none with a shorthand, which ignores it.
     #[inline(always)]
-    const fn destination(self) -> u32 {
+    const fn destination(self) -> Option<u32> {
         match self.to {
-            To::One(ApicId(id)) => id,
-            To::AllButSelf => 0,
+            To::One(ApicId(id)) => Some(id),
+            To::AllButSelf => None,
         }
     }
 
     /// High and low doubleword in xAPIC mode: the destination is in the highest eight bits.
     #[inline(always)]
-    pub(super) fn xapic(self) -> (u32, u32) {
-        (self.destination() << 24, self.low())
+    pub(super) fn xapic(self) -> (Option<u32>, u32) {
+        (self.destination().map(|id| id << 24), self.low())
     }
 
     /// The register in x2APIC mode: the destination is the high doubleword.
     #[inline(always)]
     pub(super) fn x2apic(self) -> u64 {
-        u64::from(self.destination()) << 32 | u64::from(self.low())
+        u64::from(self.destination().unwrap_or(0)) << 32 | u64::from(self.low())
     }
 }
 
@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn the_fields_are_where_the_manual_has_them() {
         let to = To::One(ApicId(3));
-        assert_eq!(Icr::init(to).xapic(), (0x0300_0000, 0x4500));
-        assert_eq!(Icr::startup(to, 8).xapic(), (0x0300_0000, 0x4608));
-        assert_eq!(Icr::startup(To::AllButSelf, 8).xapic(), (0, 0xc_4608));
+        assert_eq!(Icr::init(to).xapic(), (Some(0x0300_0000), 0x4500));
+        assert_eq!(Icr::startup(to, 8).xapic(), (Some(0x0300_0000), 0x4608));
+        assert_eq!(Icr::startup(To::AllButSelf, 8).xapic(), (None, 0xc_4608));
         assert_eq!(Icr::startup(to, 8).x2apic(), 0x0000_0003_0000_4608);
         assert_eq!(Icr::fixed(To::One(ApicId(0x1_0002)), 0x40).x2apic(), 0x0001_0002_0000_4040);
         assert_eq!(Icr::init(To::AllButSelf).x2apic(), 0xc_4500);

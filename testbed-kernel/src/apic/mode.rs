@@ -5,7 +5,7 @@ use bringup::boot_options::Apic;
 use bringup::contract::XAPIC_LAST;
 use bringup::frame::ApicMode;
 use bringup::options::{Part, Refusal};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 use raw_cpuid::CpuId;
 
 /// `IA32_APIC_BASE`: this is the BSP.
@@ -15,32 +15,44 @@ pub(super) const EXTD: u64 = 1 << 10;
 /// `IA32_APIC_BASE`: the APIC is on.
 pub(super) const ENABLE: u64 = 1 << 11;
 
-static IS_X2APIC: AtomicBool = AtomicBool::new(false);
+/// How the local APICs are used on this machine: 0 is xAPIC mode with a timer that counts down.
+static WAYS: AtomicU8 = AtomicU8::new(0);
+
+/// [`WAYS`]: x2APIC mode.
+const X2APIC: u8 = 1 << 0;
+/// [`WAYS`]: the timer interrupts at a moment of the TSC.
+const DEADLINES: u8 = 1 << 1;
+
+/// True for xAPIC mode with a timer that counts down.
+#[inline(always)]
+pub(super) fn is_plain() -> bool {
+    WAYS.load(Ordering::Relaxed) == 0
+}
 
 /// The mode of this boot; xAPIC until it is [`set`].
 #[inline(always)]
 pub fn mode() -> ApicMode {
-    if IS_X2APIC.load(Ordering::Relaxed) { ApicMode::X2apic } else { ApicMode::Xapic }
+    match WAYS.load(Ordering::Relaxed) & X2APIC {
+        0 => ApicMode::Xapic,
+        _ => ApicMode::X2apic,
+    }
 }
 
 /// Sets the mode of this boot, before any APIC is used.
 pub fn set(mode: ApicMode) {
-    IS_X2APIC.store(mode == ApicMode::X2apic, Ordering::Relaxed);
+    WAYS.store(if mode == ApicMode::X2apic { X2APIC } else { 0 }, Ordering::Relaxed);
 }
 
-/// True where the timer counts to a moment of the TSC, on all CPUs alike.
-static HAS_DEADLINES: AtomicBool = AtomicBool::new(false);
-
 /// True where [`use_deadlines`] has found the timer's TSC-deadline mode.
-#[inline(always)]
-pub fn has_deadlines() -> bool {
-    HAS_DEADLINES.load(Ordering::Relaxed)
+pub(super) fn has_deadlines() -> bool {
+    WAYS.load(Ordering::Relaxed) & DEADLINES != 0
 }
 
 /// Uses the timer's TSC-deadline mode from now on, where CPUID reports it.
 pub fn use_deadlines() {
-    let has = CpuId::new().get_feature_info().is_some_and(|info| info.has_tsc_deadline());
-    HAS_DEADLINES.store(has, Ordering::Relaxed);
+    if CpuId::new().get_feature_info().is_some_and(|info| info.has_tsc_deadline()) {
+        WAYS.fetch_or(DEADLINES, Ordering::Relaxed);
+    }
 }
 
 /// Selects the mode: `base` is the BSP's `IA32_APIC_BASE`, `has_x2apic` what CPUID says, `highest` the highest APIC ID of a

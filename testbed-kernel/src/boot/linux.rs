@@ -1,6 +1,6 @@
 //! Linux's 64-bit boot protocol: `struct boot_params`, the "zero page" (Linux, `Documentation/arch/x86/zero-page.rst`).
 
-use super::{Given, Root, text};
+use super::given::{Given, Root, text};
 use crate::memory::Memory;
 
 /// `acpi_rsdp_addr`.
@@ -80,7 +80,7 @@ mod tests {
         }
         // SAFETY: the page is a structure of the protocol, without a command line.
         let given = unsafe { read(page.as_ptr() as usize) };
-        assert_eq!(given.memory.regions(), [0..0x9fc00]);
+        assert_eq!(given.memory.regions().iter().collect::<Vec<_>>(), [&(0..0x9fc00)]);
         assert_eq!((given.root, given.command_line), (Some(Root::Rsdp(0xf_52c0)), &[][..]));
     }
 }

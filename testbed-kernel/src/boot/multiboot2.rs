@@ -1,6 +1,6 @@
 //! Multiboot2: the boot information of GRUB and kexec-tools.
 
-use super::{Given, Root};
+use super::given::{Given, Root};
 use crate::failure::fail_for_machine;
 use crate::memory::Memory;
 use core::fmt;

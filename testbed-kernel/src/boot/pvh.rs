@@ -1,6 +1,6 @@
 //! PVH: `struct hvm_start_info` (Xen, `public/arch-x86/hvm/start_info.h`).
 
-use super::{Given, Root, mapped, text};
+use super::given::{Given, Root, mapped, text};
 use crate::failure::fail_for_machine;
 use crate::memory::Memory;
 

@@ -4,8 +4,9 @@ use super::Trial;
 use crate::apic::{self, To};
 use crate::clock::{self, spend};
 use crate::failure::{await_failing, end_if_failing};
+use crate::stream;
+use crate::trampoline::{self, send_sipi};
 use crate::tsc::{cycles, tsc};
-use crate::{stream, trampoline};
 use bringup::options::{Fault, Spend, Step};
 use bringup::stamp::Stamp;
 use bringup::strategy::Aps;
@@ -13,13 +14,6 @@ use bringup::{CpuIndex, Duration};
 
 /// From the INIT that ends a trial until all APs are assumed to have processed it, per CPU.
 const PARKING: Duration = Duration::Nanos(20_000);
-
-/// Sends a SIPI for the code on that page.
-pub(super) fn send_sipi(to: To, page: u64) {
-    // SAFETY: `trampoline::install` has put the code there. A CPU that starts without a kick halts: at once if it is not
-    // in the table of APIC IDs, else when `bringup::start` does not admit it.
-    unsafe { apic::send_sipi(to, trampoline::vector(page)) }
-}
 
 impl Trial<'_> {
     /// Waits out what a kernel allocates and registers for each AP before its INIT.
@@ -155,6 +149,7 @@ impl Trial<'_> {
     }
 
     /// The longest that the BSP may sleep now, if there is a bound.
+    #[inline(always)]
     pub(super) fn slice(&self, now: u64) -> Option<u64> {
         self.guarded(now).filter(|_| self.in_flight())
     }
@@ -169,6 +164,7 @@ impl Trial<'_> {
     }
 
     /// True while an AP that was sent INIT may not have processed its SIPI yet.
+    #[inline(always)]
     fn in_flight(&self) -> bool {
         while self.first_not_started.get() < self.kicked {
             let ap = CpuIndex(self.first_not_started.get());

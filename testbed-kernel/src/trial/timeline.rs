@@ -1,6 +1,7 @@
 //! The frames about an AP, between trials: its timeline, and its late starts.
 
 use super::{Trial, bit, tsc_sync};
+use crate::callin;
 use crate::slot::Slot;
 use crate::stream;
 use bringup::CpuIndex;
@@ -85,6 +86,18 @@ impl Trial<'_> {
         overruns[Step::Kick as usize] = notes.kick_overrun.get();
         overruns[Step::WITH_WORK] = notes.window_overrun.get();
         overruns
+    }
+
+    /// Sends a line for each AP whose registers differ from the BSP's: once, and again when their number has changed.
+    pub(super) fn report_differences(&self) {
+        for ap in self.aps() {
+            let Slot { from_ap, notes, .. } = self.slot(ap);
+            let difference = from_ap.record.difference();
+            let new = difference.filter(|it| notes.differing.replace(it.count) != it.count);
+            if let Some(difference) = new {
+                callin::report(ap, difference);
+            }
+        }
     }
 
     /// Sends a line for each AP that has started late since the last time.

@@ -101,13 +101,13 @@ impl Trial<'_> {
                 continue;
             }
             for ap in set.clone() {
+                let slot = self.slot(ap);
                 if nth == 0 {
-                    self.open_window(ap);
+                    open_window(slot);
                 }
                 if window > 0 {
-                    let notes = self.slot(ap).notes;
-                    notes.due.set(notes.exchange.borrow().samples() + READINGS);
-                    self.visit(ap);
+                    slot.notes.due.set(slot.notes.exchange.borrow().samples() + READINGS);
+                    self.visit(ap, slot);
                 }
             }
             self.visit_again(end, set.clone(), |ap| self.is_due(ap) || self.is_uncertain(ap));
@@ -126,14 +126,6 @@ impl Trial<'_> {
         begin + window
     }
 
-    /// Opens an AP's next window, right before its first visit: the APs were woken, so what the BSP does for all of
-    /// them before its first visit keeps all of them waiting.
-    fn open_window(&self, ap: CpuIndex) {
-        let Slot { from_ap, to_ap, notes } = self.slot(ap);
-        let by_counter = from_ap.record.has_tsc_adjust.load(Relaxed);
-        notes.exchange.borrow_mut().open(&to_ap.exchange, by_counter);
-    }
-
     /// Visits those APs of a set that want it again, until none does or the time is over.
     fn visit_again(
         &self,
@@ -147,19 +139,21 @@ impl Trial<'_> {
             if tsc() >= end {
                 break;
             }
-            set.clone().filter(|ap| wants(*ap)).for_each(|ap| self.visit(ap));
+            set.clone().filter(|ap| wants(*ap)).for_each(|ap| self.visit(ap, self.slot(ap)));
         }
     }
 
     /// Exchanges a few readings with an AP; more, while its offset is uncertain.
-    fn visit(&self, ap: CpuIndex) {
-        let Slot { from_ap, to_ap, notes } = self.slot(ap);
+    #[inline(always)]
+    fn visit(&self, ap: CpuIndex, Slot { from_ap, to_ap, notes }: Slot) {
         let (from, to) = (&from_ap.exchange, &to_ap.exchange);
         let clock = || tsc().wrapping_sub(self.orders.zero) as i64;
         let mut side = notes.exchange.borrow_mut();
         let limit = clock() + self.times.visit_limit as i64;
         side.visit(to);
-        self.wake(ap);
+        if self.options.wait == Wait::Halt {
+            apic::send_wake(To::One(self.apic_id(ap)));
+        }
         for _ in 0..MAX_BATCHES {
             let now = side
                 .rounds((from, to), READINGS, limit, clock, |now| self.orders.between_rounds(now));
@@ -199,6 +193,14 @@ impl Trial<'_> {
         let side = notes.exchange.borrow();
         side.result(&from_ap.exchange, self.times.resolution, !self.is_lost(ap))
     }
+}
+
+/// Opens an AP's next window, right before its first visit: the APs were woken, so what the BSP does for all of
+/// them before its first visit keeps all of them waiting.
+#[inline(always)]
+fn open_window(Slot { from_ap, to_ap, notes }: Slot) {
+    let by_counter = from_ap.record.has_tsc_adjust.load(Relaxed);
+    notes.exchange.borrow_mut().open(&to_ap.exchange, by_counter);
 }
 
 /// The result as the frames report it.

@@ -3,11 +3,11 @@
 //! An APIC in xAPIC mode compares eight bits of a destination: in QEMU an INIT to APIC ID 256 also reaches CPU 0's neighbour of
 //! that mode. Once all are in x2APIC mode, an IPI reaches the one CPU that it names.
 
-use super::kick::send_sipi;
 use crate::apic::{self, To};
 use crate::clock;
 use crate::slot::Slots;
 use crate::stream::log;
+use crate::trampoline::send_sipi;
 use crate::tsc::{cycles, tsc};
 use bringup::contract::XAPIC_LAST;
 use bringup::{ApicId, CpuIndex, Duration};

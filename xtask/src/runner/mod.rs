@@ -6,6 +6,7 @@ pub mod experiment;
 pub mod folder;
 pub mod host;
 pub mod interrupt;
+pub mod iso;
 pub mod kernel;
 pub mod probe;
 pub mod process;

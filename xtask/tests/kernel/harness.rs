@@ -28,6 +28,8 @@ pub const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us cost
 pub struct Booted {
     /// Frequency of the TSC, in kHz.
     pub tsc_khz: u64,
+    /// How that was found.
+    pub tsc_source: &'static str,
     /// Every line about a CPU.
     pub logs: Vec<(CpuIndex, String)>,
     /// Every cell that began.
@@ -109,7 +111,10 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
     let mut open: Option<(TrialBegin, Vec<ApTimeline>)> = None;
     (booted.bytes, booted.failure) =
         follow(kernel, engine, smp, words, |frame| match &frame.body {
-            Body::Hello(hello) => booted.tsc_khz = hello.tsc_khz,
+            Body::Hello(hello) => {
+                booted.tsc_khz = hello.tsc_khz;
+                booted.tsc_source = hello.tsc_source.name();
+            }
             Body::CellBegin(begin) => {
                 let mut options = Options::default();
                 begin.options.split(' ').for_each(|word| options.set_word(word).unwrap());

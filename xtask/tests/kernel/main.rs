@@ -1,11 +1,14 @@
 //! The tests that boot a kernel in QEMU; `cargo xtask test kernel` runs them.
 
 mod agreement;
+mod bochs;
 mod budgets;
 mod engines;
 mod extending;
 mod harness;
+mod image;
 mod machine;
+mod machines;
 mod mutants;
 mod newer_qemu;
 mod tsc_sync;

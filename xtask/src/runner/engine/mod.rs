@@ -1,5 +1,6 @@
 //! Engines: what executes the kernel, one file per family.
 
+mod bochs;
 mod built_in;
 mod command;
 mod pin;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{self, Path};
 
+pub use bochs::NAME as BOCHS;
 pub use built_in::{BUILT_IN, named};
 pub use command::{Command, PLACEHOLDERS, placeholders};
 pub use qemu::{Emulator, PROGRAM as QEMU, Qemu};
@@ -39,6 +41,10 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn boots_kernel(&self) -> bool;
     /// True where it starts the [`QEMU`] of the PATH, which `cargo xtask setup` installs.
     fn needs_qemu(&self) -> bool;
+    /// True where it starts Bochs from a disk image, which takes the programs of [`crate::runner::iso`] as well.
+    fn needs_bochs(&self) -> bool {
+        false
+    }
     /// True where only a boot shows whether the host can run it.
     fn needs_probe(&self) -> bool {
         false

@@ -1,6 +1,6 @@
 //! Counters of a known frequency, against which the TSC is measured.
 
-use super::wait_until;
+use crate::clock::wait_until;
 use crate::tables::PmTimer;
 use crate::tsc::tsc;
 use bringup::options::Spend;

@@ -140,6 +140,9 @@ fn tables_of_the_field_give_their_cpus() {
     }
 }
 
+/// A table, the CPU that runs, those that take part, what is left out, what is said.
+type Made<'a> = (Vec<u8>, u32, &'a [u32], LeftOut, &'a [&'a str]);
+
 /// Tables made up from the oddities: what of them takes part, what is left out, and what is said.
 #[test]
 fn oddities_are_named_and_the_rest_is_used() {
@@ -149,7 +152,7 @@ fn oddities_are_named_and_the_rest_is_used() {
     let (mut bad, mut longer) = (with(&[]), with(&[]));
     bad[9] ^= 1;
     longer.push(0);
-    let cases: [(Vec<u8>, u32, &[u32], LeftOut, &[&str]); 14] = [
+    let cases: [Made<'_>; 14] = [
         (with(&[]), 0, &[0, 2], left(0, 0, 0), &[]),
         // Both forms for each CPU, and one beyond the reach of the first form.
         (

@@ -19,6 +19,7 @@ pub mod phase;
 pub mod plan;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod srat;
 pub mod stamp;
 pub mod start;
 pub mod strategy;

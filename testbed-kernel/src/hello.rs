@@ -7,7 +7,6 @@ use crate::frequency::Clock;
 use crate::machine::Machine;
 use crate::serial::Line;
 use crate::stream::send;
-use crate::topology::Topology;
 use bringup::frame::{Body, Cpu, Hello, MAGIC, PROTOCOL};
 use bringup::options::{Part, Refusal, TscSync, TscTrust};
 use bringup::plan::Plan;
@@ -44,7 +43,7 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
         cpus: machine.census.cpus.len() as u16,
     }));
     for (index, &apic_id) in (0..).zip(machine.census.cpus) {
-        send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, machine.topology)));
+        send(Body::Cpu(cpu_frame(CpuIndex(index), apic_id, machine)));
     }
     machine.census.report();
     boot.memory.report();
@@ -63,9 +62,9 @@ pub fn say(boot: &Boot, machine: &Machine, clock: &Clock) -> Plan<'static> {
     plan
 }
 
-fn cpu_frame(cpu: CpuIndex, apic_id: ApicId, topology: Topology) -> Cpu {
-    let (package, core, thread) = topology.place(apic_id);
-    Cpu { cpu, apic_id, package, core, thread, node: None }
+fn cpu_frame(cpu: CpuIndex, apic_id: ApicId, machine: &Machine) -> Cpu {
+    let (package, core, thread) = machine.topology.place(apic_id);
+    Cpu { cpu, apic_id, package, core, thread, node: machine.node(apic_id) }
 }
 
 /// The twelve letters of leaf 0x4000_0000, without trailing zeros; empty on bare metal.

@@ -15,7 +15,7 @@ use bringup::class::Class;
 use bringup::contract::{MAX_CPUS, XAPIC_LAST};
 use bringup::frame::ApicMode;
 use bringup::madt::{self, LeftOut, Lint, Listed, Oddity, Roll};
-use bringup::{ApicId, CpuIndex};
+use bringup::{ApicId, CpuIndex, srat};
 use raw_cpuid::{CpuId, CpuIdReaderNative};
 
 /// What the tables describe.
@@ -26,9 +26,16 @@ pub struct Machine {
     pub topology: Topology,
     /// The class of each CPU.
     pub classes: &'static [Class],
+    /// The bytes of the SRAT; none where there is no such table.
+    srat: &'static [u8],
 }
 
 impl Machine {
+    /// The node of a CPU, where the SRAT lists it.
+    pub fn node(&self, apic_id: ApicId) -> Option<u32> {
+        srat::node_of(self.srat, apic_id)
+    }
+
     /// Takes memory for what each CPU needs. Ends the boot where there is too little.
     pub fn make_room(&self, pool: &mut Pool) {
         let cpus = self.census.cpus;
@@ -229,7 +236,7 @@ pub fn find(tables: &Tables, wish: Apic, pool: &mut Pool) -> Machine {
     let cpus = census.cpus;
     let classes =
         pool.slice(cpus.len(), |at| Class::of(place(&cpus[at]), cpus[..at].iter().map(place)));
-    Machine { census, topology, classes }
+    Machine { census, topology, classes, srat: tables.srat() }
 }
 
 #[cfg(test)]
@@ -244,6 +251,13 @@ mod tests {
     fn add(listing: &mut Listing, entry: u16, id: u32) {
         let form = madt::Form::LocalX2Apic;
         listing.add(Listed { entry, form, apic_id: ApicId(id), enabled: true });
+    }
+
+    #[test]
+    fn the_page_on_engines_states_what_a_cpu_takes() {
+        let kib = (cpu::ROOM_EACH + slot::ROOM_EACH).div_ceil(1024);
+        let page = include_str!("../../docs/engines.md");
+        assert!(page.contains(&format!("and {kib} KiB more for each further one")), "{kib} KiB");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line of the analyzer: reads it, and hands each command to its own file.
 
+mod capture;
 mod check;
 mod compare;
 mod decode;
@@ -43,6 +44,7 @@ enum Command {
     Report(report::Report),
     Compare(compare::Compare),
     Check(check::Check),
+    Capture(capture::Capture),
     Decode(decode::Decode),
     Export(export::Export),
     Import(import::Import),
@@ -87,6 +89,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Report(report) => report.run(),
         Command::Compare(compare) => compare.run(),
         Command::Check(check) => check.run(),
+        Command::Capture(capture) => capture.run(),
         Command::Decode(decode) => decode.run(),
         Command::Export(export) => export.run(),
         Command::Import(import) => import.run(),

@@ -13,9 +13,11 @@ mod decoder;
 mod errors;
 mod file;
 mod fits;
+mod recorder;
 mod summary;
 
 pub use decoder::Decoder;
 pub use errors::Incompatible;
 pub use file::read;
+pub use recorder::Recorder;
 pub use summary::{CONSOLE_KEPT, Summary};

@@ -11,6 +11,7 @@ mod madt;
 mod noisy;
 mod perfetto;
 mod published;
+mod recorded;
 mod reports;
 mod runs;
 mod simulated;

@@ -6,16 +6,24 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Everything that the program writes to a terminal, and its exit code.
-fn on_a_terminal(arguments: &[&OsStr], no_color: bool) -> (String, i32) {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+/// A new terminal: the side of a person, the side of a program, and the path of the latter.
+pub fn terminal() -> (File, File, PathBuf) {
+    // No program that a test starts may hold the person's side.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let terminal = openpt(flags).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
     let name = OsString::from_vec(ptsname(&terminal, Vec::new()).unwrap().into_bytes());
     let side = File::options().read(true).write(true).open(Path::new(&name)).unwrap();
+    (terminal.into(), side, name.into())
+}
+
+/// Everything that the program writes to a terminal, and its exit code.
+fn on_a_terminal(arguments: &[&OsStr], no_color: bool) -> (String, i32) {
+    let (mut terminal, side, _) = terminal();
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-analyzer"));
     command.args(arguments).stdin(Stdio::null());
     command.stdout(side.try_clone().unwrap()).stderr(side);
@@ -31,7 +39,7 @@ fn on_a_terminal(arguments: &[&OsStr], no_color: bool) -> (String, i32) {
     drop(command);
     let mut bytes = Vec::new();
     // Reading ends with an error when nobody holds the other side any more.
-    let _ = File::from(terminal).read_to_end(&mut bytes);
+    let _ = terminal.read_to_end(&mut bytes);
     (String::from_utf8(bytes).unwrap(), child.wait().unwrap().code().unwrap())
 }
 

@@ -5,7 +5,6 @@ pub mod engine;
 pub mod experiment;
 pub mod folder;
 pub mod host;
-pub mod interrupt;
 pub mod iso;
 pub mod kernel;
 pub mod probe;
@@ -17,3 +16,5 @@ pub mod run_folder;
 pub mod scenario;
 pub mod spinning;
 pub mod words;
+
+pub use host_analyzer::ground::interrupt;

@@ -30,6 +30,8 @@ pub struct Booted {
     pub tsc_khz: u64,
     /// How that was found.
     pub tsc_source: &'static str,
+    /// The node of each CPU.
+    pub nodes: Vec<Option<u32>>,
     /// Every line about a CPU.
     pub logs: Vec<(CpuIndex, String)>,
     /// Every cell that began.
@@ -115,6 +117,7 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
                 booted.tsc_khz = hello.tsc_khz;
                 booted.tsc_source = hello.tsc_source.name();
             }
+            Body::Cpu(cpu) => booted.nodes.push(cpu.node),
             Body::CellBegin(begin) => {
                 let mut options = Options::default();
                 begin.options.split(' ').for_each(|word| options.set_word(word).unwrap());

@@ -67,3 +67,12 @@ fn frames_go_to_the_port_that_is_named() {
     assert!(booted.bytes.is_empty() && booted.failure.is_some());
     boot(keys, 1, "serial=0x3f8,57600").well();
 }
+
+#[test]
+fn the_srat_gives_each_cpu_its_node() {
+    let keys = "topology = \"sockets=2\"\nextra-args = [\"-object\", \"memory-backend-ram,id=a,size=128M\", \"-object\", \
+                \"memory-backend-ram,id=b,size=128M\", \"-numa\", \"node,memdev=a,cpus=0-1\", \"-numa\", \"node,memdev=b,cpus=2-3\"]";
+    let booted = boot(keys, 4, "tsc-sync=trusted").well();
+    assert_eq!(booted.nodes, [Some(0), Some(0), Some(1), Some(1)]);
+    assert_eq!(boot("", 2, "tsc-sync=trusted").well().nodes, [None, None]);
+}

@@ -4,9 +4,11 @@ use crate::ground::failure::Failure;
 use crate::run::measure::Measure;
 use crate::run::timeline;
 use crate::run::{Cell, FullTrial, LostAp, Run, Trial};
-use bringup::frame::ApTimeline;
+use bringup::CpuIndex;
+use bringup::frame::{ApTimeline, Cpu};
 use bringup::options::Order;
 use bringup::phase::Phase;
+use std::collections::BTreeMap;
 
 /// Each cell's median trial in the words of those measurements, in cycles: a line for each AP with its work
 /// phases `sipi`, `callin`, `tsc-sync` and `online`, in brackets their sum, then how long all took.
@@ -26,6 +28,9 @@ pub fn cpu_lines(run: &Run) -> Result<String, Failure> {
             None => text += &of_logs(run, cell, &label),
             Some(FullTrial { trial, timelines }) => {
                 text += &format!("# {label}: trial {} of boot {}\n", trial.number, trial.boot + 1);
+                let machine =
+                    run.boots.get(trial.boot as usize).and_then(|boot| boot.machine.as_ref());
+                text += &nodes(machine.map_or(&[], |machine| &machine.cpus));
                 timelines.iter().for_each(|timeline| text += &line(timeline));
                 text += &loops(cell, &trial);
             }
@@ -55,6 +60,17 @@ fn of_logs(run: &Run, cell: &Cell, label: &str) -> String {
         }
     }
     text
+}
+
+/// The APs of each node, as Linux announces them; nothing where no CPU's node is known.
+fn nodes(cpus: &[Cpu]) -> String {
+    let mut nodes: BTreeMap<u32, String> = BTreeMap::new();
+    for cpu in cpus.iter().filter(|cpu| cpu.cpu != CpuIndex::BSP) {
+        if let Some(node) = cpu.node {
+            *nodes.entry(node).or_default() += &format!(" #{}", cpu.cpu.0);
+        }
+    }
+    nodes.iter().map(|(node, cpus)| format!("node #{node}, CPUs:{cpus}\n")).collect()
 }
 
 /// A trial's loops.
@@ -87,5 +103,32 @@ fn line(ap: &ApTimeline) -> String {
             format!("CPU#{} up in {sipi}, {callin}, {sync}, {online} ( {sum})\n", cpu.0)
         }
         Err(disorder) => format!("CPU#{} up, but it {disorder}\n", cpu.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bringup::ApicId;
+
+    #[test]
+    fn the_aps_of_each_node_are_listed_where_nodes_are_known() {
+        let cpu = |cpu, node| Cpu {
+            cpu: CpuIndex(cpu),
+            apic_id: ApicId(cpu.into()),
+            package: 0,
+            core: cpu.into(),
+            thread: 0,
+            node,
+        };
+        let nodes_of = |known: [Option<u32>; 5]| {
+            nodes(&[0, 1, 2, 3, 4].map(|at| cpu(at, known[usize::from(at)])))
+        };
+        let [first, second] = [Some(0), Some(1)];
+        assert_eq!(
+            nodes_of([first, first, second, first, second]),
+            "node #0, CPUs: #1 #3\nnode #1, CPUs: #2 #4\n"
+        );
+        assert_eq!(nodes_of([None; 5]), "");
     }
 }

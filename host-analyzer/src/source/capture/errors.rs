@@ -1,6 +1,8 @@
 //! Captures that can't be understood, and boots that ended with an error.
 
+use crate::ground::failure::Failure;
 use bringup::frame::{Error, MAGIC, PROTOCOL};
+use miette::miette;
 use std::fmt;
 
 /// A capture of another version of the wire format, or of another program.
@@ -27,6 +29,15 @@ impl fmt::Display for Incompatible {
 }
 
 impl std::error::Error for Incompatible {}
+
+/// Says that the capture of that name is [`Incompatible`].
+pub fn incompatible(name: &str, error: Incompatible) -> Failure {
+    Failure::Request(miette!(
+        help = "read it with the analyzer of the version that the kernel was built from, or \
+                measure again",
+        "the capture {name} can't be understood: {error}"
+    ))
+}
 
 /// Checks the first fields of a `Hello`.
 pub fn compatible(magic: u32, protocol: u16) -> Result<(), Incompatible> {

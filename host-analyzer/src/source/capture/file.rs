@@ -3,7 +3,7 @@
 use crate::ground::failure::Failure;
 use crate::ground::text::printable;
 use crate::source::capture::decoder::Decoder;
-use crate::source::capture::errors::Incompatible;
+use crate::source::capture::errors::incompatible;
 use crate::source::capture::summary::Summary;
 use bringup::frame::Frame;
 use miette::miette;
@@ -32,13 +32,7 @@ pub fn read(
         );
         if missing { Failure::Request(report) } else { Failure::Environment(report) }
     };
-    let incompatible = |error: Incompatible| {
-        Failure::Request(miette!(
-            help = "read it with the analyzer of the version that the kernel was built from, or \
-                    measure again",
-            "the capture {name} can't be understood: {error}"
-        ))
-    };
+    let incompatible = |error| incompatible(&name, error);
     let mut file = File::open(path).map_err(unreadable)?;
     let mut decoder = Decoder::new();
     let mut flow = ControlFlow::Continue(());

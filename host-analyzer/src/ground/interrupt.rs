@@ -1,6 +1,6 @@
 //! Ctrl-C: the first ends the work in order, the second at once.
 
-use host_analyzer::ground::failure::Failure;
+use crate::ground::failure::Failure;
 use miette::miette;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;

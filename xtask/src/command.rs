@@ -11,7 +11,7 @@ use crate::runner::run::execute;
 use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
-use crate::{image, kernel, stages};
+use crate::{image, kernel, newer_qemu, stages};
 use bringup::boot_options::BootOptions;
 use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -46,6 +46,9 @@ enum Command {
         /// Fetch also kernels of this distribution for `cargo xtask linux`, which are installed nowhere
         #[arg(long)]
         linux: bool,
+        /// Put a QEMU of version 9 or later beside an older one, which stays as it is: for x2APIC, and more than 255 CPUs
+        #[arg(long)]
+        newer_qemu: bool,
     },
     /// Build the kernel
     Build,
@@ -257,15 +260,7 @@ pub fn main() -> Result<(), Failure> {
 
 fn carry_out(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Setup { yes, linux } => {
-            ensure(Needs::ALL, yes)?;
-            if linux {
-                for kernel in distribution::fetch()? {
-                    print(&format_args!("kernel: {}", kernel.display()))?;
-                }
-            }
-            print(&"everything that Rollcall needs is here")
-        }
+        Command::Setup { yes, linux, newer_qemu } => set_up(yes, linux, newer_qemu),
         Command::Build => {
             ensure(Needs { kernel: true, ..Needs::NONE }, false)?;
             let Kernel { path, described } = built()?;
@@ -317,6 +312,20 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             print(&format_args!("{} in {}", counted(pages as u64, "page"), folder.display()))
         }
     }
+}
+
+/// Installs what is missing, and fetches what else is asked for.
+fn set_up(yes: bool, linux: bool, newer_qemu: bool) -> Result<(), Failure> {
+    ensure(Needs::ALL, yes)?;
+    if linux {
+        for kernel in distribution::fetch()? {
+            print(&format_args!("kernel: {}", kernel.display()))?;
+        }
+    }
+    if newer_qemu {
+        print(&format_args!("QEMU: {}", newer_qemu::set_up()?.display()))?;
+    }
+    print(&"everything that Rollcall needs is here")
 }
 
 /// The scenario of that name or file; the default one without.

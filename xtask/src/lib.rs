@@ -5,9 +5,11 @@
 //! the other.
 
 pub mod command;
+pub mod debian;
 pub mod image;
 pub mod kernel;
 pub mod linux;
+pub mod newer_qemu;
 pub mod runner;
 pub mod setup;
 pub mod stages;

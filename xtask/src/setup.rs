@@ -1,6 +1,6 @@
 //! The programs that Rollcall needs: finds the missing ones and installs them.
 //!
-//! This file alone names packages that are installed; `linux/distribution.rs` unpacks some that are not.
+//! This file alone names packages that are installed; `linux/distribution.rs` and `newer_qemu.rs` unpack some that are not.
 
 use crate::kernel::{Toolchain, cargo_program};
 use crate::runner::engine::{BOCHS, QEMU};

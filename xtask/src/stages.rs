@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check of the project, in order, until one fails.
 
 use crate::kernel::{Toolchain, cargo_program, target_folder};
+use crate::newer_qemu;
 use crate::runner::host::{git_revision, host, rfc3339};
 use crate::runner::process::{Output, finish};
 use crate::setup::{self, Needs};
@@ -109,6 +110,9 @@ pub fn test(names: &[String], long: bool, yes: bool) -> Result<(), Failure> {
         },
         yes,
     )?;
+    if chosen(&["kernel", "kernel-long"]) {
+        newer_qemu::try_set_up()?;
+    }
     let began = Instant::now();
     let (lines, failed) = run(&stages)?;
     let total = line("all", failed.is_none(), began.elapsed());

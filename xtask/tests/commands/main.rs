@@ -2,6 +2,7 @@
 
 mod endings;
 mod engines;
+mod monitors;
 mod trees;
 
 use host_analyzer::run::Run;
@@ -166,7 +167,7 @@ fn a_wrong_request_boots_nothing() {
             "matrix @/small.toml --results @/results",
             "small.toml:4:8: options.wait: expected one of halt spin",
         ),
-        ("matrix @/none.toml --results @/results", "agreement, default, haswell-28"),
+        ("matrix @/none.toml --results @/results", "agreement, cloud-hypervisor, default"),
         ("matrix no-such-name --results @/results", "there is no scenario no-such-name"),
         ("matrix @ --results @/results", "is a folder"),
         ("matrix @/bytes.toml --results @/results", "bytes.toml:2:8: this byte is not UTF-8"),

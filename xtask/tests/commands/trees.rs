@@ -1,7 +1,7 @@
 //! Each tree builds and measures itself, whatever tree the program was built in.
 
 use super::engines::{manifest, recorded};
-use super::{ends_with, names_in, program, scenario};
+use super::{ends_with, names_in, path_of, program, scenario};
 use sha2::{Digest, Sha256};
 use std::env;
 use std::fs;
@@ -147,4 +147,43 @@ fn trees_with_one_target_folder_run_what_is_built_from_their_own_sources() {
         let (said, _) = ends_with(&cargo.output().unwrap(), 0);
         assert_eq!(said, format!("{name}\n"));
     }
+}
+
+#[test]
+fn a_newer_qemu_is_set_up_beside_the_installed_one_or_the_environment_failed() {
+    let (_keep, tree) = tree();
+    let made_up = tree.join("made-up");
+    let qemu = |version: &str| {
+        let script = format!("echo QEMU emulator version {version}; echo started with $*");
+        program(&made_up, "qemu-system-x86_64", &script);
+    };
+    program(&made_up, "chromedriver", "exit 0");
+    program(
+        &made_up,
+        "apt-get",
+        "case $1 in\nindextargets) echo /no/list:1 http://one/debian/ bookworm;;\n\
+         *) echo E: no network; exit 100;;\nesac",
+    );
+    let path = path_of(&tree);
+    let setup = || {
+        let mut setup = xtask_of(&tree, &tree, "setup --newer-qemu");
+        setup.env("PATH", &path).output().unwrap()
+    };
+    let script = tree.join("target/qemu-newer/qemu-system-x86_64");
+
+    qemu("7.2.22");
+    let (_, told) = ends_with(&setup(), 3);
+    let reasons = ["`apt-get update` failed", "E: no network"];
+    assert!(
+        reasons.iter().all(|reason| told.contains(reason))
+            || told.contains("is unpacked on Debian bookworm alone"),
+        "{told}"
+    );
+    assert!(!script.exists());
+
+    qemu("10.0.2");
+    let (said, _) = ends_with(&setup(), 0);
+    assert!(said.contains(script.to_str().unwrap()), "{said}");
+    let output = Command::new(&script).arg("-S").env("PATH", &path).output().unwrap();
+    assert!(ends_with(&output, 0).0.contains("started with -S"));
 }

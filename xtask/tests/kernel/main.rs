@@ -10,4 +10,5 @@ mod image;
 mod machine;
 mod machines;
 mod mutants;
+mod newer_qemu;
 mod tsc_sync;

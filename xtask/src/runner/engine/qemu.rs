@@ -2,7 +2,7 @@
 
 use super::pin::pin;
 use super::started::{Meaning, Started};
-use super::{Engine, MOST_CPUS, Running, Start, program, topology_takes, within};
+use super::{Engine, MOST_CPUS, Running, Start, Topology, program, topology_takes, within};
 use crate::runner::process::said;
 use crate::runner::words::join;
 use bringup::contract::{EXIT_PORT, Exit, MAX_COMMAND_LINE};
@@ -10,6 +10,7 @@ use bringup::options::TscSync;
 use bringup::plan::Plan;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest;
+use host_analyzer::ground::text::counted;
 use miette::miette;
 use std::fmt;
 use std::io;
@@ -17,6 +18,9 @@ use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+
+#[cfg(test)]
+mod tests;
 
 /// The program that is looked for on the PATH.
 pub const PROGRAM: &str = "qemu-system-x86_64";
@@ -33,8 +37,16 @@ const HOST_CPU: &str = "host,migratable=off";
 /// The machine: PCI Express, ACPI, a local APIC for each CPU.
 const MACHINE: &str = "q35";
 
-/// Guest memory, in MiB.
-const MEMORY: &str = "256";
+/// The most CPUs without x2APIC mode: APIC IDs have eight bits, and 255 addresses every CPU.
+const MOST_WITH_XAPIC: u16 = 255;
+
+/// What there is where xAPIC mode has no ID for a CPU.
+const MORE: &str =
+    "more take QEMU 9 or later and a CPU model with `x2apic=on`, as in scenarios/x2apic.toml";
+
+/// Guest memory, in MiB, and how many CPUs beyond [`MOST_WITH_XAPIC`] share one more.
+const MEMORY: u64 = 256;
+const CPUS_OF_A_MEBIBYTE: u64 = 8;
 
 /// The same of a Linux, and how much more of it each CPU gets.
 const LINUX_MEMORY: u64 = 512;
@@ -81,19 +93,21 @@ impl Qemu {
         Emulator { base: self, definition, own_words: self.own_words().to_owned(), folder: None }
     }
 
-    fn accelerator(self) -> &'static [&'static str] {
+    fn accelerator(self, x2apic: bool) -> Vec<&'static str> {
         match self {
-            Qemu::Icount => &[
+            Qemu::Icount => vec![
                 "-accel",
-                "tcg,thread=single",
+                // The x2APIC's timer needs the time when its register is written. QEMU 10 does not provide for that in a
+                // block with a WRMSR, and stops with "Bad icount read"; a block of one instruction may always ask for it.
+                if x2apic { "tcg,thread=single,one-insn-per-tb=on" } else { "tcg,thread=single" },
                 "-icount",
                 "shift=0,sleep=off",
                 // The host's clock must not reach the guest.
                 "-rtc",
                 "base=2000-01-01,clock=vm",
             ],
-            Qemu::Tcg => &["-accel", "tcg,thread=multi"],
-            Qemu::Kvm => &["-accel", "kvm"],
+            Qemu::Tcg => vec!["-accel", "tcg,thread=multi"],
+            Qemu::Kvm => vec!["-accel", "kvm"],
         }
     }
 
@@ -164,15 +178,16 @@ impl Emulator {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let (kernel, initrd) = (start.kernel.map(text), start.initrd.map(text));
         let memory = match initrd {
-            None => MEMORY.to_owned(),
-            Some(_) => (LINUX_MEMORY + LINUX_MEMORY_EACH * u64::from(start.smp)).to_string(),
+            None => memory(start.smp),
+            Some(_) => LINUX_MEMORY + LINUX_MEMORY_EACH * u64::from(start.smp),
         };
+        let memory = memory.to_string();
         ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
             .into_iter()
             // So that the name of a vCPU's thread has its index.
             .chain(["-name", "rollcall,debug-threads=on"])
             .chain(["-machine", machine, "-cpu", self.cpu_model(), "-smp", &smp, "-m", &memory])
-            .chain(self.base.accelerator().iter().copied())
+            .chain(self.base.accelerator(self.has_x2apic()))
             .chain(["-device", &exit, "-serial", &serial])
             .chain(kernel.iter().flat_map(|path| ["-kernel", path]))
             .chain(initrd.iter().flat_map(|path| ["-initrd", path]))
@@ -182,12 +197,33 @@ impl Emulator {
             .collect()
     }
 
+    /// True where its definition switches x2APIC mode on: no built-in engine has it.
+    fn has_x2apic(&self) -> bool {
+        self.cpu_model().split(',').any(|feature| ["x2apic=on", "+x2apic"].contains(&feature))
+    }
+
+    /// Fails, with the reason, where xAPIC mode has no ID for a CPU of the topology.
+    fn ids_fit(&self, smp: u16) -> Result<(), String> {
+        let topology = self.definition.topology.as_deref();
+        let last = topology.and_then(|text| Some(Topology::read(text).ok()?.apic_id(smp, smp - 1)));
+        match last {
+            Some(id) if id >= u32::from(MOST_WITH_XAPIC) && !self.has_x2apic() => Err(format!(
+                "{}: the topology of the engine {} gives the last of them the APIC ID {id}, and in xAPIC mode 254 is \
+                 the greatest; {MORE}",
+                counted(smp.into(), "CPU"),
+                self.name()
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn missing(&self, why: &dyn fmt::Display) -> Failure {
         let program = self.program();
         Failure::Environment(match self.definition.qemu {
             Some(_) => miette!(
                 help = "the scenario names it by `qemu`: a path is relative to the scenario's \
-                        file, a bare name is looked for on the PATH",
+                        file, a bare name is looked for on the PATH; `cargo xtask setup \
+                        --newer-qemu` makes target/qemu-newer/qemu-system-x86_64",
                 "`{program}` of the engine {} is not there, or does not run: {why}",
                 self.name()
             ),
@@ -225,13 +261,16 @@ impl Engine for Emulator {
     }
 
     fn cpus(&self) -> RangeInclusive<u16> {
-        // TCG has no x2APIC before QEMU 9, either.
-        1..=MOST_CPUS
+        1..=if self.has_x2apic() { MOST_CPUS } else { MOST_WITH_XAPIC }
     }
 
     fn takes(&self, smp: u16) -> Result<(), String> {
-        within(self.name(), self.cpus(), smp)?;
-        topology_takes(self.name(), self.definition.topology.as_deref(), smp)
+        within(self.name(), self.cpus(), smp).map_err(|why| match smp {
+            1.. if !self.has_x2apic() => format!("{why}; {MORE}"),
+            _ => why,
+        })?;
+        topology_takes(self.name(), self.definition.topology.as_deref(), smp)?;
+        self.ids_fit(smp)
     }
 
     fn own_words(&self) -> &str {
@@ -272,6 +311,14 @@ impl Engine for Emulator {
     }
 }
 
+/// The memory for the kernel with so many CPUs, in MiB.
+fn memory(smp: u16) -> u64 {
+    match smp {
+        ..=MOST_WITH_XAPIC => MEMORY,
+        _ => (MEMORY + u64::from(smp) / CPUS_OF_A_MEBIBYTE).next_multiple_of(MEMORY),
+    }
+}
+
 /// True where a cell of the command line compares clocks.
 fn compares_clocks(start: &Start<'_>) -> bool {
     Plan::parse(start.command_line, start.smp.into())
@@ -300,93 +347,4 @@ fn meaning(status: ExitStatus) -> (bool, String) {
         (None, None) => status.to_string(),
     };
     (status.code() == Some(WELL), how)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn arguments(engine: &Emulator) -> String {
-        let start = Start {
-            kernel: Some(Path::new("/k,1")),
-            initrd: None,
-            smp: 28,
-            command_line: "strategy=serial cell",
-            folder: Path::new("/run"),
-            capture: "captures/icount-28-1.bin",
-        };
-        engine.arguments(&start).join(" ")
-    }
-
-    fn own(base: Qemu) -> Emulator {
-        let definition = manifest::Engine {
-            name: "mine".to_owned(),
-            base: Some(base.name().to_owned()),
-            qemu: Some("./qemu".to_owned()),
-            machine: Some("pc".to_owned()),
-            cpu: Some("max".to_owned()),
-            topology: Some("sockets=2,threads=2".to_owned()),
-            extra_args: ["-device", "edu"].map(str::to_owned).into(),
-            own_words: Some("wait=spin".to_owned()),
-            ..Default::default()
-        };
-        Emulator::defined(base, definition, Path::new("/scenarios"))
-    }
-
-    #[test]
-    fn icount_is_virtual_time_without_the_hosts_clock() {
-        let text = arguments(&Qemu::Icount.engine());
-        for part in [
-            "-accel tcg,thread=single -icount shift=0,sleep=off -rtc base=2000-01-01,clock=vm",
-            "-smp 28 -m 256",
-            "-no-reboot",
-            "-serial file:captures/icount-28-1.bin",
-            "-kernel /k,1 -append strategy=serial cell",
-        ] {
-            assert!(text.contains(part), "{part}: {text}");
-        }
-    }
-
-    #[test]
-    fn tcg_runs_a_thread_per_cpu() {
-        let text = arguments(&Qemu::Tcg.engine());
-        assert!(text.contains("-accel tcg,thread=multi") && !text.contains("icount "), "{text}");
-    }
-
-    #[test]
-    fn the_cpu_model_is_pinned_where_it_is_emulated() {
-        assert!(arguments(&Qemu::Tcg.engine()).contains("-cpu SandyBridge-v1,"));
-        assert!(arguments(&Qemu::Kvm.engine()).contains("-cpu host,"));
-    }
-
-    #[test]
-    fn an_engine_of_the_scenarios_own_differs_by_its_definition_alone() {
-        let engine = own(Qemu::Icount);
-        let text = arguments(&engine);
-        for part in [
-            "-machine pc -cpu max -smp 28,sockets=2,threads=2 -m 256",
-            "-icount shift=0,sleep=off",
-            "-serial file:/run/captures/icount-28-1.bin",
-            "-append strategy=serial cell -device edu",
-        ] {
-            assert!(text.contains(part), "{part}: {text}");
-        }
-        assert_eq!(engine.program(), "/scenarios/qemu");
-        assert_eq!((engine.name(), engine.exact()), ("mine", true));
-        assert_eq!(engine.own_words(), format!("{} wait=spin", Qemu::Icount.own_words()));
-        assert!(!own(Qemu::Tcg).exact() && own(Qemu::Kvm).needs_probe());
-        assert!(!engine.needs_qemu() && Qemu::Tcg.engine().needs_qemu());
-    }
-
-    #[test]
-    fn a_topology_takes_the_cpu_counts_that_it_can_make() {
-        let mut engine = own(Qemu::Tcg);
-        assert!(engine.takes(28).is_ok() && engine.takes(4).is_ok());
-        let why = engine.takes(6).unwrap_err();
-        assert!(why.ends_with("`sockets=2,threads=2`, which makes a multiple of 4"), "{why}");
-        engine.definition.topology = Some("sockets=2,cores=7,threads=2".to_owned());
-        assert!(engine.takes(28).is_ok());
-        assert!(engine.takes(56).unwrap_err().ends_with("makes 28"));
-        assert!(engine.takes(256).unwrap_err().ends_with("takes 1 to 255"));
-    }
 }

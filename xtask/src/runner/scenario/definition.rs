@@ -209,10 +209,10 @@ fn begins_with_program(value: &Value<'_>, words: &[String]) -> bool {
     begins
 }
 
+/// A topology, with a word for one replaced by its levels.
 fn levels(value: &Value<'_>) -> Option<String> {
-    let text = value.text()?;
-    match Topology::read(&text) {
-        Ok(_) => Some(text),
+    match Topology::read(&value.text()?) {
+        Ok(topology) => Some(topology.to_string()),
         Err(why) => {
             value.wrong(&why, None);
             None

@@ -19,6 +19,9 @@ use xtask::runner::kernel::Kernel;
 /// No test's boot takes longer than this.
 pub const LIMIT: Duration = Duration::from_secs(300);
 
+/// The same of more CPUs than xAPIC mode has IDs for.
+const LIMIT_OF_MANY: Duration = Duration::from_secs(1800);
+
 /// The costs of the default scenario.
 pub const COSTS: &str = "cost-kick=100us cost-wake=1200us cost-callin=800us cost-online=100us \
                          tsc-window=500us";
@@ -98,7 +101,7 @@ pub fn follow(
         command_line: command_line.trim(),
         profiles: &[],
         folder: folder.path(),
-        limit: LIMIT,
+        limit: if smp > 255 { LIMIT_OF_MANY } else { LIMIT },
     };
     let outcome = boot::boot(&order, watch);
     let outcome = outcome.unwrap_or_else(|failure| panic!("{:?}", failure.report()));

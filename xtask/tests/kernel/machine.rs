@@ -58,7 +58,7 @@ fn assert_side_by_side(aps: &[ApTimeline]) {
 
 /// Every AP came online, once, on a path in order.
 #[track_caller]
-fn assert_complete(cell: &Cell, trial: &Trial, smp: u16) {
+pub fn assert_complete(cell: &Cell, trial: &Trial, smp: u16) {
     let what = || format!("{} with {smp} CPUs, trial {}", cell.options.strategy, trial.begin.trial);
     assert_eq!(trial.end.lost, 0, "{}", what());
     assert_eq!(trial.aps.len(), usize::from(smp) - 1, "{}", what());

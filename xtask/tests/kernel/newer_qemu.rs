@@ -1,6 +1,8 @@
 //! A newer QEMU: x2APIC mode, and more CPUs than xAPIC mode has IDs for; and IDs with holes, which any QEMU has.
 
 use crate::engines::{ran, scenario, text};
+use crate::harness::{boot_kernel, kernel};
+use crate::machine::assert_complete;
 use bringup::frame::ApicMode;
 use host_analyzer::run::Run;
 use std::fs;
@@ -33,10 +35,14 @@ fn assert_x2apic(run: &Run, cpus: u16) {
 
 #[test]
 fn x2apic_mode_is_exact_with_a_newer_qemu() {
-    let Some(scenario) = x2apic("4\nboots = 2") else { return };
+    assert_exact(28);
+}
+
+fn assert_exact(smp: u16) {
+    let Some(scenario) = x2apic(&format!("{smp}\nboots = 2")) else { return };
     let folder = tempfile::tempdir().unwrap();
     let run = ran(&scenario, folder.path());
-    assert_x2apic(&run, 4);
+    assert_x2apic(&run, smp);
     let bytes = |boot: usize| fs::read(&run.boots[boot].capture).unwrap();
     assert!(bytes(0) == bytes(1), "two boots differ");
 }
@@ -44,9 +50,43 @@ fn x2apic_mode_is_exact_with_a_newer_qemu() {
 #[test]
 #[ignore = "long: `cargo xtask test kernel-long`"]
 fn more_cpus_than_xapic_mode_has_ids_for_come_online() {
-    let Some(scenario) = x2apic("288") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    assert_x2apic(&ran(&scenario, folder.path()), 288);
+    assert_exact(288);
+}
+
+/// A boot of three strategies in x2APIC mode on threads of the host: so many trials of each, all complete.
+fn assert_complete_on_real_threads(smp: u16, repetitions: usize) {
+    let Some(program) = newer_qemu() else {
+        io::stderr().write_all(format!("skipped: {}\n", lacking()).as_bytes()).unwrap();
+        return;
+    };
+    let scenario = scenario(&format!(
+        "engines = \"own\"\ncpus = {smp}\n[engine.own]\nbase = \"tcg\"\nqemu = \"{}\"\n\
+         cpu = \"SandyBridge-v1,x2apic=on,tsc-deadline=off\"\nown-words = \"apic=x2apic\"\n",
+        program.display()
+    ));
+    let words = format!(
+        "tsc-sync=trusted limit=100s repetitions={repetitions} cell strategy=serial cell strategy=parallel-sipi \
+         cell strategy=full-parallel"
+    );
+    let booted = boot_kernel(&kernel().path, &*scenario.groups[0].engine, smp, &words).well();
+    assert_eq!(booted.trials().count(), 3 * repetitions + 1);
+    booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, smp));
+    assert_eq!(booted.broken_strategies(), Vec::<String>::new());
+}
+
+#[test]
+fn a_thousand_trials_in_x2apic_mode_lose_no_ap() {
+    for smp in [4, 28] {
+        assert_complete_on_real_threads(smp, 334);
+    }
+}
+
+#[test]
+#[ignore = "long: `cargo xtask test kernel-long`"]
+fn trials_of_more_cpus_than_xapic_mode_has_ids_for_lose_no_ap() {
+    assert_complete_on_real_threads(288, 17);
+    assert_complete_on_real_threads(512, 2);
+    assert_complete_on_real_threads(1024, 1);
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_wrong_request_boots_nothing() {
         ("run --engine sim --results @/results stratgy=serial", "did you mean `strategy`?"),
         ("run --engine sim --results @/results kick=broadcast", "is refused"),
         ("run --engine sim --results @/results --smp 4097", "the engine sim takes 1 to 4096"),
-        ("run --engine bochs --results @/results", "expected one of icount, tcg, kvm, sim"),
+        ("run --engine boxes --results @/results", "expected one of icount, tcg, kvm, bochs, sim"),
         ("run --limit-seconds 0 --results @/results", "--limit-seconds"),
         ("run --limit-seconds 86401 --results @/results", "is not in 1..=86400"),
         ("run --results @/results guard=0", "`guard=0`: the engine sets it by itself"),

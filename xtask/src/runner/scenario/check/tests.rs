@@ -11,7 +11,7 @@ fn every_mistake_is_reported_with_line_column_and_key() {
         ("engine = \"sim\"", "s.toml:1:1: cpus: this key is missing"),
         (
             "engine = \"icont\"\ncpus = 2",
-            "s.toml:1:10: engine: expected one of icount tcg kvm sim, found `icont`",
+            "s.toml:1:10: engine: expected one of icount tcg kvm bochs sim, found `icont`",
         ),
         ("engine = \"icont\"\ncpus = 2", "did you mean `icount`?"),
         ("engine = []\ncpus = 2", "s.toml:1:10: engine: this list is empty"),

@@ -79,7 +79,7 @@ fn every_mistake_about_the_engines_names_is_reported_with_line_column_and_key() 
         ("cpus = 4\n[engine.e]\nbase = \"tcg\"", "`engines = [\"tcg\", \"e\"]`"),
         (
             "engines = [\"mime\"]\ncpus = 4\n[engine.mine]\nbase = \"tcg\"",
-            "s.toml:1:12: engines: expected one of icount tcg kvm sim mine, found `mime`",
+            "s.toml:1:12: engines: expected one of icount tcg kvm bochs sim mine, found `mime`",
         ),
         ("engines = [\"mime\"]\ncpus = 4\n[engine.mine]\nbase = \"tcg\"", "did you mean `mine`?"),
         (
@@ -144,7 +144,7 @@ fn every_mistake_about_an_engine_with_a_base_is_reported_with_line_column_and_ke
         ),
         (
             "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sym\"",
-            "s.toml:4:8: engine.e.base: expected one of icount tcg kvm sim",
+            "s.toml:4:8: engine.e.base: expected one of icount tcg kvm bochs sim",
         ),
         (
             "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sim\"\nqemu = \"q\"",

@@ -157,7 +157,9 @@ fn a_newer_qemu_is_set_up_beside_the_installed_one_or_the_environment_failed() {
         let script = format!("echo QEMU emulator version {version}; echo started with $*");
         program(&made_up, "qemu-system-x86_64", &script);
     };
-    program(&made_up, "chromedriver", "exit 0");
+    for needed in ["chromedriver", "grub-mkrescue", "xorriso", "bochs"] {
+        program(&made_up, needed, "exit 0");
+    }
     program(
         &made_up,
         "apt-get",

@@ -60,7 +60,7 @@ fn assert_complete_on_real_threads(smp: u16, repetitions: usize) {
         return;
     };
     let scenario = scenario(&format!(
-        "engines = \"own\"\ncpus = {smp}\n[engine.own]\nbase = \"tcg\"\nqemu = \"{}\"\n\
+        "engines = \"own\"\ncpus = {smp}\n[engine.own]\nbase = \"tcg\"\nqemu = \"{}\"\nmachine = \"q35,smm=off\"\n\
          cpu = \"SandyBridge-v1,x2apic=on,tsc-deadline=off\"\nown-words = \"apic=x2apic\"\n",
         program.display()
     ));

@@ -43,6 +43,7 @@ const IA32_TSC_DEADLINE: u32 = 0x6e0;
 const TPR: u32 = 0x80;
 const EOI: u32 = 0xb0;
 const SVR: u32 = 0xf0;
+const ISR: u32 = 0x100;
 const ESR: u32 = 0x280;
 /// The low doubleword, where the modes differ; all of it in x2APIC mode.
 const ICR: u32 = 0x300;
@@ -114,6 +115,21 @@ fn enable<R: Registers>() {
     R::write(SVR, SVR_ENABLE | u32::from(SPURIOUS_VECTOR));
     R::write(TIMER_DIVIDE, DIVIDE_BY_1);
     R::write(LVT_TIMER, u32::from(TIMER_VECTOR));
+}
+
+/// Ends interrupts that a kernel before this one had begun to serve: they would hold up those of lower priority. On the BSP alone,
+/// for INIT clears an AP's.
+pub fn end_interrupts_in_service() {
+    in_mode!(end_in_service());
+}
+
+fn end_in_service<R: Registers>() {
+    /// Vectors, each of which has a bit in the in-service registers (ISR).
+    const VECTORS: usize = 256;
+    let in_service = || (0..8).any(|word| R::read(ISR + 0x10 * word) != 0);
+    for _ in (0..VECTORS).take_while(|_| in_service()) {
+        R::write(EOI, 0);
+    }
 }
 
 /// The rest of a CPU's APIC set-up: local interrupt pins, errors.

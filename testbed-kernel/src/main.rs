@@ -35,6 +35,7 @@ extern "C" fn bsp_main(protocol: u32, info: u32) -> ! {
     let page = trampoline::install(entry::trampoline_code(), &boot.memory); // where APs begin
     paging::set_up(image, page, &mut pool); //      no page both writable and executable
     apic::set_up(); //                              local APIC
+    apic::end_interrupts_in_service(); //           of a kernel before this one
     let clock = frequency::measure(&tables, options.tsc_source); // TSC and APIC timer frequency
     let plan = hello::say(&boot, &machine, &clock); //       Hello, one Cpu frame each, the plan
     trial::run_all(&plan, &machine, &clock, page); //        all cells, all trials

@@ -127,7 +127,8 @@ pub fn set_up(image: Image, trampoline: u64, pool: &mut Pool) {
     TRAMPOLINE.page_table.store(address as u32, Ordering::Release);
     // SAFETY: CPUID reports the bit where it is set; the tables map the code, the stack and all data of this CPU as they were.
     unsafe {
-        Efer::update(|flags| flags.insert(efer));
+        // Whole: a kernel before this one may have left other bits.
+        Efer::write(efer | EferFlags::LONG_MODE_ACTIVE);
         Cr3::write(PhysFrame::containing_address(PhysAddr::new(address)), Cr3Flags::empty());
     }
 }

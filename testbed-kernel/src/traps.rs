@@ -66,8 +66,10 @@ fn fill(idt: &mut InterruptDescriptorTable, entries: &Entries) {
         ApicMode::Xapic => entries.wake,
         ApicMode::X2apic => entries.wake_x2apic,
     };
-    enter(&mut idt[apic::WAKE_VECTOR], wake, Ist::Interrupt);
-    enter(&mut idt[apic::TIMER_VECTOR], wake, Ist::Interrupt);
+    // Also what a kernel before this one has left pending, as its timer's interrupt.
+    for vector in pic::VECTORS.end..apic::SPURIOUS_VECTOR {
+        enter(&mut idt[vector], wake, Ist::Interrupt);
+    }
     for vector in pic::VECTORS.chain([apic::SPURIOUS_VECTOR]) {
         enter(&mut idt[vector], entries.spurious, Ist::Interrupt);
     }
@@ -113,6 +115,7 @@ mod tests {
         assert_eq!(idt.general_protection_fault.handler_addr().as_u64(), 0x1000);
         // The first legacy interrupt, the spurious ones of both controllers, the local APIC's.
         assert_eq!([0x20, 0x27, 0x2f, apic::SPURIOUS_VECTOR].map(handled), [0x3000; 4]);
-        assert_eq!([apic::WAKE_VECTOR, apic::TIMER_VECTOR].map(handled), [0x2000; 2]);
+        let linux_timer = 0xec;
+        assert_eq!([apic::WAKE_VECTOR, apic::TIMER_VECTOR, linux_timer].map(handled), [0x2000; 3]);
     }
 }

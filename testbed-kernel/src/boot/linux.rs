@@ -1,6 +1,7 @@
 //! Linux's 64-bit boot protocol: `struct boot_params`, the "zero page" (Linux, `Documentation/arch/x86/zero-page.rst`).
 
 use super::given::{Given, Root, text};
+use crate::failure::fail_for_machine;
 use crate::memory::Memory;
 
 /// `acpi_rsdp_addr`.
@@ -35,6 +36,11 @@ const RAM: u32 = 1;
 ///
 /// A loader of Linux kernels has passed that address.
 pub(super) unsafe fn read(at: usize) -> Given<'static> {
+    if at == 0 {
+        fail_for_machine(format_args!(
+            "no `boot_params`: kexec passes them with `--args-linux`, and `--type=multiboot2-x86` needs none"
+        ));
+    }
     // SAFETY: the protocol puts the structure, of 4096 bytes, at the address.
     unsafe fn field<T: Copy>(at: usize, offset: usize) -> T {
         // SAFETY: as above; fields are not aligned.

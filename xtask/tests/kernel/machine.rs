@@ -591,10 +591,6 @@ fn boot_variant(keys: &str, words: &str) -> Booted {
     boot_kernel(&kernel().path, &*scenario.groups[0].engine, 4, words)
 }
 
-fn boot_with_memory(mib: &str) -> Booted {
-    boot_variant(&format!("extra-args = [\"-m\", \"{mib}\"]"), "tsc-sync=trusted")
-}
-
 #[test]
 fn aps_find_themselves_by_each_leaf_that_has_an_apic_id() {
     for cpu in [
@@ -605,19 +601,6 @@ fn aps_find_themselves_by_each_leaf_that_has_an_apic_id() {
         let booted = boot_variant(cpu, "tsc-sync=trusted cell strategy=full-parallel").well();
         booted.trials().for_each(|(cell, trial)| assert_complete(cell, trial, 4));
     }
-}
-
-/// With less than 3 MiB QEMU has nowhere to load the kernel to, and nothing of it runs.
-#[test]
-fn a_machine_with_too_little_memory_ends_the_boot_with_what_it_has_and_what_is_needed() {
-    let text = refusal(&boot_with_memory("3"));
-    let told = "the machine has 2 MiB of usable memory, this kernel needs ";
-    assert!(text.contains(told) && text.contains("exit status 35"), "{text}");
-    let (_, enough) = text.split_once("with QEMU by `-m ").unwrap();
-    let enough = enough.split_once('`').unwrap().0.to_owned();
-    boot_with_memory(&enough).well();
-    let page = include_str!("../../../docs/engines.md");
-    assert!(page.contains(&format!("needs {enough} MiB of memory (`-m {enough}`)")), "{enough}");
 }
 
 #[test]

@@ -76,3 +76,19 @@ fn the_srat_gives_each_cpu_its_node() {
     assert_eq!(booted.nodes, [Some(0), Some(0), Some(1), Some(1)]);
     assert_eq!(boot("", 2, "tsc-sync=trusted").well().nodes, [None, None]);
 }
+
+/// With less than 3 MiB QEMU has nowhere to load the kernel to, and nothing of it runs.
+#[test]
+fn a_machine_with_too_little_memory_ends_the_boot_with_what_it_has_and_what_is_needed() {
+    let with = |mib: &str, smp| {
+        boot(&format!("extra-args = [\"-m\", \"{mib}\"]"), smp, "tsc-sync=trusted")
+    };
+    with("3", 4).well();
+    let text = with("4", 64).failure.expect("it has enough").report().to_string();
+    let told = "the machine has 3 MiB of usable memory, this kernel needs ";
+    assert!(text.contains(told) && text.contains("exit status 35"), "{text}");
+    let (_, enough) = text.split_once("with QEMU by `-m ").unwrap();
+    with(enough.split_once('`').unwrap().0, 64).well();
+    let page = include_str!("../../../docs/engines.md");
+    assert!(page.contains("With 4 CPUs the kernel needs 3 MiB of memory (`-m 3`)"));
+}

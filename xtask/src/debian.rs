@@ -81,6 +81,8 @@ impl Apt {
             "Dir::Etc::SourceParts=-".to_owned(),
             format!("Dir::State::Lists={}", at("lists")),
             format!("Dir::Cache={}", at("cache")),
+            // What is installed does not count: it may come from a suite that is not looked at.
+            "Dir::State::Status=/dev/null".to_owned(),
             // The files are this user's own.
             "APT::Sandbox::User=".to_owned(),
         ];

@@ -3,7 +3,7 @@
 mod boots;
 pub mod distribution;
 mod image;
-mod initramfs;
+pub mod initramfs;
 
 use crate::runner::boot::{Order, boot};
 use crate::runner::engine::{Engine, SIM, Sim};

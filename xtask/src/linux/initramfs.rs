@@ -36,15 +36,16 @@ pub fn make() -> Result<PathBuf, Failure> {
     let busybox = fs::read(&busybox).map_err(|error| {
         Failure::Environment(miette!("can't read {}: {error}", busybox.display()))
     })?;
-    let archive = archive(&busybox)
+    let archive = archive(&busybox, INIT, &[])
         .map_err(|error| Failure::Environment(miette!("can't pack an initramfs: {error}")))?;
     let path = distribution::folder(root()).join("initramfs.cpio");
     write_whole(&path, &archive)?;
     Ok(path)
 }
 
-/// The archive, in the format "newc" that the kernel unpacks (Documentation/driver-api/early-userspace/buffer-format).
-fn archive(busybox: &[u8]) -> io::Result<Vec<u8>> {
+/// An archive of a static busybox, a first program and more programs and libraries by their paths, in the format "newc" that the
+/// kernel unpacks (Documentation/driver-api/early-userspace/buffer-format).
+pub fn archive(busybox: &[u8], init: &str, more: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
     let mut archive = Vec::new();
     let mut number = 0;
     let mut add = |name: &str, mode: u32, contents: &[u8]| {
@@ -56,12 +57,15 @@ fn archive(busybox: &[u8]) -> io::Result<Vec<u8>> {
         writer.write_all(contents)?;
         writer.finish().map(|_| ())
     };
-    for folder in ["bin", "dev", "proc", "sys"] {
+    for folder in ["bin", "dev", "proc", "sys", "lib", "lib64"] {
         add(folder, FOLDER, &[])?;
     }
     add("dev/console", CONSOLE, &[])?;
     add("bin/busybox", PROGRAM, busybox)?;
-    add("init", PROGRAM, INIT.as_bytes())?;
+    add("init", PROGRAM, init.as_bytes())?;
+    for (path, contents) in more {
+        add(path, PROGRAM, contents)?;
+    }
     trailer(&mut archive)?;
     Ok(archive)
 }
@@ -72,11 +76,12 @@ mod tests {
 
     #[test]
     fn the_archive_has_what_an_init_needs() {
-        let archive = archive(b"busybox").unwrap();
+        let archive =
+            archive(b"busybox", INIT, &[("bin/kexec".to_owned(), b"kexec".to_vec())]).unwrap();
         let entries = cpio::newc::Reader::new(&archive[..]).unwrap();
         assert_eq!(entries.entry().name(), "bin");
         let text = String::from_utf8_lossy(&archive);
-        for name in ["dev/console", "bin/busybox", "init", "TRAILER!!!"] {
+        for name in ["dev/console", "bin/busybox", "init", "bin/kexec", "TRAILER!!!"] {
             assert!(text.contains(name), "{name}");
         }
     }

@@ -7,6 +7,7 @@ mod engines;
 mod extending;
 mod harness;
 mod image;
+mod kexec;
 mod machine;
 mod machines;
 mod mutants;

@@ -48,9 +48,9 @@ fn eight_cpus_take_what_they_take_on_icount() {
 }
 
 #[test]
-fn equal_boots_give_equal_bytes() {
+fn equal_boots_in_x2apic_mode_give_equal_bytes() {
     let engine = named("bochs").unwrap();
-    let words = format!("strategy=full-parallel {COSTS} cell strategy=serial");
+    let words = format!("apic=x2apic strategy=full-parallel {COSTS} cell strategy=serial");
     let boot = || boot_kernel(&kernel().path, &*engine, 2, &words).well().bytes;
     assert_eq!(boot(), boot());
 }

@@ -1,7 +1,7 @@
 //! Before the first trial of a machine with APIC IDs above 254: every AP starts once, untimed, and switches to x2APIC mode.
 //!
-//! An APIC in xAPIC mode compares eight bits of a destination: in QEMU an INIT to APIC ID 256 also reaches CPU 0's neighbour of
-//! that mode. Once all are in x2APIC mode, an IPI reaches the one CPU that it names.
+//! An APIC in xAPIC mode compares eight bits of a destination: in QEMU an INIT to APIC ID 257 also reaches the CPU with APIC ID 1, while
+//! that is in xAPIC mode. Once all are in x2APIC mode, an IPI reaches the one CPU that it names.
 
 use crate::apic::{self, To};
 use crate::clock;

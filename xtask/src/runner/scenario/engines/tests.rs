@@ -144,7 +144,7 @@ fn every_mistake_about_an_engine_with_a_base_is_reported_with_line_column_and_ke
         ),
         (
             "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sym\"",
-            "s.toml:4:8: engine.e.base: expected one of icount tcg kvm bochs sim",
+            "s.toml:4:8: engine.e.base: expected one of icount tcg kvm sim",
         ),
         (
             "engines = \"e\"\ncpus = 4\n[engine.e]\nbase = \"sim\"\nqemu = \"q\"",

@@ -1,9 +1,8 @@
 //! The IDT that all CPUs share: interrupts end a HLT, exceptions end the boot.
 
-use crate::apic::mode::mode;
+use crate::apic::mode::in_mode;
 use crate::cpu::{self, Ist};
 use crate::{apic, pic};
-use bringup::frame::ApicMode;
 use core::cell::UnsafeCell;
 use x86_64::VirtAddr;
 use x86_64::structures::idt::{Entry, InterruptDescriptorTable};
@@ -62,10 +61,7 @@ fn fill(idt: &mut InterruptDescriptorTable, entries: &Entries) {
         cp_protection_exception 21 Exception, hv_injection_exception 28 Exception,
         vmm_communication_exception 29 Exception, security_exception 30 Exception,
     }
-    let wake = match mode() {
-        ApicMode::Xapic => entries.wake,
-        ApicMode::X2apic => entries.wake_x2apic,
-    };
+    let wake = in_mode(entries.wake, entries.wake_x2apic);
     // Also what a kernel before this one has left pending, as its timer's interrupt.
     for vector in pic::VECTORS.end..apic::SPURIOUS_VECTOR {
         enter(&mut idt[vector], wake, Ist::Interrupt);

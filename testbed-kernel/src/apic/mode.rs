@@ -38,6 +38,14 @@ pub fn mode() -> ApicMode {
     }
 }
 
+/// The one of two that is for this boot's mode.
+pub fn in_mode<T>(xapic: T, x2apic: T) -> T {
+    match mode() {
+        ApicMode::Xapic => xapic,
+        ApicMode::X2apic => x2apic,
+    }
+}
+
 /// Sets the mode of this boot, before any APIC is used.
 pub fn set(mode: ApicMode) {
     WAYS.store(if mode == ApicMode::X2apic { X2APIC } else { 0 }, Ordering::Relaxed);

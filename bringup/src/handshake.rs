@@ -52,11 +52,13 @@ made_of_atomics!(Word, "A word of no epoch.", Word(AtomicU64::new(0)));
 macro_rules! word_of {
     ($level:ident, $write:ident, $read:ident, $($value:ident)+) => {
         #[doc = concat!("Says, after all that was written before, that this epoch has come to `", stringify!($level), "`.")]
+        #[inline]
         pub fn $write(&self, epoch: Epoch, level: $level) {
             self.store(epoch, level as u8);
         }
 
         #[doc = concat!("How far the writer is in this epoch, as `", stringify!($level), "`; what it wrote before is visible from here on.")]
+        #[inline]
         pub fn $read(&self, epoch: Epoch) -> $level {
             let level = self.load(epoch);
             [$($level::$value),+].into_iter().rfind(|value| *value as u8 <= level).unwrap_or($level::Nothing)

@@ -167,6 +167,7 @@ pub unsafe fn send_sipi(to: To, page: u8) {
 }
 
 /// Sends the IPI that ends a HLT.
+#[inline(always)]
 pub fn send_wake(to: To) {
     send(Icr::fixed(to, WAKE_VECTOR));
 }

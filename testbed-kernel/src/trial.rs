@@ -274,11 +274,15 @@ impl Trial<'_> {
 
     /// Waits for one AP, and stamps when the BSP learned of it.
     fn await_reached(&mut self, ap: CpuIndex, level: Reached, seen: Stamp) {
-        while !self.is_lost(ap) {
-            if self.has_reached(ap, level) {
-                return self.stamp_seen(ap, seen);
+        let Slot { from_ap, notes, .. } = self.slot(ap);
+        while !notes.lost.get() {
+            if from_ap.word.reached(self.orders.epoch) >= level {
+                if self.options.stamps == StampSet::All {
+                    notes.stamps.set(seen as usize, tsc());
+                }
+                return;
             }
-            let (now, deadline) = (tsc(), self.slot(ap).notes.deadline.get());
+            let (now, deadline) = (tsc(), notes.deadline.get());
             if now >= deadline {
                 self.lose(ap);
             } else {

@@ -29,11 +29,11 @@ const MAX_BATCHES: u32 = 16;
 impl Trial<'_> {
     /// One AP at a time: a window, and another after each warp, which is corrected in that one.
     pub(super) fn sync_one(&self, ap: CpuIndex) {
-        let Slot { notes, .. } = self.slot(ap);
+        let Slot { to_ap, notes, .. } = self.slot(ap);
         notes.synced.set(true);
         loop {
             let begin = tsc();
-            self.let_in(core::iter::once(ap));
+            to_ap.word.allow(self.orders.epoch, Allowed::Sync);
             let end = self.watch(core::iter::once(ap), begin);
             let verdict = self.verdict(ap);
             let windows = notes.exchange.borrow().windows();
@@ -55,7 +55,10 @@ impl Trial<'_> {
             return self.sync_one(first);
         }
         let begin = tsc();
-        self.let_in(ready.clone());
+        // Without a wake-up.
+        for ap in ready.clone() {
+            self.slot(ap).to_ap.word.allow(self.orders.epoch, Allowed::Sync);
+        }
         // One IPI begins every AP's part, and one ends that of all clean ones.
         self.wake_all();
         let end = self.watch(ready.clone(), begin);
@@ -75,13 +78,6 @@ impl Trial<'_> {
     fn wake_all(&self) {
         if self.options.wait == Wait::Halt {
             apic::send_wake(To::AllButSelf);
-        }
-    }
-
-    /// Lets a set into the sync, without waking it.
-    fn let_in(&self, set: impl Iterator<Item = CpuIndex>) {
-        for ap in set {
-            self.slot(ap).to_ap.word.allow(self.orders.epoch, Allowed::Sync);
         }
     }
 

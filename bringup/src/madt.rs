@@ -292,9 +292,26 @@ pub fn census(
     left
 }
 
-/// The first enabled CPU of a table.
+/// The first CPU of a table that takes part.
 pub fn first(table: &[u8]) -> Option<Listed> {
-    Entries::of(table).filter_map(|raw| cpu(&raw)).find(|cpu| cpu.enabled)
+    struct First(Option<Listed>);
+
+    impl Roll for First {
+        fn has(&self, _: ApicId) -> bool {
+            false
+        }
+
+        fn add(&mut self, cpu: Listed) {
+            if cpu.entry != UNLISTED {
+                self.0.get_or_insert(cpu);
+            }
+        }
+    }
+
+    let mut first = First(None);
+    // No CPU has this ID, so the BSP is in no entry.
+    census(table, ApicId(u32::MAX), &mut first, |_| ());
+    first.0
 }
 
 /// The bytes of a table as far as it says; hands out what is odd about them and about each entry by itself.

@@ -244,6 +244,14 @@ fn oddities_are_named_and_the_rest_is_used() {
     assert_eq!(read(&[], 7).0, [7]);
 }
 
+#[test]
+fn the_first_cpu_is_one_that_takes_part() {
+    let first_of = |entries: &[Vec<u8>]| first(&table(entries)).map(|cpu| cpu.apic_id.0);
+    assert_eq!(first_of(&[local(0xff, 1), x2apic(5, 1)]), Some(5));
+    assert_eq!(first_of(&[x2apic(7, 1), local(2, 0), local(4, 1)]), Some(4));
+    assert_eq!(first_of(&[local(2, 0)]), None);
+}
+
 /// What may happen to a table: bytes changed, taken out, put in.
 #[derive(Clone, Debug)]
 enum Damage {

@@ -132,7 +132,7 @@ impl Judge<'_> {
         };
         let label = self.label(cell);
         Ok(match measured {
-            Some(measured) => measured.row(Some(budget.line), label, figure.name(), cell),
+            Some(measured) => measured.row(Some(budget.line), label, figure.name()),
             None => BudgetRow {
                 line: Some(budget.line),
                 cell: label,
@@ -216,7 +216,7 @@ impl Judge<'_> {
             }
             let most = allowed.map_or(0, |(most, _)| most);
             let line = allowed.map(|(_, line)| line);
-            rows.push(Measured::lost(cell, most).row(line, label, "lost", cell));
+            rows.push(Measured::lost(cell, most).row(line, label, "lost"));
         }
     }
 

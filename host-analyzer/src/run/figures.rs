@@ -6,6 +6,7 @@ use crate::run::model::{Cell, Run};
 use crate::run::sample::Sample;
 use crate::run::spread::Spread;
 use crate::run::trial::Trial;
+use crate::run::trials::Trials;
 use bringup::options::{Kick, Strategy};
 use bringup::phase::Phase;
 use std::collections::BTreeMap;
@@ -39,9 +40,14 @@ impl Run {
 }
 
 impl Cell {
-    /// A measure over the trials, in cycles; `None` where no trial has it.
+    /// The trials that a measure is taken of.
+    fn trials_of(&self, measure: Measure) -> &Trials {
+        if measure == Measure::Cold { &self.cold } else { &self.trials }
+    }
+
+    /// A measure over its trials, in cycles; `None` where no trial has it.
     pub fn spread(&self, measure: Measure) -> Option<Spread> {
-        self.trials.spread(measure)
+        self.trials_of(measure).spread(measure)
     }
 
     /// Total of the trials, in cycles.
@@ -60,9 +66,10 @@ impl Cell {
         self.spread(Measure::Phase(phase))
     }
 
-    /// A measure of the trials that are kept, by boot.
+    /// A measure of its trials that are kept, by boot.
     pub fn sample(&self, measure: Measure) -> Sample {
-        Sample::of(self.trials.iter().filter_map(|trial| Some((trial.boot, measure.of(trial)?))))
+        let trials = self.trials_of(measure).iter();
+        Sample::of(trials.filter_map(|trial| Some((trial.boot, measure.of(trial)?))))
     }
 
     /// Frequency in kHz of the clock that the cycles are of: that of the machine which the options name, else

@@ -8,6 +8,9 @@ use bringup::phase::{Phase, SubPhase};
 pub enum Measure {
     /// From zero until the BSP knows the last AP online.
     Total,
+    /// The total of a cold trial: the first bring-up of a boot, which a guest's own boot pays. A cell takes it of
+    /// its cold trials, and every other measure of the others.
+    Cold,
     /// From zero to the last `kick_end`.
     KickLoop,
     /// From then until the BSP has seen the last AP alive, where the strategy has a loop for that.
@@ -24,11 +27,12 @@ pub enum Measure {
 
 impl Measure {
     /// How many there are.
-    pub const COUNT: usize = 5 + Phase::ALL.len() + SubPhase::ALL.len();
+    pub const COUNT: usize = 6 + Phase::ALL.len() + SubPhase::ALL.len();
 
     /// Every measure.
     pub const ALL: [Measure; Measure::COUNT] = [
         Measure::Total,
+        Measure::Cold,
         Measure::KickLoop,
         Measure::WaitInit,
         Measure::OnlineLoop,
@@ -48,6 +52,7 @@ impl Measure {
     pub const fn name(self) -> &'static str {
         match self {
             Measure::Total => "total",
+            Measure::Cold => "cold",
             Measure::KickLoop => "kick-loop",
             Measure::WaitInit => "wait-init",
             Measure::OnlineLoop => "online-loop",
@@ -65,7 +70,7 @@ impl Measure {
     /// Its value in a trial; `None` where it is of APs and none came online, or of a loop that the strategy does not have.
     pub fn of(self, trial: &Trial) -> Option<u64> {
         match self {
-            Measure::Total => Some(trial.total),
+            Measure::Total | Measure::Cold => Some(trial.total),
             Measure::KickLoop => trial.kick_loop,
             Measure::WaitInit => trial.wait_init,
             Measure::OnlineLoop => {

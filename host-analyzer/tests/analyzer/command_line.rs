@@ -46,19 +46,19 @@ fn show_prints_a_row_for_each_cell() {
     let row = |begin: &[&str]| row(&text, begin).join(" ");
     assert_eq!(
         row(&["engine"]),
-        "engine CPUs strategy trials total kick-loop sipi hold callin turn tsc-sync online vs serial"
+        "engine CPUs strategy trials total cold kick-loop sipi hold callin turn tsc-sync online vs serial"
     );
     assert_eq!(
         row(&["icount", "28", "serial"]),
-        "icount 28 serial 5 72.90 70.30 1.300 0 0.800 0 0.500 0.100 1.00×"
+        "icount 28 serial 5 72.90 72.90 70.30 1.300 0 0.800 0 0.500 0.100 1.00×"
     );
     assert_eq!(
         row(&["icount", "28", "full-parallel"]),
-        "icount 28 full-parallel 5 16.30 2.70 2.600 0 0.800 5.800 0.500 0.100 4.47×"
+        "icount 28 full-parallel 5 16.30 – 2.70 2.600 0 0.800 5.800 0.500 0.100 4.47×"
     );
     assert_eq!(
         row(&["icount", "1", "serial"]),
-        "icount 1 serial 5 – – – – – – – – nothing to bring up"
+        "icount 1 serial 5 – – – – – – – – – nothing to bring up"
     );
 }
 

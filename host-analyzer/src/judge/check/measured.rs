@@ -13,6 +13,8 @@ pub(super) struct Measured {
     most: f64,
     /// True where the number has no noise.
     exact: bool,
+    /// Boots that have a value of it.
+    boots: usize,
     /// The number in words.
     text: String,
     /// The limit in words.
@@ -27,6 +29,7 @@ impl Measured {
             interval: None,
             most: most as f64,
             exact: true,
+            boots: 0,
             text: value.to_string(),
             allowed: most.to_string(),
         }
@@ -47,12 +50,14 @@ impl Measured {
 
     /// A time with a limit in cycles; `None` without a trial that has it.
     pub fn time(cell: &Cell, measure: Measure, most: f64) -> Option<Measured> {
-        let value = cell.sample(measure).median()?;
+        let sample = cell.sample(measure);
+        let value = sample.median()?;
         Some(Measured {
             value,
             interval: cell.interval(measure),
             most,
             exact: cell.exact == Some(true),
+            boots: sample.boots(),
             text: shown(cell, value),
             allowed: shown(cell, most),
         })
@@ -85,6 +90,7 @@ impl Measured {
             interval: if exact { None } else { interval() },
             most,
             exact,
+            boots: one.boots().min(base.boots()),
             text: format!("{value:.4} of {label}"),
             allowed: format!("{most} of it"),
         })
@@ -112,6 +118,7 @@ impl Measured {
             interval: if exact { None } else { interval() },
             most: was * (1.0 + tolerance),
             exact,
+            boots: one.boots().min(other.boots()),
             text: shown(cell, value),
             allowed: format!("{}{more}", shown(base, was)),
         })
@@ -128,7 +135,7 @@ impl Measured {
     }
 
     /// Why the limit is not met; empty where it is.
-    fn why(&self, outcome: Outcome, cell: &Cell) -> String {
+    fn why(&self, outcome: Outcome) -> String {
         let Measured { value, interval, most, text, allowed, .. } = self;
         let reason = match (outcome, interval) {
             (Outcome::Met, _) => return String::new(),
@@ -140,22 +147,16 @@ impl Measured {
             (Outcome::InDoubt, Some(_)) => ": the limit lies inside the 95 % interval".to_owned(),
             (Outcome::InDoubt, None) => format!(
                 ": a noisy engine needs at least {BOOTS_FOR_INTERVAL} boots for an interval, and the cell has {}",
-                cell.sample(Measure::Total).boots()
+                self.boots
             ),
         };
         format!("measured {text}, allowed {allowed}{reason}")
     }
 
     /// The row of the verdict; `label` is the cell's.
-    pub fn row(
-        self,
-        line: Option<usize>,
-        label: String,
-        figure: &'static str,
-        cell: &Cell,
-    ) -> BudgetRow {
+    pub fn row(self, line: Option<usize>, label: String, figure: &'static str) -> BudgetRow {
         let outcome = self.outcome();
-        let why = self.why(outcome, cell);
+        let why = self.why(outcome);
         let Measured { value, interval, most, text, allowed, .. } = self;
         BudgetRow {
             line,

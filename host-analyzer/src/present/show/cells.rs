@@ -49,6 +49,11 @@ pub(crate) fn cells(run: &Run, unit: Unit) -> Table {
         table.numbers("lost", cells.iter().map(|cell| cell.lost().to_string()));
     }
     times(&mut table, cells, unit, "total", &|cell| Some(cell.total()?.median));
+    // Only a boot's first cell has a cold trial.
+    let cold = |cell: &Cell| Some(cell.spread(Measure::Cold)?.median);
+    if cells.iter().any(|cell| cell.smp > 1 && cold(cell).is_some()) {
+        times(&mut table, cells, unit, Measure::Cold.name(), &cold);
+    }
     times(&mut table, cells, unit, "kick-loop", &|cell| Some(cell.kick_loop()?.median));
     let wait_init = |cell: &Cell| Some(cell.spread(Measure::WaitInit)?.median);
     if cells.iter().any(|cell| wait_init(cell).is_some()) {

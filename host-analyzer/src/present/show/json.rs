@@ -58,13 +58,16 @@ fn cell(run: &Run, index: usize, cell: &Cell) -> Value {
     let online = cell.phase(Phase::Sipi).is_some();
     put("phases", json!(online.then(|| figures(cell, &Phase::ALL.map(Measure::Phase)))));
     put("sub_phases", json!(online.then(|| figures(cell, &SubPhase::ALL.map(Measure::SubPhase)))));
-    if cell.cold.count() > 0 {
-        let median = |measure| cell.cold.spread(measure).map(|spread| spread.median);
+    if let Some(Spread { median, min, max, .. }) = cell.spread(Measure::Cold) {
         put(
             "cold",
             json!({
-                "total": median(Measure::Total),
-                "kick_loop": median(Measure::KickLoop),
+                "trials": cell.cold.count(),
+                "total": median,
+                "min": min,
+                "max": max,
+                "interval": interval(cell, Measure::Cold),
+                "kick_loop": cell.cold.spread(Measure::KickLoop).map(|spread| spread.median),
                 "lost": cell.losses.cold.values().sum::<u64>(),
             }),
         );
@@ -100,6 +103,10 @@ fn figure(cell: &Cell, measure: Measure) -> Value {
         "upper_quartile": upper_quartile,
         "mad": mad,
         "outliers": outliers,
-        "interval": cell.interval(measure).map(|Interval { low, high }| [low, high]),
+        "interval": interval(cell, measure),
     })
+}
+
+fn interval(cell: &Cell, measure: Measure) -> Option<[f64; 2]> {
+    cell.interval(measure).map(|Interval { low, high }| [low, high])
 }

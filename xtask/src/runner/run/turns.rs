@@ -10,8 +10,21 @@ pub struct Turn<'s> {
     pub group: &'s Group,
     /// Which boot of its group: 1, 2, …
     pub number: u32,
-    /// What it measures.
+    /// Which repetition of the scenario's boots: 0, 1, …
+    pub repetition: u32,
+    /// What it measures, in the order of the scenario.
     pub line: &'s CommandLine,
+}
+
+impl Turn<'_> {
+    /// What it measures, in its own order. On a noisy engine each cell is the first in its turn, and has the
+    /// cold trial then; an exact one would give the same again.
+    pub fn ordered(&self) -> CommandLine {
+        match self.group.engine.exact() {
+            true => self.line.clone(),
+            false => self.line.beginning_with(self.repetition as usize),
+        }
+    }
 }
 
 /// Every boot, in the order in which they run: all of a repetition before the next one, and in it
@@ -43,7 +56,7 @@ pub fn turns<'s>(scenarios: &[&'s Scenario]) -> Vec<Turn<'s>> {
                 turns.extend(due.filter_map(|(run, _, group)| {
                     let number = repetition * group.command_lines.len() as u32 + line as u32 + 1;
                     let line = group.command_lines.get(line)?;
-                    Some(Turn { run, group, number, line })
+                    Some(Turn { run, group, number, repetition, line })
                 }));
             }
         }
@@ -76,6 +89,22 @@ mod tests {
         let once = ["0 tcg-4-1", "0 sim-4-1", "0 tcg-2-1", "0 sim-2-1"];
         let again = ["0 tcg-4-2", "0 sim-4-2", "0 tcg-2-2", "0 sim-2-2"];
         assert_eq!(order(&[&two]), [once, again].concat());
+    }
+
+    #[test]
+    fn on_noisy_engines_alone_each_cell_is_the_first_in_its_turn() {
+        let text = "engine = [\"icount\", \"tcg\"]\ncpus = 2\nboots = 3\n[options]\nkick = [\"unicast\", \"broadcast\"]\n\
+                    strategy = \"full-parallel\"";
+        let scenario = scenario(text);
+        let first = |turn: Turn<'_>| {
+            let words = turn.ordered().words;
+            let unicast =
+                words.find("kick=unicast").unwrap() < words.find("kick=broadcast").unwrap();
+            (turn.group.engine.exact(), unicast)
+        };
+        let firsts: Vec<(bool, bool)> = turns(&[&scenario]).into_iter().map(first).collect();
+        let noisy = [true, false, true].map(|unicast| [(true, true), (false, unicast)]);
+        assert_eq!(firsts, noisy.concat());
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl<'s> Unfinished<'s> {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         interrupt::check()?;
-        let Turn { group, number, line, .. } = turn;
+        let Turn { group, number, .. } = turn;
+        let line = turn.ordered();
         let order = Order {
             engine: &*group.engine,
             kernel: kernel.map(|kernel| kernel.path.as_path()),

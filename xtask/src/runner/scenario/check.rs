@@ -22,6 +22,11 @@ const BOOT_LIMIT: Duration = Duration::from_secs(300);
 /// More boots than this are a mistake, not a measurement.
 const MOST_BOOTS: u32 = 100_000;
 
+/// The values of `cold`: a boot has as many cells as its command line holds, and the first has the cold trial; or each
+/// cell has boots of its own.
+const FIRST: &str = "first";
+const EACH: &str = "each";
+
 /// Reads the whole file, which lies in `folder`, an absolute path.
 ///
 /// Fails where a profile that it names has mistakes, with these; its own mistakes are reported to
@@ -46,6 +51,7 @@ pub fn draft(keys: &mut Keys<'_>, folder: &Path, profiles: &Profiles) -> Result<
         None => vec![Placed { value: None, at: 0..0 }],
     };
     let boots = keys.may("boots", |boots| boots.number(1..=MOST_BOOTS, "a whole number"));
+    let cold_each = keys.may("cold", |cold| cold.choice([FIRST, EACH], |word| word));
     let expected = format!("a time above zero with its unit, up to {LONGEST_BOOT} s, as \"300s\"");
     let boot_limit = keys.may("boot-limit", |value| value.parsed(limit, &expected));
     let skip_refused = keys.may("skip-refused", Value::flag);
@@ -56,6 +62,7 @@ pub fn draft(keys: &mut Keys<'_>, folder: &Path, profiles: &Profiles) -> Result<
         cpus,
         profiles,
         boots: boots.unwrap_or(1),
+        cold_each: cold_each == Some(EACH),
         boot_limit: boot_limit.unwrap_or(BOOT_LIMIT),
         skip_refused: skip_refused.unwrap_or(false),
         axes,

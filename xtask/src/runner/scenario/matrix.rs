@@ -37,6 +37,8 @@ pub struct Draft {
     pub profiles: Vec<Placed<Option<Profile>>>,
     /// Boots of the whole.
     pub boots: u32,
+    /// True where each cell has boots of its own, and so a cold trial.
+    pub cold_each: bool,
     /// How long one boot may take.
     pub boot_limit: Duration,
     /// True where cells that make no sense are left out.
@@ -90,7 +92,7 @@ impl Draft {
                     continue;
                 }
                 let longest = engine.longest_command_line();
-                match command_lines(&words, &cells, longest) {
+                match command_lines(&words, &cells, longest, self.cold_each) {
                     Ok(command_lines) => {
                         let engine = Arc::clone(engine);
                         matrix.groups.push(Group { engine, smp: *smp, command_lines });
@@ -242,18 +244,19 @@ fn concerned(refusal: &Refusal, combination: &Combination<'_>) -> Vec<Range<usiz
 /// A cell's own words, and the profile that it was expanded from.
 type CellWords = (String, Option<String>);
 
-/// Puts the cells into as few command lines as hold them in order, none longer than `longest`;
-/// the length of a cell that fits into none is the error.
+/// Puts the cells into as few command lines as hold them in order, or each into one of its own, none longer
+/// than `longest`; the length of a cell that fits into none is the error.
 fn command_lines(
     common: &str,
     cells: &[CellWords],
     longest: usize,
+    each: bool,
 ) -> Result<Vec<CommandLine>, usize> {
     let mut lines: Vec<CommandLine> = Vec::new();
     for (cell, profile) in cells {
         let cell = if cells.len() == 1 { cell.clone() } else { join("cell", cell) };
         match lines.last_mut() {
-            Some(line) if line.words.len() + 1 + cell.len() <= longest => {
+            Some(line) if !each && line.words.len() + 1 + cell.len() <= longest => {
                 line.words = join(&line.words, &cell);
                 line.profiles.push(profile.clone());
             }

@@ -17,6 +17,7 @@ mod tests;
 use crate::runner::engine::Engine;
 use crate::runner::profile::Profile;
 use bringup::options::{Kind, TscTrust, kind_of};
+use bringup::plan::CELL;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,13 +27,14 @@ pub use file::named_in;
 pub const LONGEST_BOOT: u64 = 86_400;
 
 /// The keys beside the table `[options]`, in the order of the documentation.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "description",
     ENGINE,
     ENGINES,
     "cpus",
     "profile",
     "boots",
+    "cold",
     "boot-limit",
     "skip-refused",
     OPTIONS,
@@ -88,6 +90,27 @@ pub struct CommandLine {
     pub words: String,
     /// The profile that each of its cells was expanded from.
     pub profiles: Vec<Option<String>>,
+}
+
+impl CommandLine {
+    /// The same cells in a circle, beginning with the one of that index: a boot's first cell alone has the
+    /// cold trial. Indices go on from the begin where there are no more cells.
+    pub fn beginning_with(&self, cell: usize) -> CommandLine {
+        let words: Vec<&str> = self.words.split_ascii_whitespace().collect();
+        let mut sections = words.split(|word| *word == CELL);
+        let common = sections.next().unwrap_or_default();
+        let mut cells: Vec<&[&str]> = sections.collect();
+        let mut profiles = self.profiles.clone();
+        if let Some(first) = cell.checked_rem(cells.len()) {
+            cells.rotate_left(first);
+            if profiles.len() == cells.len() {
+                profiles.rotate_left(first);
+            }
+        }
+        let cells = cells.into_iter().flat_map(|words| [&[CELL], words].concat());
+        let words: Vec<&str> = common.iter().copied().chain(cells).collect();
+        CommandLine { words: words.join(" "), profiles }
+    }
 }
 
 /// A combination that makes no sense and that the scenario allows to be left out.

@@ -1,8 +1,8 @@
 //! What a scenario's axes span.
 
 use super::command_lines;
-use crate::runner::scenario::Group;
 use crate::runner::scenario::tests::{HEAD, read};
+use crate::runner::scenario::{CommandLine, Group};
 use bringup::Duration as Span;
 use bringup::class::Class;
 use bringup::contract::MAX_COMMAND_LINE;
@@ -80,14 +80,43 @@ fn long_matrices_are_shared_out_to_boots_without_losing_a_cell() {
 }
 
 #[test]
+fn each_cell_has_boots_of_its_own_where_each_is_to_have_a_cold_trial() {
+    let text = "engine = \"sim\"\ncpus = 2\ncold = \"each\"\n[options]\n\
+                strategy = [\"serial\", \"full-parallel\"]\n";
+    let lines = ["serial", "full-parallel"].map(|name| format!("{SIM} cell strategy={name}"));
+    assert_eq!(words(&read(text).unwrap().groups[0]), lines);
+    let together = read(&text.replace("each", "first")).unwrap();
+    assert_eq!(together.groups[0].command_lines.len(), 1);
+    let error = read(&text.replace("each", "all")).unwrap_err();
+    assert!(error.starts_with("s.toml:3:8: cold: "), "{error}");
+}
+
+#[test]
+fn the_cells_of_a_boot_take_turns_at_being_the_first_with_their_profiles() {
+    let line = CommandLine {
+        words: "a=1 cell b=2 cell cell c=3".to_owned(),
+        profiles: ["two", "none", "three"].map(|name| Some(name.to_owned())).to_vec(),
+    };
+    let turned = |cell| {
+        let CommandLine { words, profiles } = line.beginning_with(cell);
+        (words, profiles.into_iter().flatten().collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(turned(0), (line.words.clone(), "two none three".to_owned()));
+    assert_eq!(turned(1), ("a=1 cell cell c=3 cell b=2".to_owned(), "none three two".to_owned()));
+    assert_eq!(turned(5), ("a=1 cell c=3 cell b=2 cell".to_owned(), "three two none".to_owned()));
+    let alone = CommandLine { words: "a=1".to_owned(), profiles: Vec::new() };
+    assert_eq!(alone.beginning_with(3), alone);
+}
+
+#[test]
 fn a_cell_that_fits_into_no_boot_is_refused() {
     let cells = ["b=2", "c=3"].map(|cell| (cell.to_owned(), None));
-    let lines = command_lines("a=1", &cells, 12).unwrap();
+    let lines = command_lines("a=1", &cells, 12, false).unwrap();
     assert_eq!(
         lines.iter().map(|line| &line.words).collect::<Vec<_>>(),
         ["a=1 cell b=2", "a=1 cell c=3"]
     );
-    assert_eq!(command_lines("a=1", &cells, 11), Err(12));
+    assert_eq!(command_lines("a=1", &cells, 11, false), Err(12));
 }
 
 #[test]

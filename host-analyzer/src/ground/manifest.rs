@@ -190,6 +190,19 @@ pub struct Boot {
     pub stderr: String,
     /// Wall-clock seconds from start to end.
     pub seconds: f64,
+    /// Moments between; absent in older runs, and where the kernel did not end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_stamps: Option<HostStamps>,
+}
+
+/// Moments of a boot on the host's clock, in seconds after the engine's start. Each is late by 1 ms, and by what
+/// the host takes to schedule a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostStamps {
+    /// The first byte of the serial port came.
+    pub first_byte: f64,
+    /// The kernel's last frame came.
+    pub goodbye: f64,
 }
 
 /// What of a Linux' bring-up its log does not show, as the user gave it.

@@ -2,6 +2,7 @@
 
 mod cells;
 mod cpu_lines;
+mod host;
 mod json;
 mod linux;
 mod predicted;

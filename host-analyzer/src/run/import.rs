@@ -146,5 +146,6 @@ fn boot(log: &Log, capture: String, bringup: &Bringup) -> Boot {
         linux: Some(log.given.clone()),
         stderr: String::new(),
         seconds: 0.0,
+        host_stamps: None,
     }
 }

@@ -10,6 +10,7 @@
 //! | `import` | logs of others to a run folder |
 //! | `replay` | the captures again, for the timelines |
 //! | `options`, `figures` | questions on a run: what tells its cells apart, what they measured |
+//! | `host` | boots on the host's clock |
 //! | `measure`, `sample`, `spread`, `reservoir` | numbers of trials |
 //! | `timeline`, `follow`, `claims` | one trial as it comes by |
 
@@ -18,6 +19,7 @@ mod claims;
 mod clocks;
 mod figures;
 mod follow;
+mod host;
 pub mod import;
 pub mod kept;
 mod lost;
@@ -35,6 +37,7 @@ mod trials;
 
 pub use aps::{Ap, Aps};
 pub use clocks::Clocks;
+pub use host::{HOST_KHZ, HostBoots, HostMeasure, HostTimes};
 pub use lost::{Losses, LostAp, LostEnd};
 pub use model::{
     Boot, BootCell, Breach, Cell, Gap, LinuxBoot, Machine, Overrun, Part, Run, UNKNOWN_ENGINE,

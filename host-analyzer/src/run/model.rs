@@ -3,6 +3,7 @@
 use crate::ground::manifest::{LinuxLog, Manifest};
 use crate::run::aps::Aps;
 use crate::run::clocks::Clocks;
+use crate::run::host::HostTimes;
 use crate::run::lost::Losses;
 use crate::run::timeline::Disorder;
 use crate::run::trials::Trials;
@@ -95,6 +96,8 @@ pub struct Boot {
     pub summary: Summary,
     /// The cells of its command line that it reached, in order.
     pub cells: Vec<BootCell>,
+    /// What it took on the host's clock; `None` on an exact engine and where that is not known.
+    pub host: Option<HostTimes>,
     /// What the log says where a Linux was booted.
     pub linux: Option<Box<LinuxBoot>>,
 }

@@ -60,6 +60,7 @@ pub fn boot(capture: &str, command_line: &str, smp: u16) -> Boot {
         stderr: String::new(),
         pinned: false,
         seconds: 0.5,
+        host_stamps: None,
     }
 }
 

@@ -149,6 +149,7 @@ fn one(
         linux: Some(LinuxLog::default()),
         stderr: ending.stderr,
         seconds: began.elapsed().as_secs_f64(),
+        host_stamps: None,
     };
     Ok((record, result))
 }

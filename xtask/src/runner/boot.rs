@@ -2,6 +2,7 @@
 
 mod judged;
 mod tail;
+mod wake;
 
 use crate::runner::engine::{Ending, Engine, Running, Start};
 use crate::runner::interrupt;
@@ -9,7 +10,7 @@ use crate::runner::progress::work;
 use bringup::frame::Frame;
 use bringup::wire::MAX_FRAME;
 use host_analyzer::ground::failure::Failure;
-use host_analyzer::ground::manifest;
+use host_analyzer::ground::manifest::{self, HostStamps};
 use host_analyzer::ground::text::counted;
 use host_analyzer::source::capture::Incompatible;
 use judged::{Judged, Seen};
@@ -18,13 +19,12 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use tail::Tail;
+use wake::Wake;
 
 pub use tail::Place;
 
-/// How often the capture is looked at, at first; then less and less often.
-const QUICK: Duration = Duration::from_millis(1);
-/// How often it is looked at in the long run.
-const CALM: Duration = Duration::from_millis(25);
+/// What comes within so long is read at once: an engine writes byte after byte.
+const TOGETHER: Duration = Duration::from_millis(1);
 
 /// The bytes that a capture may hold beside those of its cells: firmware text, the machine's list of CPUs,
 /// log lines.
@@ -84,6 +84,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     let engine_version = order.engine.version()?;
     let capture = format!("captures/{}-{}-{}.bin", order.engine.name(), order.smp, order.number);
     let tail = Tail::new(order.folder.join(&capture));
+    let mut wake = Wake::on(&order.folder.join("captures"));
     let began = Instant::now();
     let running = order.engine.start(&Start {
         kernel: order.kernel,
@@ -93,11 +94,26 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         folder: order.folder,
         capture: &capture,
     })?;
-    let seen = Seen::default();
-    let mut boot = Following { order, began, running, tail, seen, watch: &mut watch };
+    wake.and_the_end_of(running.process());
+    let mut boot = Following {
+        order,
+        began,
+        wake,
+        running,
+        tail,
+        seen: Seen::default(),
+        first_byte: None,
+        goodbye: None,
+        watch: &mut watch,
+    };
     let (ending, stopped) = boot.follow()?;
     let seconds = began.elapsed().as_secs_f64();
-    let Following { running, tail, seen, .. } = boot;
+    let Following { running, tail, seen, first_byte, goodbye, .. } = boot;
+    let since = |moment: Instant| moment.duration_since(began).as_secs_f64();
+    let host_stamps = first_byte.zip(goodbye).map(|(first_byte, goodbye)| HostStamps {
+        first_byte: since(first_byte),
+        goodbye: since(goodbye),
+    });
     let record = manifest::Boot {
         capture,
         engine: order.engine.name().to_owned(),
@@ -117,6 +133,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         linux: None,
         stderr: ending.stderr.clone(),
         seconds,
+        host_stamps,
     };
     let (place, failure) = judge(order, tail, seen, &ending, stopped, &mut watch)?;
     Ok(Outcome { record, place, failure })
@@ -165,9 +182,14 @@ fn incompatible(why: &Incompatible) -> String {
 struct Following<'b> {
     order: &'b Order<'b>,
     began: Instant,
+    wake: Wake,
     running: Box<dyn Running>,
     tail: Tail,
     seen: Seen,
+    /// When the first byte came.
+    first_byte: Option<Instant>,
+    /// When the kernel's last frame came.
+    goodbye: Option<Instant>,
     watch: &'b mut dyn FnMut(&Frame<'_>),
 }
 
@@ -176,7 +198,6 @@ impl Following<'_> {
     /// this that ended it.
     fn follow(&mut self) -> Result<(Ending, Option<String>), Failure> {
         let most = most_bytes(self.order);
-        let mut pause = QUICK;
         loop {
             if interrupt::requested() {
                 return Ok((self.running.kill()?, None));
@@ -204,18 +225,28 @@ impl Following<'_> {
             if more {
                 continue;
             }
-            pause = (pause * 2).min(CALM);
-            thread::sleep(pause);
+            self.wake.wait();
+            // The first byte is a stamp, and those behind it only get into the way of the engine.
+            if self.first_byte.is_some() {
+                thread::sleep(TOGETHER);
+            }
         }
     }
 
     /// Reads what is new, or a part of it. False if nothing is new.
     fn read(&mut self) -> Result<bool, Failure> {
         let Following { tail, seen, watch, .. } = self;
-        tail.read(&mut |frame| {
+        let more = tail.read(&mut |frame| {
             seen.take(frame);
             watch(frame);
-        })
+        })?;
+        if more {
+            self.first_byte.get_or_insert_with(Instant::now);
+        }
+        if self.seen.over {
+            self.goodbye.get_or_insert_with(Instant::now);
+        }
+        Ok(more)
     }
 
     /// Reads on, but not beyond so many bytes.

@@ -1,7 +1,7 @@
 //! The table of all cells, a row for each, in the terminal as in the report.
 
-use super::linux;
 use super::warned::warnings;
+use super::{host, linux};
 use crate::ground::unit::{Scale, Unit};
 use crate::present::table::{NONE, Table};
 use crate::run::measure::Measure;
@@ -18,8 +18,11 @@ pub fn table(run: &Run, unit: Unit) -> String {
     if run.cells.is_empty() {
         table.notes.push("no cell was begun".to_owned());
     }
-    table.notes.extend(warnings(run));
-    format!("{}\n\n{}{}", caption(run, unit), table.terminal(), linux::tables(run))
+    let (caption, cells) = (caption(run, unit), table.terminal());
+    let (host, logs) = (host::text(run), linux::tables(run));
+    let warnings: String = warnings(run).map(|warning| warning + "\n").collect();
+    let gap = if warnings.is_empty() { "" } else { "\n" };
+    format!("{caption}\n\n{cells}{host}{logs}{gap}{warnings}")
 }
 
 /// What the numbers are, unit first.

@@ -1,6 +1,6 @@
 //! The same cells for programs: JSON, in cycles.
 
-use super::linux;
+use super::{host, linux};
 use crate::judge::statistics::Interval;
 use crate::present::schema;
 use crate::run::measure::Measure;
@@ -23,6 +23,10 @@ pub fn json(run: &Run) -> Value {
         "cells": cells.collect::<Vec<_>>(),
         "warnings": run.warnings(),
     });
+    let boots = host::json(run);
+    if !boots.is_empty() {
+        object["host_boots"] = Value::Array(boots);
+    }
     let logs = linux::json(run);
     if !logs.is_empty() {
         object["linux"] = Value::Array(logs);

@@ -3,6 +3,7 @@
 use crate::ground::manifest;
 use crate::ground::text::printable;
 use crate::run::follow::Follower;
+use crate::run::host::HostTimes;
 use crate::run::lost::LostAp;
 use crate::run::model::{Boot, BootCell, Machine, classes};
 use crate::run::open::cells::{Cells, engine};
@@ -251,6 +252,7 @@ impl<'a> Reader<'a> {
             unreadable,
             summary,
             cells: self.seen,
+            host: self.listed.and_then(HostTimes::of),
             linux: None,
         }
     }

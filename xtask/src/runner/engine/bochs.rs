@@ -9,6 +9,7 @@ use bringup::contract::MAX_COMMAND_LINE;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest;
 use miette::miette;
+use rustix::process::Pid;
 use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
@@ -157,6 +158,10 @@ struct Boot {
 impl Running for Boot {
     fn command(&self) -> &[String] {
         self.started.command()
+    }
+
+    fn process(&self) -> Option<Pid> {
+        self.started.process()
     }
 
     fn ended(&mut self) -> Result<Option<Ending>, Failure> {

@@ -13,6 +13,7 @@ use bringup::contract;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest;
 use host_analyzer::ground::text::counted;
+use rustix::process::Pid;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{self, Path};
@@ -95,6 +96,10 @@ pub struct Start<'a> {
 pub trait Running {
     /// The program and its arguments.
     fn command(&self) -> &[String];
+    /// Its process; `None` where it runs in this one.
+    fn process(&self) -> Option<Pid> {
+        None
+    }
     /// True where each CPU's thread was put to a core of the host.
     fn pinned(&self) -> bool {
         false

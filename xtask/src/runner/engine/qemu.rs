@@ -306,7 +306,7 @@ impl Engine for Emulator {
         started.pinned = !self.exact()
             && self.definition.pin != Some(false)
             && compares_clocks(start)
-            && pin(started.process(), start.smp);
+            && pin(started.child(), start.smp);
         Ok(Box::new(started))
     }
 }

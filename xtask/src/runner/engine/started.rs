@@ -4,6 +4,7 @@ use super::{Ending, Running};
 use crate::runner::process::{Child, Collected};
 use host_analyzer::ground::failure::Failure;
 use miette::miette;
+use rustix::process::Pid;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -42,8 +43,8 @@ impl Started {
         Ok(Started { child, command: words, meaning, pinned: false, stderr })
     }
 
-    /// Its process.
-    pub fn process(&self) -> &Child {
+    /// Its process, as a child of this one.
+    pub fn child(&self) -> &Child {
         &self.child
     }
 
@@ -63,6 +64,10 @@ impl Started {
 impl Running for Started {
     fn command(&self) -> &[String] {
         &self.command
+    }
+
+    fn process(&self) -> Option<Pid> {
+        Some(self.child.id())
     }
 
     fn pinned(&self) -> bool {

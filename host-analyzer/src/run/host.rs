@@ -1,0 +1,142 @@
+//! What boots took on the host's clock: the engine's own start, the kernel's time, the engine's end.
+//!
+//! A guest's cycles and the host's time are different clocks, so these are no figures of trials and are never added to
+//! them.
+
+use crate::ground::manifest;
+use crate::ground::text::{counted, printable};
+use crate::run::model::{Boot, Run};
+use crate::run::sample::Sample;
+
+/// Microseconds are cycles of a clock of this frequency, in kHz.
+pub const HOST_KHZ: Option<u64> = Some(1000);
+
+/// A boot on the host's clock, in µs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostTimes {
+    /// The engine's start → the first byte of the serial port: the process, the firmware, the kernel's own set-up.
+    start: u64,
+    /// The engine's start → the kernel's last frame.
+    goodbye: u64,
+    /// The engine's start → its exit.
+    whole: u64,
+}
+
+/// A part of a boot on the host's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostMeasure {
+    /// The engine's start → its exit.
+    Whole,
+    /// The engine's start → the first byte.
+    EngineStart,
+    /// The first byte → the kernel's last frame: all trials, and sending their frames.
+    Kernel,
+    /// The kernel's last frame → the engine's exit.
+    EngineEnd,
+}
+
+impl HostMeasure {
+    /// All, the whole first; the others add up to it.
+    pub const ALL: [HostMeasure; 4] =
+        [HostMeasure::Whole, HostMeasure::EngineStart, HostMeasure::Kernel, HostMeasure::EngineEnd];
+
+    /// Those that depend on the engine alone: the rest grows with the cells and their repetitions.
+    pub const OF_ENGINE: [HostMeasure; 2] = [HostMeasure::EngineStart, HostMeasure::EngineEnd];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HostMeasure::Whole => "whole",
+            HostMeasure::EngineStart => "engine-start",
+            HostMeasure::Kernel => "kernel",
+            HostMeasure::EngineEnd => "engine-end",
+        }
+    }
+
+    /// Its length in a boot, in µs.
+    pub const fn of(self, times: HostTimes) -> u64 {
+        let HostTimes { start, goodbye, whole } = times;
+        match self {
+            HostMeasure::Whole => whole,
+            HostMeasure::EngineStart => start,
+            HostMeasure::Kernel => goodbye - start,
+            HostMeasure::EngineEnd => whole - goodbye,
+        }
+    }
+}
+
+impl HostTimes {
+    /// Of a boot on a noisy engine; `None` of another one, and where its stamps are missing or in disorder.
+    pub(super) fn of(boot: &manifest::Boot) -> Option<HostTimes> {
+        let stamps = boot.host_stamps.filter(|_| !boot.exact)?;
+        // A negative number becomes 0, and NaN too.
+        let micros = |seconds: f64| (seconds * 1e6) as u64;
+        let (start, goodbye) = (micros(stamps.first_byte), micros(stamps.goodbye));
+        let whole = micros(boot.seconds);
+        (start <= goodbye && goodbye <= whole).then_some(HostTimes { start, goodbye, whole })
+    }
+}
+
+/// The boots of an engine and CPU count that have times on the host's clock.
+#[derive(Debug)]
+pub struct HostBoots<'r> {
+    /// Name of the engine.
+    pub engine: &'r str,
+    /// CPUs that the engine was asked for.
+    pub smp: u16,
+    boots: Vec<(u32, HostTimes)>,
+}
+
+impl HostBoots<'_> {
+    /// What it is called: `tcg, 4 CPUs`.
+    pub fn label(&self) -> String {
+        format!("{}, {}", printable(self.engine), counted(self.smp.into(), "CPU"))
+    }
+
+    /// How many boots there are.
+    pub fn count(&self) -> usize {
+        self.boots.len()
+    }
+
+    /// A part of each boot, in µs.
+    pub fn sample(&self, measure: HostMeasure) -> Sample {
+        Sample::of(self.boots.iter().map(|(boot, times)| (*boot, measure.of(*times))))
+    }
+
+    /// The share of a part in the whole, by their medians.
+    pub fn share(&self, measure: HostMeasure) -> Option<f64> {
+        let median = |measure| self.sample(measure).median();
+        let whole = median(HostMeasure::Whole).filter(|whole| *whole > 0.0)?;
+        Some(median(measure)? / whole)
+    }
+}
+
+impl Run {
+    /// The boots of noisy engines on the host's clock, by engine and CPU count in the order of the run.
+    pub fn host_boots(&self) -> Vec<HostBoots<'_>> {
+        let mut groups: Vec<HostBoots<'_>> = Vec::new();
+        for (index, boot) in (0u32..).zip(&self.boots) {
+            let Boot { engine, asked_smp: Some(smp), host: Some(times), .. } = boot else {
+                continue;
+            };
+            match groups.iter_mut().find(|group| (group.engine, group.smp) == (engine, *smp)) {
+                Some(group) => group.boots.push((index, *times)),
+                None => groups.push(HostBoots { engine, smp: *smp, boots: vec![(index, *times)] }),
+            }
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_boot_add_up_to_the_whole() {
+        let times = HostTimes { start: 300, goodbye: 1000, whole: 1025 };
+        let [whole, parts @ ..] = HostMeasure::ALL.map(|measure| measure.of(times));
+        assert_eq!(parts, [300, 700, 25]);
+        assert_eq!(parts.iter().sum::<u64>(), whole);
+    }
+}

@@ -7,8 +7,8 @@ use crate::runner::experiment::{self, Extent};
 use crate::runner::interrupt;
 use crate::runner::kernel::Kernel;
 use crate::runner::progress::{Lines, write_line};
-use crate::runner::run::execute;
-use crate::runner::scenario::{LONGEST_BOOT, Scenario, named_in};
+use crate::runner::run::{execute, go_on};
+use crate::runner::scenario::{LONGEST_BOOT, MOST_BOOTS, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
 use crate::{image, kernel, newer_qemu, stages};
@@ -26,6 +26,7 @@ use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// Builds Rollcall's kernel, boots it, and runs the tests.
@@ -79,6 +80,8 @@ enum Command {
         /// default]
         #[arg(value_name = "FILE|NAME")]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        boots: Boots,
         #[command(flatten)]
         place: Place,
     },
@@ -219,6 +222,24 @@ fn options() -> String {
     text
 }
 
+/// How many boots there are, and how many at a time.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+struct Boots {
+    /// Go on from the last run of the scenario: a new run with all of its boots, and N more of the whole
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_BOOTS))]
+    more_boots: Option<u32>,
+    /// Boots of exact engines at a time; a boot of a noisy one has the host to itself [default: the host's CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+}
+
+impl Boots {
+    fn jobs(self) -> usize {
+        let of_host = || thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(of_host, usize::from)
+    }
+}
+
 #[derive(Debug, clap::Args)]
 struct Place {
     /// Where runs go [default: results/ of this repository]
@@ -273,16 +294,15 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Run { words, smp, engine, limit_seconds, format, place } => {
             let limit = Duration::from_secs(limit_seconds);
             let scenario = Scenario::single(named(&engine)?, smp, &words.join(" "), limit)?;
-            let run = measured(scenario, &place.folder(), Lines::Trials)?;
+            let run = measured(scenario, &place.folder(), Lines::Trials, Boots::default())?;
             match format {
                 Format::Table => print(&show::table(&run, Unit::Auto).trim_end())?,
                 Format::Json => print(&format_args!("{:#}", show::json(&run)))?,
             }
             run.verdict()
         }
-        Command::Matrix { file, place } => {
-            let scenario = scenario(file)?;
-            let run = measured(scenario, &place.folder(), Lines::Boots)?;
+        Command::Matrix { file, boots, place } => {
+            let run = measured(scenario(file)?, &place.folder(), Lines::Boots, boots)?;
             print(&format_args!(
                 "{}\n\n{}",
                 show::table(&run, Unit::Auto).trim_end(),
@@ -370,11 +390,19 @@ fn given() -> Vec<String> {
 }
 
 /// Sets the machine up for the scenario that this program was asked for, then runs it.
-fn measured(mut scenario: Scenario, results: &Path, lines: Lines) -> Result<Run, Failure> {
+fn measured(
+    mut scenario: Scenario,
+    results: &Path,
+    lines: Lines,
+    boots: Boots,
+) -> Result<Run, Failure> {
     scenario.command = given();
     let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
     let kernel = prepared(&engines.collect::<Vec<_>>())?;
-    execute(&scenario, kernel.as_ref(), results, lines)
+    if let Some(more) = boots.more_boots {
+        go_on(&mut scenario, more, results, kernel.as_ref())?;
+    }
+    execute(&scenario, kernel.as_ref(), results, lines, boots.jobs())
 }
 
 /// Sets the machine up for these engines, and builds the kernel if one of them boots it.

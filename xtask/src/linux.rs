@@ -136,6 +136,7 @@ fn begun(started: String, command: Vec<String>) -> Manifest {
         profiles: Vec::new(),
         engines: Vec::new(),
         planned_boots: None,
+        continues: None,
         boots: Vec::new(),
     }
 }

@@ -38,7 +38,10 @@ pub struct Manifest {
     /// How many boots were planned; absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_boots: Option<usize>,
-    /// Every boot, in the order in which they ran: all of a complete run, and those that had ended
+    /// The name of the run whose boots stand first here, as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
+    /// Every boot, in the order in which they are due: all of a complete run, and those that had ended
     /// when another one did.
     pub boots: Vec<Boot>,
 }

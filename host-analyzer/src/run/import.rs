@@ -81,6 +81,7 @@ pub fn import(name: &str, logs: &[Log], out: Option<&Path>) -> Result<Run, Failu
         profiles: Vec::new(),
         engines: Vec::new(),
         planned_boots: Some(boots.len()),
+        continues: None,
         boots,
     };
     let json = serde_json::to_vec_pretty(&manifest);

@@ -80,6 +80,7 @@ pub fn manifest(boots: Vec<Boot>) -> Manifest {
             git_revision: Some("4cd5cd5-dirty".to_owned()),
         }),
         planned_boots: Some(boots.len()),
+        continues: None,
         host: Host {
             cpu: "some <CPU> & more".to_owned(),
             cpus: 2,

@@ -73,5 +73,5 @@ fn booted(
     let scenarios = parts.iter().map(|part| part.scenario(engine, boots));
     let scenarios = scenarios.collect::<Result<Vec<_>, Failure>>()?;
     let scenarios: Vec<_> = scenarios.iter().collect();
-    together(&scenarios, kernel, results, Lines::None, &|_, _| Ok(()))
+    together(&scenarios, kernel, results, Lines::None, 1, &|_, _| Ok(()))
 }

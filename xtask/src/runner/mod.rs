@@ -7,6 +7,7 @@ pub mod folder;
 pub mod host;
 pub mod iso;
 pub mod kernel;
+pub mod past;
 pub mod probe;
 pub mod process;
 pub mod profile;

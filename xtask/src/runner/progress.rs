@@ -33,6 +33,12 @@ pub enum Lines {
 pub struct Progress {
     bar: ProgressBar,
     lines: Lines,
+}
+
+/// The progress of one boot of it.
+#[derive(Debug)]
+pub struct BootProgress<'p> {
+    run: &'p Progress,
     label: String,
     tsc_khz: u64,
     /// The cell's.
@@ -82,10 +88,15 @@ impl Progress {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress {
-            bar,
-            lines,
-            label: String::new(),
+        Progress { bar, lines }
+    }
+
+    /// A boot begins.
+    pub fn boot(&self, label: String) -> BootProgress<'_> {
+        self.bar.set_message(label.clone());
+        BootProgress {
+            run: self,
+            label,
             tsc_khz: 0,
             options: Options::default(),
             trial: String::new(),
@@ -95,18 +106,25 @@ impl Progress {
         }
     }
 
-    /// A boot begins.
-    pub fn boot(&mut self, label: String) {
-        self.bar.set_message(label.clone());
-        self.label = label;
-        self.trials = 0;
+    /// Something that the user should read now; it stays above the bar.
+    pub fn note(&self, text: &str) {
+        self.bar.suspend(|| write_line(text));
     }
 
-    /// A boot is over.
-    pub fn boot_over(&self, seconds: f64) {
-        if self.lines == Lines::Boots {
+    /// Writes a line, unless a bar shows the same.
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            write_line(text);
+        }
+    }
+}
+
+impl BootProgress<'_> {
+    /// The boot is over.
+    pub fn over(self, seconds: f64) {
+        if self.run.lines == Lines::Boots {
             let trials = counted(self.trials.into(), "trial");
-            self.line(&format!("{}: {trials} in {seconds:.1} s", self.label));
+            self.run.line(&format!("{}: {trials} in {seconds:.1} s", self.label));
         }
     }
 
@@ -124,16 +142,16 @@ impl Progress {
                 (self.aps, self.wrong) = (0, 0);
             }
             Body::ApTimeline(timeline) => {
-                self.bar.inc(1);
+                self.run.bar.inc(1);
                 self.aps += 1;
                 self.wrong += u32::from(timeline.end == ApEnd::WrongAnswer);
             }
             Body::TrialEnd(end) => {
-                self.bar.inc(1);
+                self.run.bar.inc(1);
                 self.trials += 1;
-                self.bar.set_message(format!("{}: {}", self.label, self.trial));
-                if self.lines == Lines::Trials {
-                    self.line(&format!("{}: {}", self.trial, self.result(end)));
+                self.run.bar.set_message(format!("{}: {}", self.label, self.trial));
+                if self.run.lines == Lines::Trials {
+                    self.run.line(&format!("{}: {}", self.trial, self.result(end)));
                 }
             }
             _ => {}
@@ -152,18 +170,6 @@ impl Progress {
             wrong => format!(", {wrong} with a wrong answer"),
         };
         format!("{ms:.3} ms, {} lost{wrong}", end.lost)
-    }
-
-    /// Something that the user should read now; it stays above the bar.
-    pub fn note(&self, text: &str) {
-        self.bar.suspend(|| write_line(text));
-    }
-
-    /// Writes a line, unless a bar shows the same.
-    fn line(&self, text: &str) {
-        if self.bar.is_hidden() {
-            write_line(text);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Runs: every boot of a scenario, gathered in one folder.
 
+mod more;
 mod turns;
 mod unfinished;
 
@@ -11,7 +12,12 @@ use crate::runner::{probe, spinning};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::run::Run;
 use miette::miette;
-use std::path::{self, Path};
+pub use more::go_on;
+use std::cmp::Reverse;
+use std::path::{self, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use turns::turns;
 use unfinished::{Finish, Unfinished};
 
@@ -26,13 +32,16 @@ pub fn execute(
     kernel: Option<&Kernel>,
     results: &Path,
     lines: Lines,
+    jobs: usize,
 ) -> Result<Run, Failure> {
-    let runs = together(&[scenario], kernel, results, lines, &progress::report);
+    let runs = together(&[scenario], kernel, results, lines, jobs, &progress::report);
     // Each scenario has a run.
     runs.map(|mut runs| runs.swap_remove(0))
 }
 
 /// Boots all of several scenarios, their boots in turn, and gives a run of each, in their order.
+///
+/// So many `jobs` boot exact engines side by side; a boot of a noisy one has the host to itself.
 ///
 /// Fails as [`execute`] does, with the first that goes wrong; what was measured of the other runs
 /// is then kept as well.
@@ -41,6 +50,7 @@ pub fn together(
     kernel: Option<&Kernel>,
     results: &Path,
     lines: Lines,
+    jobs: usize,
     finish: Finish<'_>,
 ) -> Result<Vec<Run>, Failure> {
     latest_is_free(results)?;
@@ -54,7 +64,7 @@ pub fn together(
         runs.push(Unfinished::begin(scenario, &results, kernel)?);
     }
     let begun = runs.iter_mut().try_for_each(Unfinished::describe);
-    let booted = begun.and_then(|()| boots(scenarios, &mut runs, kernel, lines));
+    let booted = begun.and_then(|()| boots(scenarios, &mut runs, kernel, lines, jobs));
     let complete = booted.and_then(|()| runs.iter_mut().map(|run| run.complete(finish)).collect());
     complete.map_err(|failure| given_up(failure, &mut runs))
 }
@@ -62,13 +72,14 @@ pub fn together(
 /// Boots everything; stops at the first that goes wrong.
 fn boots(
     scenarios: &[&Scenario],
-    runs: &mut [Unfinished<'_>],
+    runs: &mut [Unfinished],
     kernel: Option<&Kernel>,
     lines: Lines,
+    jobs: usize,
 ) -> Result<(), Failure> {
     let turns = turns(scenarios);
-    let work = turns.iter().map(|turn| work(&turn.line.words, turn.group.smp)).sum();
-    let mut progress = Progress::begin(lines, work);
+    let works: Vec<u64> = turns.iter().map(|turn| work(&turn.line.words, turn.group.smp)).collect();
+    let progress = Progress::begin(lines, works.iter().sum());
     for skipped in scenarios.iter().flat_map(|scenario| &scenario.skipped) {
         progress.note(&format!("skipped: {}: {}", skipped.cell, skipped.refusal));
     }
@@ -78,11 +89,50 @@ fn boots(
     for slow in scenarios.iter().flat_map(|scenario| spinning::warnings(scenario)) {
         progress.note(&format!("warning: {slow}"));
     }
-    turns.iter().try_for_each(|turn| runs[turn.run].boot(turn, kernel, &mut progress))
+    let folders: Vec<PathBuf> = runs.iter().map(|run| run.path().to_owned()).collect();
+    let runs = Mutex::new(runs);
+    let boot = |place: usize| {
+        let turn = &turns[place];
+        let outcome = turn.boot(&folders[turn.run], kernel, &progress)?;
+        runs.lock().unwrap_or_else(PoisonError::into_inner)[turn.run].take(place, outcome)
+    };
+    let noisy = turns.partition_point(|turn| turn.group.engine.exact());
+    let mut exact: Vec<usize> = (0..noisy).collect();
+    // The longest first, or it would be alone at the end.
+    exact.sort_by_key(|place| Reverse(works[*place]));
+    side_by_side(&exact, jobs, &boot)?;
+    (noisy..turns.len()).try_for_each(boot)
+}
+
+/// Boots these, `jobs` of them at a time and in their order. After the first that fails none is begun; its failure
+/// is the result.
+fn side_by_side(
+    places: &[usize],
+    jobs: usize,
+    boot: &(impl Fn(usize) -> Result<(), Failure> + Sync),
+) -> Result<(), Failure> {
+    let (next, first_failure) = (AtomicUsize::new(0), Mutex::new(None));
+    let job = || {
+        loop {
+            let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            if let Err(failure) = boot(*place) {
+                next.store(places.len(), Ordering::Relaxed);
+                first_failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        (1..jobs.min(places.len())).for_each(|_| drop(scope.spawn(job)));
+        job();
+    });
+    match first_failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
 }
 
 /// Ends the runs that are not complete; returns the failure, with the state of these runs.
-fn given_up(failure: Failure, runs: &mut [Unfinished<'_>]) -> Failure {
+fn given_up(failure: Failure, runs: &mut [Unfinished]) -> Failure {
     let report = failure.report();
     let mut text = report.to_string();
     let mut help: Vec<String> = report.help().iter().map(|help| help.to_string()).collect();
@@ -105,7 +155,7 @@ fn given_up(failure: Failure, runs: &mut [Unfinished<'_>]) -> Failure {
 mod tests {
     use super::*;
     use crate::runner::profile::Profiles;
-    use std::{fs, thread};
+    use std::fs;
 
     fn scenario(text: &str) -> Scenario {
         Scenario::parse("s", Path::new("s.toml"), text, &Profiles::default()).unwrap()
@@ -116,13 +166,95 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         let once = scenario("engine = \"sim\"\ncpus = 2\n");
         let panics = || {
-            together(&[&once], None, results.path(), Lines::None, &|_, _| panic!("at the report"))
-                .map(drop)
+            together(&[&once], None, results.path(), Lines::None, 1, &|_, _| {
+                panic!("at the report")
+            })
+            .map(drop)
         };
         assert!(thread::scope(|scope| scope.spawn(panics).join()).is_err());
         let kept = fs::read_dir(results.path().join("s")).unwrap().next().unwrap().unwrap().path();
         assert!(kept.to_str().unwrap().ends_with("Z-failed"), "{}", kept.display());
         assert_eq!(Run::open(&kept).unwrap().boots.len(), 1);
+    }
+
+    #[test]
+    fn boots_side_by_side_are_listed_in_the_order_of_the_scenario_and_are_the_same() {
+        let text =
+            "engine = \"sim\"\ncpus = [200, 2, 100, 3]\nboots = 3\n[options]\nrepetitions = 9\n";
+        let scenario = scenario(text);
+        let boots = |jobs| {
+            let results = tempfile::tempdir().unwrap();
+            let finish: Finish<'_> = &|_, _| Ok(());
+            let runs = together(&[&scenario], None, results.path(), Lines::None, jobs, finish);
+            let run = runs.unwrap().swap_remove(0);
+            let read = |boot: &host_analyzer::run::Boot| fs::read(&boot.capture).unwrap();
+            let captures: Vec<Vec<u8>> = run.boots.iter().map(read).collect();
+            let listed = run.manifest.unwrap().boots.into_iter();
+            (listed.map(|boot| boot.capture).collect::<Vec<_>>(), captures)
+        };
+        let alone = boots(1);
+        assert_eq!(
+            alone.0[..3],
+            ["captures/sim-200-1.bin", "captures/sim-2-1.bin", "captures/sim-100-1.bin"]
+        );
+        for jobs in [2, 5] {
+            assert!(boots(jobs) == alone, "{jobs} jobs");
+        }
+    }
+
+    #[test]
+    fn after_the_first_failure_nothing_is_begun() {
+        let places: Vec<usize> = (0..100).collect();
+        let boot = |fails: usize, begun: &AtomicUsize, place: usize| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            if place == fails { Err(Failure::Environment(miette!("boot {place}"))) } else { Ok(()) }
+        };
+        for jobs in [1, 3] {
+            let begun = AtomicUsize::new(0);
+            let failure = side_by_side(&places, jobs, &|place| boot(7, &begun, place));
+            assert_eq!(failure.unwrap_err().report().to_string(), "boot 7");
+            assert!(jobs > 1 || begun.into_inner() == 8);
+        }
+        assert!(side_by_side(&[], 3, &|_| Ok(())).is_ok());
+    }
+
+    #[test]
+    fn a_run_goes_on_with_all_of_its_boots_and_more() {
+        let results = tempfile::tempdir().unwrap();
+        let text = "engine = \"sim\"\ncpus = [2, 4]\nboots = 2\n[options]\nstrategy = [\"serial\", \"full-parallel\"]\n";
+        let booted = |scenario: &Scenario| {
+            let finish: Finish<'_> = &|_, _| Ok(());
+            together(&[scenario], None, results.path(), Lines::None, 2, finish)
+                .unwrap()
+                .swap_remove(0)
+        };
+        let mut more = scenario(text);
+        let missing = go_on(&mut more, 3, results.path(), None).unwrap_err();
+        assert!(
+            missing
+                .report()
+                .to_string()
+                .starts_with("there is no complete run of the scenario s in ")
+        );
+        let first = booted(&more);
+        go_on(&mut more, 3, results.path(), None).unwrap();
+        let run = booted(&more);
+        assert!(run.gaps.is_empty(), "{:?}", run.gaps);
+        let manifest = run.manifest.as_ref().unwrap();
+        assert_eq!((manifest.planned_boots, run.boots.len()), (Some(10), 10));
+        let number = |boot: &host_analyzer::ground::manifest::Boot| (boot.smp, boot.boot);
+        let numbers: Vec<(u16, u32)> = manifest.boots.iter().map(number).collect();
+        let all = (1..=5).flat_map(|boot| [(2, boot), (4, boot)]);
+        assert_eq!(numbers, all.collect::<Vec<_>>());
+        assert!(first.path.join("run.json").is_file(), "the run before stays");
+        let name = first.path.file_name().unwrap().to_str();
+        assert_eq!(manifest.continues.as_deref(), name);
+        // Another scenario's boots are not of this run.
+        let mut other = scenario(&text.replace("\n[options]", "\ndescription = \"x\"\n[options]"));
+        let refused = go_on(&mut other, 1, results.path(), None).unwrap_err();
+        assert!(
+            refused.report().to_string().ends_with("can't go on: the scenario was changed since")
+        );
     }
 
     #[test]
@@ -134,7 +266,7 @@ mod tests {
                 fs::rename(folder.join(name), results.path().join("taken")).unwrap();
                 Ok(())
             };
-            let runs = together(&[&once], None, results.path(), Lines::None, &taken);
+            let runs = together(&[&once], None, results.path(), Lines::None, 1, &taken);
             let failure = runs.unwrap_err();
             let report = failure.report();
             assert!(matches!(failure, Failure::Environment(_)), "{name}: {report:?}");

@@ -23,7 +23,7 @@ fn measured(results: &Path, change: impl Fn(&str) -> String) -> Run {
     for line in scenario.groups.iter_mut().flat_map(|group| &mut group.command_lines) {
         line.words = change(&line.words);
     }
-    let run = execute(&scenario, Some(kernel()), results, Lines::Boots);
+    let run = execute(&scenario, Some(kernel()), results, Lines::Boots, 1);
     run.unwrap_or_else(|failure| panic!("{:?}", failure.report()))
 }
 

@@ -27,7 +27,7 @@ pub fn text(name: &str) -> String {
 /// Runs it.
 #[track_caller]
 pub fn ran(scenario: &Scenario, results: &Path) -> Run {
-    let run = execute(scenario, Some(kernel()), results, Lines::Boots).map_err(failed).unwrap();
+    let run = execute(scenario, Some(kernel()), results, Lines::Boots, 1).map_err(failed).unwrap();
     run.verdict().map_err(failed).unwrap();
     run
 }
@@ -113,7 +113,7 @@ fn a_kvm_that_cannot_start_is_refused_on_any_host_before_a_run_begins() {
         "engines = \"mine\"\ncpus = [4, 2]\n[engine.mine]\nbase = \"kvm\"\ncpu = \"no-such-model\"\n",
     );
     let results = tempfile::tempdir().unwrap();
-    let failure = execute(&scenario, Some(kernel()), results.path(), Lines::Boots).unwrap_err();
+    let failure = execute(&scenario, Some(kernel()), results.path(), Lines::Boots, 1).unwrap_err();
     let Failure::Environment(report) = &failure else { panic!("{}", failed(failure)) };
     let text = report.to_string();
     for part in ["under the engine mine", "boot 1 of mine with 2 CPUs", "standard error"] {

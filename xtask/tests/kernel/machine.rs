@@ -88,7 +88,7 @@ fn scenario(name: &str) -> Scenario {
 
 /// Runs a scenario of the repository.
 fn measured(name: &str, results: &Path) -> Run {
-    let run = execute(&scenario(name), Some(kernel()), results, Lines::Boots);
+    let run = execute(&scenario(name), Some(kernel()), results, Lines::Boots, 1);
     run.unwrap_or_else(|failure| panic!("{:?}", failure.report()))
 }
 

@@ -1,11 +1,20 @@
 //! The order of all boots.
 
+use crate::runner::boot::{Order, Outcome, boot};
+use crate::runner::interrupt;
+use crate::runner::kernel::Kernel;
+use crate::runner::progress::Progress;
 use crate::runner::scenario::{CommandLine, Group, Scenario};
+use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::text::counted;
+use std::path::Path;
 
 /// One boot among those of all scenarios.
 pub struct Turn<'s> {
     /// Whose it is: an index of the scenarios.
     pub run: usize,
+    /// The scenario.
+    pub scenario: &'s Scenario,
     /// Engine and CPU count.
     pub group: &'s Group,
     /// Which boot of its group: 1, 2, …
@@ -17,6 +26,36 @@ pub struct Turn<'s> {
 }
 
 impl Turn<'_> {
+    /// Boots once, into that folder of a run.
+    pub fn boot(
+        &self,
+        folder: &Path,
+        kernel: Option<&Kernel>,
+        progress: &Progress,
+    ) -> Result<Outcome, Failure> {
+        interrupt::check()?;
+        let Turn { scenario, group, number, .. } = *self;
+        let line = self.ordered();
+        let order = Order {
+            engine: &*group.engine,
+            kernel: kernel.map(|kernel| kernel.path.as_path()),
+            smp: group.smp,
+            number,
+            command_line: &line.words,
+            profiles: &line.profiles,
+            folder,
+            limit: scenario.boot_limit,
+        };
+        let all =
+            scenario.boots_of(group) + scenario.boots_before() as usize * group.command_lines.len();
+        let of = if all == 1 { String::new() } else { format!(", boot {number} of {all}") };
+        let cpus = counted(group.smp.into(), "CPU");
+        let mut shown = progress.boot(format!("{} with {cpus}{of}", group.engine.name()));
+        let outcome = boot(&order, |frame| shown.frame(frame))?;
+        shown.over(outcome.record.seconds);
+        Ok(outcome)
+    }
+
     /// What it measures, in its own order. On a noisy engine each cell is the first in its turn, and has the
     /// cold trial then; an exact one would give the same again.
     pub fn ordered(&self) -> CommandLine {
@@ -27,9 +66,9 @@ impl Turn<'_> {
     }
 }
 
-/// Every boot, in the order in which they run: all of a repetition before the next one, and in it
-/// one CPU count after the other, whose engines take turns. So what the host does in the meantime
-/// hits all engines alike.
+/// Every boot, in the order in which they run: those of exact engines first, which may run side by side. Then
+/// all of a repetition before the next one, and in it one CPU count after the other, whose engines take turns: so
+/// what the host does in the meantime hits all engines alike.
 pub fn turns<'s>(scenarios: &[&'s Scenario]) -> Vec<Turn<'s>> {
     let groups = || {
         let of = |(run, scenario): (usize, &&'s Scenario)| {
@@ -53,14 +92,16 @@ pub fn turns<'s>(scenarios: &[&'s Scenario]) -> Vec<Turn<'s>> {
                 let due = groups().filter(|(_, scenario, group)| {
                     group.smp == *smp && repetition < scenario.boots
                 });
-                turns.extend(due.filter_map(|(run, _, group)| {
+                turns.extend(due.filter_map(|(run, scenario, group)| {
+                    let repetition = scenario.boots_before() + repetition;
                     let number = repetition * group.command_lines.len() as u32 + line as u32 + 1;
                     let line = group.command_lines.get(line)?;
-                    Some(Turn { run, group, number, repetition, line })
+                    Some(Turn { run, scenario, group, number, repetition, line })
                 }));
             }
         }
     }
+    turns.sort_by_key(|turn| !turn.group.engine.exact());
     turns
 }
 
@@ -84,11 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn engines_take_turns_within_a_cpu_count_and_that_within_a_repetition() {
-        let two = scenario("engine = [\"tcg\", \"sim\"]\ncpus = [4, 2]\nboots = 2\n");
-        let once = ["0 tcg-4-1", "0 sim-4-1", "0 tcg-2-1", "0 sim-2-1"];
-        let again = ["0 tcg-4-2", "0 sim-4-2", "0 tcg-2-2", "0 sim-2-2"];
-        assert_eq!(order(&[&two]), [once, again].concat());
+    fn exact_engines_come_first_and_noisy_ones_take_turns_within_a_cpu_count_and_that_within_a_repetition()
+     {
+        let two = scenario("engine = [\"tcg\", \"sim\", \"kvm\"]\ncpus = [4, 2]\nboots = 2\n");
+        let exact = ["0 sim-4-1", "0 sim-2-1", "0 sim-4-2", "0 sim-2-2"];
+        let once = ["0 tcg-4-1", "0 kvm-4-1", "0 tcg-2-1", "0 kvm-2-1"];
+        let again = ["0 tcg-4-2", "0 kvm-4-2", "0 tcg-2-2", "0 kvm-2-2"];
+        assert_eq!(order(&[&two]), [exact, once, again].concat());
     }
 
     #[test]
@@ -103,8 +146,8 @@ mod tests {
             (turn.group.engine.exact(), unicast)
         };
         let firsts: Vec<(bool, bool)> = turns(&[&scenario]).into_iter().map(first).collect();
-        let noisy = [true, false, true].map(|unicast| [(true, true), (false, unicast)]);
-        assert_eq!(firsts, noisy.concat());
+        let noisy = [true, false, true].map(|unicast| (false, unicast));
+        assert_eq!(firsts, [[(true, true); 3], noisy].concat());
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! A run whose boots are under way: its folder, its `run.json`, and its end.
 
-use super::turns::Turn;
-use crate::runner::boot::{Order, Place, boot};
+use crate::runner::boot::{Outcome, Place};
 use crate::runner::host::{self, host, rfc3339};
 use crate::runner::interrupt;
 use crate::runner::kernel::Kernel;
 use crate::runner::profile::Profile;
-use crate::runner::progress::Progress;
 use crate::runner::run_folder::{RunFolder, rename_in_commands};
-use crate::runner::scenario::{Group, Scenario};
+use crate::runner::scenario::Scenario;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::{self, Ended, Manifest, SCHEMA};
 use host_analyzer::ground::text::counted;
@@ -20,8 +18,7 @@ use std::path::{Path, PathBuf};
 const EACH: usize = 64;
 
 /// A run that is not over. Dropped before it is, it is given up.
-pub struct Unfinished<'s> {
-    scenario: &'s Scenario,
+pub struct Unfinished {
     folder: RunFolder,
     manifest: Manifest,
     /// Boots that there are to be.
@@ -32,6 +29,10 @@ pub struct Unfinished<'s> {
     gaps: usize,
     /// The captures of the boots that ended well.
     places: Vec<Place>,
+    /// The places of the boots that were taken, in order.
+    order: Vec<usize>,
+    /// Boots of the run that this one goes on from; they stand before the others.
+    before: usize,
     /// Boots that `run.json` lists.
     listed: usize,
     /// The name of the folder in the commands of the boots.
@@ -44,13 +45,13 @@ pub struct Unfinished<'s> {
 /// have, and the folder that it is in until then.
 pub type Finish<'f> = &'f dyn Fn(&Run, &Path) -> Result<(), Failure>;
 
-impl<'s> Unfinished<'s> {
+impl Unfinished {
     /// Makes the run's folder under `results`.
     pub fn begin(
-        scenario: &'s Scenario,
+        scenario: &Scenario,
         results: &Path,
         kernel: Option<&Kernel>,
-    ) -> Result<Unfinished<'s>, Failure> {
+    ) -> Result<Unfinished, Failure> {
         let folder = RunFolder::begin(results, &scenario.name)?;
         let mut engines: Vec<manifest::Engine> = Vec::new();
         for own in scenario.groups.iter().filter_map(|group| group.engine.definition()) {
@@ -58,7 +59,13 @@ impl<'s> Unfinished<'s> {
                 engines.push(own.clone());
             }
         }
-        let due = scenario.groups.iter().map(|group| boots_of(scenario, group)).sum();
+        let mut boots = Vec::new();
+        if let Some(past) = &scenario.past {
+            boots = past.copied_to(folder.path())?;
+        }
+        let before = boots.len();
+        let new: usize = scenario.groups.iter().map(|group| scenario.boots_of(group)).sum();
+        let due = before + new;
         let manifest = Manifest {
             schema: SCHEMA,
             scenario: scenario.name.clone(),
@@ -73,17 +80,19 @@ impl<'s> Unfinished<'s> {
             profiles: scenario.profiles.iter().map(Profile::described).collect(),
             engines,
             planned_boots: Some(due),
-            boots: Vec::new(),
+            continues: scenario.past.as_ref().map(|past| past.name.clone()),
+            boots,
         };
         let named = folder.path().to_owned();
         Ok(Unfinished {
-            scenario,
             folder,
             manifest,
             due,
-            whole: 0,
+            whole: before,
             gaps: 0,
             places: Vec::new(),
+            order: Vec::new(),
+            before,
             listed: 0,
             named,
             over: false,
@@ -100,43 +109,17 @@ impl<'s> Unfinished<'s> {
         self.folder.path()
     }
 
-    /// Boots once, and lists the boot in `run.json`.
+    /// Lists a boot in `run.json`, which is the one of that place among all of the run.
     ///
     /// Fails with what went wrong with the boot; what it has sent is listed then, too.
-    pub fn boot(
-        &mut self,
-        turn: &Turn<'_>,
-        kernel: Option<&Kernel>,
-        progress: &mut Progress,
-    ) -> Result<(), Failure> {
-        interrupt::check()?;
-        let Turn { group, number, .. } = turn;
-        let line = turn.ordered();
-        let order = Order {
-            engine: &*group.engine,
-            kernel: kernel.map(|kernel| kernel.path.as_path()),
-            smp: group.smp,
-            number: *number,
-            command_line: &line.words,
-            profiles: &line.profiles,
-            folder: self.folder.path(),
-            limit: self.scenario.boot_limit,
-        };
-        let of = match boots_of(self.scenario, group) {
-            1 => String::new(),
-            boots => format!(", boot {number} of {boots}"),
-        };
-        progress.boot(format!(
-            "{} with {}{of}",
-            group.engine.name(),
-            counted(group.smp.into(), "CPU")
-        ));
-        let outcome = boot(&order, |frame| progress.frame(frame))?;
-        progress.boot_over(outcome.record.seconds);
+    pub fn take(&mut self, place: usize, outcome: Outcome) -> Result<(), Failure> {
         let capture = self.folder.path().join(&outcome.record.capture);
         // A boot that the user has ended before it sent anything says nothing.
         if !interrupt::requested() || capture.metadata().is_ok_and(|about| about.len() > 0) {
-            self.manifest.boots.push(outcome.record);
+            // Boots side by side end in any order.
+            let behind = self.order.partition_point(|before| *before < place);
+            self.order.insert(behind, place);
+            self.manifest.boots.insert(self.before + behind, outcome.record);
         }
         if let Some(failure) = outcome.failure {
             return Err(failure);
@@ -208,7 +191,8 @@ impl<'s> Unfinished<'s> {
     /// the state of the run, for the user, and its path.
     pub fn give_up(&mut self) -> (String, PathBuf) {
         self.over = true;
-        if self.manifest.boots.is_empty() && !self.folder.holds_captures() {
+        let none = self.manifest.boots.len() == self.before;
+        if none && (self.before > 0 || !self.folder.holds_captures()) {
             let nothing = "nothing was captured, so nothing is kept".to_owned();
             return (nothing, self.folder.final_path(Ended::Complete));
         }
@@ -243,7 +227,7 @@ impl<'s> Unfinished<'s> {
     }
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         // A panic's way out: nobody reads the report, and the name says it.
         if !self.over {
@@ -263,9 +247,4 @@ fn own(failure: Failure) -> Failure {
         )),
         failure => failure,
     }
-}
-
-/// Boots that a group is to have.
-fn boots_of(scenario: &Scenario, group: &Group) -> usize {
-    scenario.boots as usize * group.command_lines.len()
 }

@@ -3,7 +3,7 @@
 use super::axis::{Placed, axis};
 use super::engines::engines;
 use super::matrix::{Axis, Draft};
-use super::{KEYS, LONGEST_BOOT, OPTIONS, engines_own};
+use super::{KEYS, LONGEST_BOOT, MOST_BOOTS, OPTIONS, engines_own};
 use crate::runner::profile::{self, Profile, Profiles};
 use bringup::Duration as Span;
 use bringup::options::{Options, kind_of};
@@ -18,9 +18,6 @@ mod tests;
 
 /// A boot may take this long if the scenario does not say.
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
-
-/// More boots than this are a mistake, not a measurement.
-const MOST_BOOTS: u32 = 100_000;
 
 /// The values of `cold`: a boot has as many cells as its command line holds, and the first has the cold trial; or each
 /// cell has boots of its own.
@@ -50,7 +47,7 @@ pub fn draft(keys: &mut Keys<'_>, folder: &Path, profiles: &Profiles) -> Result<
         Some(named) => named_profiles(&named, profiles)?,
         None => vec![Placed { value: None, at: 0..0 }],
     };
-    let boots = keys.may("boots", |boots| boots.number(1..=MOST_BOOTS, "a whole number"));
+    let boots = keys.may("boots", |boots| boots.number(1..=MOST_BOOTS as u32, "a whole number"));
     let cold_each = keys.may("cold", |cold| cold.choice([FIRST, EACH], |word| word));
     let expected = format!("a time above zero with its unit, up to {LONGEST_BOOT} s, as \"300s\"");
     let boot_limit = keys.may("boot-limit", |value| value.parsed(limit, &expected));

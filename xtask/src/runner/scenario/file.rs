@@ -54,6 +54,7 @@ impl Scenario {
                 text: text.to_owned(),
                 command: Vec::new(),
                 boots: draft.boots,
+                past: None,
                 boot_limit: draft.boot_limit,
                 groups,
                 skipped,

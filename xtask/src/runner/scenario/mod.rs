@@ -15,6 +15,7 @@ mod single;
 mod tests;
 
 use crate::runner::engine::Engine;
+use crate::runner::past::Past;
 use crate::runner::profile::Profile;
 use bringup::options::{Kind, TscTrust, kind_of};
 use bringup::plan::CELL;
@@ -25,6 +26,9 @@ pub use file::named_in;
 
 /// The longest that a boot may be given: a day, in seconds.
 pub const LONGEST_BOOT: u64 = 86_400;
+
+/// More boots than this are a mistake, not a measurement.
+pub const MOST_BOOTS: i64 = 100_000;
 
 /// The keys beside the table `[options]`, in the order of the documentation.
 const KEYS: [&str; 10] = [
@@ -60,6 +64,8 @@ pub struct Scenario {
     pub command: Vec<String>,
     /// Boots of the whole.
     pub boots: u32,
+    /// The run that these boots are added to.
+    pub past: Option<Past>,
     /// How long one boot may take.
     pub boot_limit: Duration,
     /// What is booted, by engine, then by CPU count.
@@ -70,6 +76,23 @@ pub struct Scenario {
     pub unused: Vec<String>,
     /// The profiles that it names.
     pub profiles: Vec<Profile>,
+}
+
+impl Scenario {
+    /// How many command lines boot the whole once.
+    pub fn lines(&self) -> usize {
+        self.groups.iter().map(|group| group.command_lines.len()).sum()
+    }
+
+    /// Boots that a group is to have.
+    pub fn boots_of(&self, group: &Group) -> usize {
+        self.boots as usize * group.command_lines.len()
+    }
+
+    /// Boots of the whole that there are already.
+    pub fn boots_before(&self) -> u32 {
+        self.past.as_ref().map_or(0, |past| past.boots)
+    }
 }
 
 /// All cells of one engine and CPU count.

@@ -47,6 +47,7 @@ impl Scenario {
             text: String::new(),
             command: Vec::new(),
             boots: 1,
+            past: None,
             boot_limit,
             groups: vec![Group {
                 engine,

@@ -1,10 +1,12 @@
 //! What the TSC sync of a cell has found out about the APs' clocks.
 
 use crate::run::reservoir::Reservoir;
-use bringup::exchange::SyncVerdict;
+use bringup::CpuIndex;
+use bringup::exchange::{OffsetInterval, SyncVerdict};
 use bringup::frame::{ApTimeline, Sync};
 use bringup::options::Skews;
 use bringup::stamp::Stamp;
+use std::collections::BTreeMap;
 
 /// The comparisons of online APs over the trials of a cell, cold ones apart.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,21 @@ pub struct Clocks {
     pub worst_miss: Option<u64>,
     /// Other clocks that were found to be off.
     pub others_off: u64,
+    /// The clocks that were found to be off, by CPU.
+    pub off: BTreeMap<CpuIndex, Off>,
+}
+
+/// A clock that is not equal to the BSP's, in cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Off {
+    /// In how many trials it was found.
+    pub times: u64,
+    /// The skew that was planted in it; 0 where none was.
+    pub planted: i64,
+    /// What was taken off the clock when it was found first; 0 where a warp was found and nothing was taken off.
+    pub correction: i64,
+    /// The interval that its offset lies in, as seen first.
+    pub interval: Option<OffsetInterval>,
 }
 
 impl Clocks {
@@ -83,6 +100,15 @@ impl Clocks {
                 Some(self.fewest_readings.map_or(readings, |fewest| fewest.min(readings)));
         }
         let off = sync.correction != 0 || sync.verdict == SyncVerdict::Warp;
+        if off {
+            let found = self.off.entry(timeline.cpu).or_insert(Off {
+                times: 0,
+                planted: skew,
+                correction: sync.correction,
+                interval: sync.first.or(timeline.offset),
+            });
+            found.times += 1;
+        }
         match skew {
             0 => self.others_off += u64::from(off),
             _ => {
@@ -93,6 +119,19 @@ impl Clocks {
                 }
             }
         }
+    }
+}
+
+impl Off {
+    /// Which clock and by how much, as `CPU 3 by +300 [264, 336]`; the interval is what is known of it.
+    pub fn text(&self, cpu: CpuIndex) -> String {
+        let by = match self.correction {
+            0 => String::new(),
+            cycles => format!(" by {cycles:+}"),
+        };
+        let interval = self.interval;
+        let interval = interval.map_or(String::new(), |of| format!(" [{}, {}]", of.lo, of.hi));
+        format!("{cpu}{by}{interval}")
     }
 }
 

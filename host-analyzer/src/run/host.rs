@@ -4,9 +4,6 @@
 //! them.
 
 use crate::ground::manifest;
-use crate::ground::text::{counted, printable};
-use crate::run::model::{Boot, Run};
-use crate::run::sample::Sample;
 
 /// Microseconds are cycles of a clock of this frequency, in kHz.
 pub const HOST_KHZ: Option<u64> = Some(1000);
@@ -74,57 +71,6 @@ impl HostTimes {
         let (start, goodbye) = (micros(stamps.first_byte), micros(stamps.goodbye));
         let whole = micros(boot.seconds);
         (start <= goodbye && goodbye <= whole).then_some(HostTimes { start, goodbye, whole })
-    }
-}
-
-/// The boots of an engine and CPU count that have times on the host's clock.
-#[derive(Debug)]
-pub struct HostBoots<'r> {
-    /// Name of the engine.
-    pub engine: &'r str,
-    /// CPUs that the engine was asked for.
-    pub smp: u16,
-    boots: Vec<(u32, HostTimes)>,
-}
-
-impl HostBoots<'_> {
-    /// What it is called: `tcg, 4 CPUs`.
-    pub fn label(&self) -> String {
-        format!("{}, {}", printable(self.engine), counted(self.smp.into(), "CPU"))
-    }
-
-    /// How many boots there are.
-    pub fn count(&self) -> usize {
-        self.boots.len()
-    }
-
-    /// A part of each boot, in µs.
-    pub fn sample(&self, measure: HostMeasure) -> Sample {
-        Sample::of(self.boots.iter().map(|(boot, times)| (*boot, measure.of(*times))))
-    }
-
-    /// The share of a part in the whole, by their medians.
-    pub fn share(&self, measure: HostMeasure) -> Option<f64> {
-        let median = |measure| self.sample(measure).median();
-        let whole = median(HostMeasure::Whole).filter(|whole| *whole > 0.0)?;
-        Some(median(measure)? / whole)
-    }
-}
-
-impl Run {
-    /// The boots of noisy engines on the host's clock, by engine and CPU count in the order of the run.
-    pub fn host_boots(&self) -> Vec<HostBoots<'_>> {
-        let mut groups: Vec<HostBoots<'_>> = Vec::new();
-        for (index, boot) in (0u32..).zip(&self.boots) {
-            let Boot { engine, asked_smp: Some(smp), host: Some(times), .. } = boot else {
-                continue;
-            };
-            match groups.iter_mut().find(|group| (group.engine, group.smp) == (engine, *smp)) {
-                Some(group) => group.boots.push((index, *times)),
-                None => groups.push(HostBoots { engine, smp: *smp, boots: vec![(index, *times)] }),
-            }
-        }
-        groups
     }
 }
 

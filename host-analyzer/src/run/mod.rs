@@ -10,7 +10,7 @@
 //! | `import` | logs of others to a run folder |
 //! | `replay` | the captures again, for the timelines |
 //! | `options`, `figures` | questions on a run: what tells its cells apart, what they measured |
-//! | `host` | boots on the host's clock |
+//! | `host`, `host_boots` | boots on the host's clock |
 //! | `measure`, `sample`, `spread`, `reservoir` | numbers of trials |
 //! | `timeline`, `follow`, `claims` | one trial as it comes by |
 
@@ -20,6 +20,7 @@ mod clocks;
 mod figures;
 mod follow;
 mod host;
+mod host_boots;
 pub mod import;
 pub mod kept;
 mod lost;
@@ -36,8 +37,9 @@ mod trial;
 mod trials;
 
 pub use aps::{Ap, Aps};
-pub use clocks::Clocks;
-pub use host::{HOST_KHZ, HostBoots, HostMeasure, HostTimes};
+pub use clocks::{Clocks, Off};
+pub use host::{HOST_KHZ, HostMeasure, HostTimes};
+pub use host_boots::HostBoots;
 pub use lost::{Losses, LostAp, LostEnd};
 pub use model::{
     Boot, BootCell, Breach, Cell, Gap, LinuxBoot, Machine, Overrun, Part, Run, UNKNOWN_ENGINE,

@@ -13,7 +13,7 @@ use bringup::CpuIndex;
 use bringup::class::Class;
 use bringup::frame::{ApicMode, OVERRUNS, TscSource};
 use bringup::options::Options;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// What the engine of a bare capture is called.
@@ -88,8 +88,8 @@ pub struct Boot {
     pub asked_smp: Option<u16>,
     /// Who sent on what machine; `None` where that frame was lost.
     pub machine: Option<Machine>,
-    /// The first lines that the kernel logged.
-    pub logs: Vec<String>,
+    /// What the kernel logged, and of which CPUs; of very many different lines the first.
+    pub logs: BTreeMap<String, BTreeSet<CpuIndex>>,
     /// Why the capture can't be read, or not to its end.
     pub unreadable: Option<String>,
     /// How well the capture could be read.

@@ -1,10 +1,12 @@
 //! What the TSC sync has found out: a table for people, JSON for programs.
 
 use super::warned::warnings;
+use crate::ground::text::list;
 use crate::ground::unit::{Scale, Unit};
 use crate::present::schema;
 use crate::present::table::{NONE, Table};
-use crate::run::{Cell, Run, Spread};
+use crate::run::{Cell, Off, Run, Spread};
+use bringup::CpuIndex;
 use bringup::exchange::SyncVerdict;
 use serde_json::{Map, Value, json};
 
@@ -75,6 +77,13 @@ fn clocks(run: &Run, cells: &[&Cell], scale: Scale) -> Table {
         table.numbers("off by", all().map(|cell| or_none(cell.clocks.worst_miss)));
     }
     table.numbers("others off", all().map(|cell| cell.clocks.others_off.to_string()));
+    if all().any(|cell| !cell.clocks.off.is_empty()) {
+        let found = |cell: &Cell| match cell.clocks.off.is_empty() {
+            true => NONE.to_owned(),
+            false => list(cell.clocks.off.iter().map(|(cpu, off)| off.text(*cpu))),
+        };
+        table.words("clocks off, in cycles", all().map(found));
+    }
     table
 }
 
@@ -102,9 +111,21 @@ pub fn tsc_sync_json(run: &Run) -> Value {
             "found": clocks.found,
             "off_by": clocks.worst_miss,
             "others_off": clocks.others_off,
+            "off": clocks.off.iter().map(off_json).collect::<Vec<_>>(),
         })
     });
     json!({ "schema": schema::TSC_SYNC, "cells": cells.collect::<Vec<_>>(), "warnings": run.warnings() })
+}
+
+fn off_json((cpu, off): (&CpuIndex, &Off)) -> Value {
+    let Off { times, planted, correction, interval } = off;
+    json!({
+        "cpu": cpu.0,
+        "times": times,
+        "planted": planted,
+        "correction": correction,
+        "interval": interval.map(|interval| [interval.lo, interval.hi]),
+    })
 }
 
 fn compared(run: &Run) -> impl Iterator<Item = (usize, &Cell)> {

@@ -10,15 +10,17 @@ use crate::run::open::cells::{Cells, engine};
 use crate::run::open::whole_trial;
 use crate::run::trial::Trial;
 use crate::source::capture::Summary;
+use bringup::CpuIndex;
 use bringup::class::Class;
 use bringup::frame::{ApEnd, ApTimeline, Body, CellBegin, Cpu, Frame, Hello, TrialBegin, TrialEnd};
 use bringup::options::Options;
 use bringup::plan::Plan;
 use miette::{Report, miette};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
-/// How many of a boot's log lines are kept.
+/// How many different log lines of a boot are kept.
 const LOGS_KEPT: usize = 100;
 
 /// Follows one boot.
@@ -35,7 +37,7 @@ pub struct Reader<'a> {
     /// Their classes, once a cell began.
     classes: Vec<Class>,
     smp: Option<u16>,
-    logs: Vec<String>,
+    logs: BTreeMap<String, BTreeSet<CpuIndex>>,
     seen: Vec<BootCell>,
     follower: Follower,
     /// The number of the last whole trial of the cell that the boot is in.
@@ -61,7 +63,7 @@ impl<'a> Reader<'a> {
             cpus: Vec::new(),
             classes: Vec::new(),
             smp: None,
-            logs: Vec::new(),
+            logs: BTreeMap::new(),
             seen: Vec::new(),
             follower: Follower::default(),
             last_trial: None,
@@ -89,13 +91,16 @@ impl<'a> Reader<'a> {
                 self.reach_cell(begin.cell)?;
             }
             Body::ApTimeline(timeline) => self.take_timeline(timeline),
-            Body::Log(log) if self.logs.len() < LOGS_KEPT => {
-                self.logs.push(format!("{}: {}", log.cpu, printable(log.text)));
+            Body::Log(log) => {
+                let text = printable(log.text);
+                if self.logs.len() < LOGS_KEPT || self.logs.contains_key(&text) {
+                    self.logs.entry(text).or_default().insert(log.cpu);
+                }
             }
             Body::TrialEnd(_) => {
                 self.smp()?;
             }
-            Body::Log(_) | Body::Error(_) | Body::Goodbye(_) => {}
+            Body::Error(_) | Body::Goodbye(_) => {}
         }
         if let Some((begin, end)) = self.follower.take(frame, self.smp.unwrap_or_default()) {
             self.take_trial(begin, &end);

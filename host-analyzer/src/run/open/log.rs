@@ -58,7 +58,7 @@ pub fn read(
         figures: figures.finish(),
         asked_smp: None,
         machine: None,
-        logs: Vec::new(),
+        logs: BTreeMap::new(),
         unreadable,
         summary: Summary::default(),
         cells: seen,

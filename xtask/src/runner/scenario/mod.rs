@@ -1,11 +1,12 @@
 //! Scenario files: read, checked whole before the first boot, and spanned to boots.
 //!
 //! Every mistake is reported with file, line, column and key; nothing is guessed. `file` reads a
-//! file, `check` its keys, `engines` those about engines and `definition` one of its own engines;
+//! file, `check` its keys, `cpus` CPU counts, `engines` those about engines and `definition` one of its own engines;
 //! `matrix` spans the axes. `single` makes a scenario of a command line.
 
 mod axis;
 mod check;
+mod cpus;
 mod definition;
 mod engines;
 mod file;

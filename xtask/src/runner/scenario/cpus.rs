@@ -1,10 +1,23 @@
 //! CPU counts, alone or as a range.
 
 use std::iter::successors;
+use std::str::FromStr;
 
 /// What there may be.
 pub const EXPECTED: &str = "a CPU count, the BSP included, from 1 to 65535, or a range with its end: \"2..=8\" in \
                             steps of one, \"2..=128 * 2\" doubled each time";
+
+/// The CPU counts of a word of a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts(pub Vec<u16>);
+
+impl FromStr for Counts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Counts, String> {
+        counts(text).map(Counts).ok_or_else(|| format!("expected {EXPECTED}"))
+    }
+}
 
 /// The counts of `8`, of `2..=8` and of `2..=128 * 2`, in rising order; `None` where the text is none of these.
 pub fn counts(text: &str) -> Option<Vec<u16>> {

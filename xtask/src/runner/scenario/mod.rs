@@ -2,7 +2,7 @@
 //!
 //! Every mistake is reported with file, line, column and key; nothing is guessed. `file` reads a
 //! file, `check` its keys, `cpus` CPU counts, `engines` those about engines and `definition` one of its own engines;
-//! `matrix` spans the axes. `single` makes a scenario of a command line.
+//! `matrix` spans the axes. `single` makes a scenario of a command line, whose sweeps `sweep` spans.
 
 mod axis;
 mod check;
@@ -12,6 +12,7 @@ mod engines;
 mod file;
 mod matrix;
 mod single;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use bringup::plan::CELL;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cpus::Counts;
 pub use file::named_in;
 
 /// The longest that a boot may be given: a day, in seconds.

@@ -184,7 +184,8 @@ fn a_range_of_cpu_counts_stands_for_each_of_them() {
 #[test]
 fn a_range_that_an_engine_does_not_take_is_reported_once() {
     let mistakes = read("engine = \"icount\"\ncpus = \"2..=4096\"\n").unwrap_err();
-    assert_eq!(mistakes, "s.toml:2:8: cpus: 256 CPUs: the engine icount takes 1 to 255");
+    assert_eq!(mistakes.matches("the engine icount takes 1 to 255").count(), 1, "{mistakes}");
+    assert!(mistakes.starts_with("s.toml:2:8: cpus: 256 CPUs: "), "{mistakes}");
     let all = read("engine = \"sim\"\ncpus = \"1..=65535\"\n").unwrap_err();
     assert!(all.starts_with("s.toml:2:8: cpus: this axis has more than 10000 values"), "{all}");
 }

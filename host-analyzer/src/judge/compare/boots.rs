@@ -1,0 +1,48 @@
+//! What the boots of a comparison suffice for, and how long enough of them take.
+
+use crate::judge::statistics::{enough_boots, fewest_boots, median};
+use crate::run::{Cell, Run};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the boots of a comparison suffice for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Boots {
+    /// The most boots that both runs have of any figure.
+    pub have: usize,
+    /// With fewer boots of each run no difference can be found, however great it is.
+    pub fewest: usize,
+    /// The boots of each run that are recommended for so many figures.
+    pub enough: usize,
+    /// Seconds that it takes to boot once everything of the new run that is compared; `None` where that is
+    /// unknown.
+    pub seconds: Option<f64>,
+}
+
+impl Boots {
+    /// Of a comparison of so many figures, of which no one has more boots than `have` in both runs. `cells` are
+    /// those of the new run.
+    pub(super) fn of(figures: usize, have: usize, new: &Run, cells: &[&Cell]) -> Boots {
+        let (fewest, enough) = (fewest_boots(figures), enough_boots(figures));
+        Boots { have, fewest, enough, seconds: seconds(new, cells) }
+    }
+
+    /// True where the comparison can find nothing.
+    pub fn find_nothing(&self) -> bool {
+        self.have < self.fewest
+    }
+}
+
+/// The sum over the command lines of these cells' machines: of each the median of its boots.
+fn seconds(run: &Run, cells: &[&Cell]) -> Option<f64> {
+    let machines: BTreeSet<(&str, u16)> =
+        cells.iter().map(|cell| (cell.engine.as_str(), cell.smp)).collect();
+    let mut alike: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+    for boot in &run.manifest.as_ref()?.boots {
+        if machines.contains(&(boot.engine.as_str(), boot.smp)) {
+            let which = (&boot.engine, boot.smp, &boot.command_line);
+            alike.entry(which).or_default().push(boot.seconds);
+        }
+    }
+    let seconds: f64 = alike.values().filter_map(|seconds| median(seconds)).sum();
+    (seconds > 0.0).then_some(seconds)
+}

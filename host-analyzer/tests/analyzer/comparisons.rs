@@ -358,11 +358,16 @@ fn a_margin_is_for_exact_engines_too() {
     let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
     let changes = |margin| {
         let comparison = compare(&base, &new, Settings { margin, ..Settings::default() }).unwrap();
-        comparison.count(MetricVerdict::is_change)
+        (comparison.count(MetricVerdict::is_change), headline(&comparison))
     };
-    assert!(changes(None) > 3, "{}", changes(None));
+    assert!(changes(None).0 > 3, "{:?}", changes(None));
     // A callin takes one percent more, and nothing else so much.
-    assert_eq!((changes(Some(0.0099)), changes(Some(0.01))), (3, 0));
+    let (count, told) = changes(Some(0.0099));
+    assert_eq!(count, 3);
+    assert!(told.starts_with("No total changed by more than 0.99 %, but other"), "{told}");
+    let (count, told) = changes(Some(0.01));
+    assert_eq!(count, 0);
+    assert!(told.starts_with("Nothing moved by more than 1 %: all 36 figures"), "{told}");
 }
 
 /// A bare capture is one boot, of who knows what.

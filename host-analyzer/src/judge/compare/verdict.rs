@@ -157,13 +157,13 @@ impl MetricVerdict {
             MetricVerdict::Slower => "slower".to_owned(),
             MetricVerdict::Same => "same".to_owned(),
             MetricVerdict::CantTell { more_boots: Some(1) } => {
-                "can't tell (needs 1 more boot of each run)".to_owned()
+                "can't tell (1 more boot per run)".to_owned()
             }
             MetricVerdict::CantTell { more_boots: Some(more) } => {
-                format!("can't tell (needs {more} more boots of each run)")
+                format!("can't tell ({more} more boots per run)")
             }
             MetricVerdict::CantTell { more_boots: None } => {
-                "can't tell (needs more than 200 boots of each run)".to_owned()
+                "can't tell (over 200 boots per run)".to_owned()
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The figures of a comparison as a table.
 
+use crate::ground::text::counted;
 use crate::ground::unit::{Unit, readable};
 use crate::judge::compare::{Cause, CellPair, Comparison, MetricPair, MetricVerdict};
 use crate::judge::statistics::Interval;
@@ -36,7 +37,7 @@ pub fn signed(cell: &CellPair<'_>, cycles: f64) -> String {
     let sign = if cycles < 0.0 { "−" } else { "+" };
     let size = cycles.abs();
     match cell.exact {
-        true if size.fract() == 0.0 => format!("{sign}{size} cycles"),
+        true if size.fract() == 0.0 => format!("{sign}{}", counted(size as u64, "cycle")),
         true => format!("{sign}{size:.3} cycles in the mean"),
         false => {
             format!("{sign}{}", readable(Unit::Auto, size.round() as u64, cell.new.tsc_khz()))
@@ -67,7 +68,9 @@ impl Row {
             interval: figure.interval.map_or(NONE.to_owned(), |Interval { low, high }| {
                 format!("{} to {}", signed(cell, low), signed(cell, high))
             }),
-            effect: figure.effect.map_or(NONE.to_owned(), |effect| format!("{effect:+.2}")),
+            effect: figure
+                .effect
+                .map_or(NONE.to_owned(), |effect| format!("{effect:+.2}").replace('-', "−")),
             verdict: Some(figure.verdict),
             aps: moved(cell, figure),
             place: (figure.base > 0.0).then(|| {

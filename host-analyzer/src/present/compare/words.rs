@@ -2,7 +2,7 @@
 
 use super::figures::{Row, signed};
 use crate::ground::text::{counted, list, printable};
-use crate::judge::compare::{Boots, CellPair, Comparison, MetricPair, MetricVerdict, Settings};
+use crate::judge::compare::{Boots, CellPair, Comparison, MetricPair, MetricVerdict};
 use crate::judge::origins::VIRTUAL_TIME;
 use crate::judge::statistics::fewest_boots;
 use crate::run::measure::Measure;
@@ -46,7 +46,7 @@ fn subject(comparison: &Comparison<'_>) -> Option<String> {
 fn changes(comparison: &Comparison<'_>) -> String {
     let all = comparison.figures().count();
     if comparison.count(|verdict| verdict == MetricVerdict::Same) == all {
-        return format!("Nothing moved: all {all} figures are the same.");
+        return format!("Nothing moved{}: all {all} figures are the same.", beyond(comparison));
     }
     if comparison.count(MetricVerdict::is_change) == 0 {
         return format!("No change found in {}.", counted(all as u64, "figure"));
@@ -60,7 +60,10 @@ fn changes(comparison: &Comparison<'_>) -> String {
     let (mut text, figures, noun) = match (totals.is_empty(), is_change(&totals)) {
         (_, true) => (String::new(), totals, "total"),
         (true, _) => (String::new(), others, "figure"),
-        (false, _) => ("No total changed, but other figures did: ".to_owned(), others, "figure"),
+        (false, _) => {
+            let but = format!("No total changed{}, but other figures did: ", beyond(comparison));
+            (but, others, "figure")
+        }
     };
     text += &count(&figures, noun);
     let changed = figures.iter().filter(|(_, figure)| figure.verdict.is_change());
@@ -80,6 +83,17 @@ fn changes(comparison: &Comparison<'_>) -> String {
         text += ".";
     }
     text
+}
+
+/// The margin that was asked for.
+fn beyond(comparison: &Comparison<'_>) -> String {
+    let margin = comparison.settings.margin;
+    margin.map_or(String::new(), |margin| format!(" by more than {} %", percent(margin)))
+}
+
+/// A margin in percent, to a millionth: a share of 0.0099 is not quite 0.99 %.
+fn percent(margin: f64) -> f64 {
+    (margin * 1e8).round() / 1e6
 }
 
 /// How many of the figures are slower and faster.
@@ -148,7 +162,7 @@ pub fn are(count: usize) -> &'static str {
 /// How it was compared, in a few sentences.
 pub fn method(comparison: &Comparison<'_>) -> String {
     let settings = &comparison.settings;
-    let percent = |exact| Settings::margin(settings, exact) * 100.0;
+    let percent = |exact| percent(settings.margin(exact));
     let mut text = Vec::new();
     if comparison.cells.iter().any(|cell| cell.exact) {
         text.push(match percent(true) {

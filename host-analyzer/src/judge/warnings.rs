@@ -176,10 +176,13 @@ fn of_engine(host: &Host, boots: &[&Boot], warn: &mut dyn FnMut(String)) {
 /// Too few boots of noisy engines for an interval, or for a comparison of all their figures.
 fn of_boot_counts(cells: &[&Cell], warn: &mut dyn FnMut(String)) {
     let noisy = || cells.iter().filter(|cell| is_noisy(cell) && !cell.trials.is_empty());
-    let measured = |cell: &&&Cell| {
-        MEASURES.iter().filter(|measure| cell.sample(**measure).boots() > 0).count()
+    // What does not vary takes no part in a comparison; one boot does not show it.
+    let varies = |cell: &Cell, measure: Measure| {
+        let boots = cell.sample(measure).boot_medians();
+        boots.len() == 1 || boots.iter().any(|boot| *boot != boots[0])
     };
-    let figures = noisy().map(|cell| measured(&cell)).sum();
+    let varying = |cell: &&Cell| MEASURES.iter().filter(|measure| varies(cell, **measure)).count();
+    let figures = noisy().map(varying).sum();
     let enough = enough_boots(figures);
     let mut fewest: BTreeMap<&str, usize> = BTreeMap::new();
     for cell in noisy() {

@@ -6,7 +6,7 @@ use crate::run::measure::Measure;
 
 /// Every figure that both cells have.
 pub(super) fn figures(cell: &CellPair<'_>, settings: &Settings) -> Vec<MetricPair> {
-    let margin = settings.margin(true);
+    let margin = settings.margin_of(true);
     settings.figures.iter().filter_map(|measure| figure(cell, *measure, margin)).collect()
 }
 

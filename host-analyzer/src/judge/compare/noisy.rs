@@ -43,7 +43,7 @@ pub(super) fn test(cells: &mut [CellPair<'_>], settings: &Settings) -> Family {
     let mut power = Power::of(family.figures);
     for tested in all {
         let cell = &mut cells[tested.cell];
-        let figure = tested.judged(cell, settings.margin(false), &mut power);
+        let figure = tested.judged(cell, settings.margin_of(false), &mut power);
         cell.figures.extend(figure);
     }
     family

@@ -38,7 +38,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The margin on exact or on noisy engines, as a share of the base.
-    pub fn margin(&self, exact: bool) -> f64 {
+    pub fn margin_of(&self, exact: bool) -> f64 {
         self.margin.unwrap_or(if exact { 0.0 } else { MARGIN })
     }
 }

@@ -116,8 +116,8 @@ fn nothing_yet(comparison: &Comparison<'_>, boots: Boots) -> String {
         false => "",
     };
     format!(
-        "Nothing can be told {}: {} of each run can't tell {} apart, {enough} can (`boots = {enough}`{}){fewer}.",
-        if noisy == comparison.cells.len() { "yet" } else { "of the noisy engines yet" },
+        "No change can be found {}: {} of each run can't tell {} apart, {enough} can (`boots = {enough}`{}){fewer}.",
+        if noisy == comparison.cells.len() { "yet" } else { "on noisy engines yet" },
         counted(have as u64, "boot"),
         counted(comparison.family as u64, "figure"),
         time(boots, enough).map_or(String::new(), |time| format!(", {time} for each run")),
@@ -162,7 +162,7 @@ pub fn are(count: usize) -> &'static str {
 /// How it was compared, in a few sentences.
 pub fn method(comparison: &Comparison<'_>) -> String {
     let settings = &comparison.settings;
-    let percent = |exact| percent(settings.margin(exact));
+    let percent = |exact| percent(settings.margin_of(exact));
     let mut text = Vec::new();
     if comparison.cells.iter().any(|cell| cell.exact) {
         text.push(match percent(true) {

@@ -1,6 +1,7 @@
 //! The recipe of `docs/ci.md` for `git bisect run` on a noisy engine, as it stands there.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use xtask::root;
@@ -56,27 +57,51 @@ fn history(folder: &Path) {
     }
 }
 
-#[test]
-fn the_recipe_finds_a_planted_commit_in_a_noisy_history_of_eight() {
-    let folder = tempfile::tempdir().unwrap();
-    let repository = folder.path().join("repository");
+/// Follows the recipe with these programs; returns what it says and the commit that it blames.
+fn bisected(folder: &Path, [xtask, analyzer]: [PathBuf; 2]) -> (String, String) {
+    let repository = folder.join("repository");
     fs::create_dir(&repository).unwrap();
     history(&repository);
     let budget = "[[budget]]\nfigure = \"callin\"\nmax-us = 2_300\n";
-    fs::write(folder.path().join("moved.toml"), budget).unwrap();
-
-    let [xtask, analyzer] = programs().map(|program| program.display().to_string());
+    fs::write(folder.join("moved.toml"), budget).unwrap();
     let recipe = block("\n", "git bisect run");
     assert!(recipe.contains(BUILD), "{recipe}");
-    let moved = folder.path().join("moved").display().to_string();
     let script = recipe
         .replace("BAD GOOD", &format!("HEAD HEAD~{}", COMMITS - 1))
         .replace(BUILD, "cp moved.toml /tmp/moved-scenario.toml ")
-        .replace("/tmp/moved", &moved)
-        .replace("cargo xtask", &xtask)
-        .replace("cargo analyze", &analyzer);
+        .replace("/tmp/moved", &folder.join("moved").display().to_string())
+        .replace("cargo xtask", &xtask.display().to_string())
+        .replace("cargo analyze", &analyzer.display().to_string());
     let said = done(&repository, &script);
-    let found = done(&repository, "git show --no-patch --format=%s refs/bisect/bad");
+    (said, done(&repository, "git show --no-patch --format=%s refs/bisect/bad"))
+}
+
+#[test]
+fn the_recipe_finds_a_planted_commit_in_a_noisy_history_of_eight() {
+    let folder = tempfile::tempdir().unwrap();
+    let (said, found) = bisected(folder.path(), programs());
+    assert_eq!(found.trim(), format!("commit {PLANTED}"), "{said}");
+    assert!(said.contains("is the first bad commit"), "{said}");
+}
+
+/// Programs that pretend: with the 9 boots of the scenario every revision is in doubt.
+#[test]
+fn the_recipe_measures_a_revision_in_doubt_again_with_more_boots() {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = [
+        ("xtask", "mkdir -p \"$4/latest\" && cp \"$2\" \"$4/latest/scenario\""),
+        (
+            "analyzer",
+            "grep -q 'boots = 9$' \"$2/scenario\" && exit 125; ! grep -q 2400us \"$2/scenario\"",
+        ),
+    ];
+    let programs = programs.map(|(name, script)| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    });
+    let (said, found) = bisected(folder.path(), programs);
     assert_eq!(found.trim(), format!("commit {PLANTED}"), "{said}");
     assert!(said.contains("is the first bad commit"), "{said}");
 }

@@ -17,13 +17,31 @@ fn figure(cell: &CellPair<'_>, measure: Measure, margin: f64) -> Option<MetricPa
     if difference == 0.0 && cell.base.trials.count() == cell.new.trials.count() {
         difference = mean(cell.new, measure)? - mean(cell.base, measure)?;
     }
-    let verdict = match difference.abs() <= margin * base {
+    let verdict = match is_small(cell, measure, base, difference, margin) {
         true => MetricVerdict::Same,
         false => MetricVerdict::of(difference),
     };
     let moved = Moved::most(cell, measure, verdict);
     let (interval, effect, p) = (None, None, None);
     Some(MetricPair { measure, base, new, difference, interval, effect, p, verdict, moved })
+}
+
+/// True where a difference lies within the margin of the base, or where it could not move the total by more
+/// than the margin even if it came once for each AP.
+fn is_small(
+    cell: &CellPair<'_>,
+    measure: Measure,
+    base: f64,
+    difference: f64,
+    margin: f64,
+) -> bool {
+    let times = match measure {
+        Measure::Phase(_) | Measure::SubPhase(_) => f64::from(cell.new.smp - 1),
+        _ => 1.0,
+    };
+    let total = cell.base.sample(Measure::Total).median().unwrap_or_default();
+    let difference = difference.abs();
+    difference <= margin * base || difference * times <= margin * total
 }
 
 /// A measure's mean over the trials; of a phase the exact one, without each trial's rounding.

@@ -168,7 +168,8 @@ pub fn method(comparison: &Comparison<'_>) -> String {
         text.push(match percent(true) {
             0.0 => "Exact engines: medians over the trials, a cycle is a difference.".to_owned(),
             percent => format!(
-                "Exact engines: medians over the trials; up to {percent} % of the base does not matter."
+                "Exact engines: medians over the trials; up to {percent} % of the base does not matter, nor what \
+                 moves the total by no more than that, even if it comes once for each AP."
             ),
         });
         text.push(VIRTUAL_TIME.to_owned());

@@ -20,7 +20,6 @@ use crate::judge::pairing::{Pairing, differences};
 use crate::run::measure::Measure;
 use crate::run::{Cell, Run};
 use miette::miette;
-use noisy::Family;
 use std::collections::BTreeSet;
 
 pub use boots::Boots;
@@ -65,13 +64,13 @@ pub fn compare<'a>(
     for cell in cells.iter_mut().filter(|cell| cell.exact) {
         cell.figures = exact::figures(cell, &settings);
     }
-    let Family { figures: family, boots } = noisy::test(&mut cells, &settings);
+    let family = noisy::test(&mut cells, &settings);
     let notes = notes::of(base, new, &cells);
     causes::find(base, new, &mut cells)?;
     sort(&mut cells);
     let programs = origins::unequal(base, new, &pairs);
     let noisy = cells.iter().filter(|cell| !cell.exact).map(|cell| cell.new);
-    let boots = (family > 0).then(|| Boots::of(family, boots, new, &noisy.collect::<Vec<_>>()));
+    let boots = (family.figures > 0).then(|| Boots::of(family, new, &noisy.collect::<Vec<_>>()));
     Ok(Comparison {
         base,
         new,
@@ -80,7 +79,7 @@ pub fn compare<'a>(
         cells,
         base_alone,
         new_alone,
-        family,
+        family: family.figures,
         boots,
         notes,
     })

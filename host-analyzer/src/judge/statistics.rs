@@ -16,7 +16,7 @@ mod holm;
 mod ranks;
 mod shift;
 
-pub use boots::{enough_boots, fewest_boots};
+pub use boots::{can_find, enough_boots, fewest_boots};
 pub use bootstrap::{BOOTS_FOR_INTERVAL, CONFIDENCE, Interval, resampled};
 pub use effect::dominance;
 pub use holm::holm;

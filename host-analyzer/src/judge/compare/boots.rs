@@ -1,16 +1,27 @@
 //! What the boots of a comparison suffice for, and how long enough of them take.
 
-use crate::judge::statistics::{enough_boots, fewest_boots, median};
+use crate::judge::statistics::{enough_boots, median};
 use crate::run::{Cell, Run};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How many figures were tested together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Family {
+    /// All.
+    pub figures: usize,
+    /// The most boots that both runs have of one of them.
+    pub boots: usize,
+    /// True where the boots can find a difference in one of them.
+    pub can_find: bool,
+}
 
 /// What the boots of a comparison suffice for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Boots {
     /// The most boots that both runs have of any figure.
     pub have: usize,
-    /// With fewer boots of each run no difference can be found, however great it is.
-    pub fewest: usize,
+    /// True where they can find a difference, if it is great enough.
+    pub can_find: bool,
     /// The boots of each run that are recommended for so many figures.
     pub enough: usize,
     /// Seconds that it takes to boot once everything of the new run that is compared; `None` where that is
@@ -19,16 +30,10 @@ pub struct Boots {
 }
 
 impl Boots {
-    /// Of a comparison of so many figures, of which no one has more boots than `have` in both runs. `cells` are
-    /// those of the new run.
-    pub(super) fn of(figures: usize, have: usize, new: &Run, cells: &[&Cell]) -> Boots {
-        let (fewest, enough) = (fewest_boots(figures), enough_boots(figures));
-        Boots { have, fewest, enough, seconds: seconds(new, cells) }
-    }
-
-    /// True where the comparison can find nothing.
-    pub fn find_nothing(&self) -> bool {
-        self.have < self.fewest
+    /// Of a family of figures; `cells` are those of the new run.
+    pub(super) fn of(family: Family, new: &Run, cells: &[&Cell]) -> Boots {
+        let Family { figures, boots, can_find } = family;
+        Boots { have: boots, can_find, enough: enough_boots(figures), seconds: seconds(new, cells) }
     }
 }
 

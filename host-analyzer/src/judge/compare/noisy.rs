@@ -3,19 +3,11 @@
 //! Difference, interval, test and effect are all of the same numbers, the medians of the boots, so they
 //! can't contradict each other.
 
+use super::boots::Family;
 use super::power::{Known, Power};
 use super::verdict::{CellPair, MetricPair, MetricVerdict, Moved, Settings};
-use crate::judge::statistics::{CONFIDENCE, Shift, dominance, holm, median, rank_test};
+use crate::judge::statistics::{CONFIDENCE, Shift, can_find, dominance, holm, median, rank_test};
 use crate::run::measure::Measure;
-
-/// How many figures were tested together.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Family {
-    /// All.
-    pub figures: usize,
-    /// The most boots that both runs have of one of them.
-    pub boots: usize,
-}
 
 /// A figure before its verdict.
 struct Tested {
@@ -36,8 +28,13 @@ pub(super) fn test(cells: &mut [CellPair<'_>], settings: &Settings) -> Family {
     }
     // A number that is the same in every boot can't be found different, so it takes no part.
     let tested: Vec<&mut Tested> = all.iter_mut().filter(|tested| tested.varies()).collect();
-    let boots = tested.iter().map(|tested| tested.boots.0.len().min(tested.boots.1.len())).max();
-    let family = Family { figures: tested.len(), boots: boots.unwrap_or_default() };
+    let figures = tested.len();
+    let boots = || tested.iter().map(|tested| [tested.boots.0.len(), tested.boots.1.len()]);
+    let family = Family {
+        figures,
+        boots: boots().filter_map(|boots| boots.into_iter().min()).max().unwrap_or_default(),
+        can_find: boots().any(|boots| can_find(boots, figures)),
+    };
     let corrected = holm(&tested.iter().map(|tested| tested.p).collect::<Vec<f64>>());
     tested.into_iter().zip(corrected).for_each(|(tested, p)| tested.p = p);
     let mut power = Power::of(family.figures);

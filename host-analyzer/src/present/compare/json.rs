@@ -38,8 +38,8 @@ pub fn json(comparison: &Comparison<'_>) -> Value {
 }
 
 fn boots_json(boots: Boots) -> Value {
-    let Boots { have, fewest, enough, seconds } = boots;
-    json!({ "have": have, "fewest": fewest, "enough": enough, "seconds_of_one": seconds })
+    let Boots { have, can_find, enough, seconds } = boots;
+    json!({ "have": have, "can_find": can_find, "enough": enough, "seconds_of_one": seconds })
 }
 
 fn cell_json(cell: &CellPair<'_>) -> Value {

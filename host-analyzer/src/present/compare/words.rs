@@ -19,7 +19,7 @@ pub enum Side {
 
 /// What the comparison comes to: what is compared, which totals changed and why, and what the boots can't tell.
 pub fn headline(comparison: &Comparison<'_>) -> String {
-    let blind = comparison.boots.filter(Boots::find_nothing);
+    let blind = comparison.boots.filter(|boots| !boots.can_find);
     let mut sentences: Vec<String> = subject(comparison).into_iter().collect();
     if blind.is_none() || comparison.cells.iter().any(|cell| cell.exact) {
         sentences.push(changes(comparison));

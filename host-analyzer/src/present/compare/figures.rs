@@ -137,7 +137,7 @@ impl Row {
 /// The numbers of both runs in words, each by its own clock.
 fn both(cell: &CellPair<'_>, base: f64, new: f64) -> (String, String) {
     let time = |cycles: f64, khz| match cell.exact {
-        true => format!("{} cycles", cycles.round()),
+        true => counted(cycles.round() as u64, "cycle"),
         false => readable(Unit::Auto, cycles.round() as u64, khz),
     };
     (time(base, cell.base.tsc_khz()), time(new, cell.new.tsc_khz()))

@@ -47,6 +47,7 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<BudgetVerdict, Failure> {
         started,
         accept: accept(run, budgets, &rows),
         rows,
+        exact: run.cells.iter().any(|cell| cell.exact == Some(true)),
         notes,
         warnings: run.warnings(),
     })
@@ -254,7 +255,10 @@ impl Judge<'_> {
             if wanted.iter().any(|one| has.contains(one)) {
                 return None;
             }
+            // A number is no misspelt other number.
+            let is_number = wanted.iter().any(|one| one.starts_with(|c: char| c.is_ascii_digit()));
             let near = meant(&wanted.join(" "), has.iter().map(String::as_str));
+            let near = near.filter(|_| !is_number);
             let near =
                 near.map_or(String::new(), |near| format!("; did you mean `{}`?", printable(near)));
             Some(format!("no cell has {key} = {}{near}", wanted.join(" or ")))

@@ -4,7 +4,7 @@ pub mod check;
 pub mod compare;
 pub mod critical;
 pub mod fit;
-mod origins;
+pub mod origins;
 pub mod pairing;
 pub mod predict;
 pub mod published;

@@ -144,7 +144,10 @@ impl Measured {
                 format!(", {:.2} % above the limit", (value / most - 1.0) * 100.0)
             }
             (Outcome::Broken, None) => String::new(),
-            (Outcome::InDoubt, Some(_)) => ": the limit lies inside the 95 % interval".to_owned(),
+            (Outcome::InDoubt, Some(_)) => {
+                ": the limit lies inside the 95 % interval, which more boots make narrower"
+                    .to_owned()
+            }
             (Outcome::InDoubt, None) => format!(
                 ": a noisy engine needs at least {BOOTS_FOR_INTERVAL} boots for an interval, and the cell has {}",
                 self.boots

@@ -1,7 +1,7 @@
 //! A comparison for programs: JSON, in cycles.
 
 use super::words::{headline, warnings};
-use crate::judge::compare::{CellPair, Comparison, MetricPair, MetricVerdict};
+use crate::judge::compare::{Boots, Cause, CellPair, Comparison, MetricPair, MetricVerdict};
 use crate::judge::statistics::Interval;
 use crate::present::schema;
 use crate::run::measure::Measure;
@@ -20,8 +20,11 @@ pub fn json(comparison: &Comparison<'_>) -> Value {
         "headline": headline(comparison),
         "base": comparison.base.path.display().to_string(),
         "new": comparison.new.path.display().to_string(),
-        "margin": comparison.settings.margin,
+        "programs_differ": comparison.programs,
+        "margin": comparison.settings.margin_of(false),
+        "exact_margin": comparison.settings.margin_of(true),
         "family": comparison.family,
+        "boots": comparison.boots.map(boots_json),
         "slower": count("slower"),
         "faster": count("faster"),
         "same": count("same"),
@@ -34,14 +37,24 @@ pub fn json(comparison: &Comparison<'_>) -> Value {
     })
 }
 
+fn boots_json(boots: Boots) -> Value {
+    let Boots { have, can_find, enough, seconds } = boots;
+    json!({ "have": have, "can_find": can_find, "enough": enough, "seconds_of_one": seconds })
+}
+
 fn cell_json(cell: &CellPair<'_>) -> Value {
     let options = cell
         .options
         .iter()
         .map(|(key, base, new)| json!({"option": key, "base": base, "new": new}));
+    let causes = cell.causes.iter().map(|cause| {
+        let Cause { part, base, new } = cause;
+        json!({"part": part.name(), "base": base, "new": new, "difference": cause.difference()})
+    });
     json!({
         "cell": cell.label,
         "engine": cell.new.engine,
+        "base_engine": cell.base.engine,
         "smp": cell.new.smp,
         "profile": cell.new.profile,
         "strategy": cell.new.options.strategy.name(),
@@ -50,6 +63,7 @@ fn cell_json(cell: &CellPair<'_>) -> Value {
         "boots": [cell.base.sample(Measure::Total).boots(), cell.new.sample(Measure::Total).boots()],
         "options": options.collect::<Vec<_>>(),
         "figures": cell.figures.iter().map(figure_json).collect::<Vec<_>>(),
+        "causes": causes.collect::<Vec<_>>(),
     })
 }
 

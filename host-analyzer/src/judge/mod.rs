@@ -4,6 +4,7 @@ pub mod check;
 pub mod compare;
 pub mod critical;
 pub mod fit;
+mod oddities;
 pub mod origins;
 pub mod pairing;
 pub mod predict;

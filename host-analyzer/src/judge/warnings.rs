@@ -4,6 +4,7 @@ use crate::ground::manifest::{Host, Load};
 use crate::ground::text::{counted, list, printable, repeated, times};
 use crate::ground::unit::{Unit, readable};
 use crate::judge::compare::MEASURES;
+use crate::judge::oddities;
 use crate::judge::statistics::{BOOTS_FOR_INTERVAL, enough_boots, fewest_boots, rank_test};
 use crate::run::measure::Measure;
 use crate::run::{Boot, Breach, Cell, Losses, Part, Run, Sample, Spread};
@@ -62,6 +63,7 @@ impl Run {
         };
         of_part(Part::Run, &mut warnings);
         boots.iter().for_each(|index| of_part(Part::Boot(*index), &mut warnings));
+        oddities::logs(self, &boots, &mut |what| warnings.push(what));
         let booted = boots.iter().map(|index| &self.boots[*index]);
         of_engines(self, &booted.collect::<Vec<_>>(), &mut |what| warnings.push(printable(&what)));
         let measured = cells.iter().map(|index| &self.cells[*index]);
@@ -230,6 +232,8 @@ fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
              phases that mix AP and BSP stamps may be off by that much"
         ));
     }
+    oddities::clocks(cell, warn);
+    oddities::window(cell, warn);
     of_overruns(cell, warn);
     let (least, most) = (cell.frequencies.iter().min(), cell.frequencies.iter().max());
     if let (Some(least), Some(most)) = (least, most)

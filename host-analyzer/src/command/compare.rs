@@ -5,8 +5,8 @@ use crate::ground::failure::Failure;
 use crate::judge::compare::{MEASURES, Settings, compare};
 use crate::present;
 use crate::present::format::Format;
-use crate::run::Run;
 use crate::run::measure::Measure;
+use crate::run::{HostMeasure, Run};
 use std::path::PathBuf;
 
 /// Reports what changed from one run to another, cell by cell and phase by phase.
@@ -38,7 +38,7 @@ pub struct Compare {
     margin: Option<f64>,
     /// Compare these figures alone: on noisy engines fewer figures need fewer boots
     #[arg(long, value_name = "FIGURE,…", value_delimiter = ',', value_parser = figure)]
-    figures: Vec<Measure>,
+    figures: Vec<Figure>,
     /// Takes two engines for the same: one of the base, one of the new run
     #[arg(long, value_name = "BASE:NEW", value_parser = engines)]
     engines: Option<(String, String)>,
@@ -52,10 +52,30 @@ fn percent(text: &str) -> Result<f64, String> {
     share.filter(|share| (0.0..=1.0).contains(share)).ok_or("expected 0 to 100".to_owned())
 }
 
-fn figure(text: &str) -> Result<Measure, String> {
-    let of_that_name = MEASURES.iter().find(|measure| measure.name() == text);
-    of_that_name.copied().ok_or_else(|| {
-        let names: Vec<&str> = MEASURES.iter().map(|measure| measure.name()).collect();
+/// A figure of cells, or of boots on the host's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Figure {
+    Cell(Measure),
+    Host(HostMeasure),
+}
+
+impl Figure {
+    fn all() -> impl Iterator<Item = Figure> {
+        let of_cells = MEASURES.iter().copied().map(Figure::Cell);
+        of_cells.chain(HostMeasure::OF_ENGINE.map(Figure::Host))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Figure::Cell(measure) => measure.name(),
+            Figure::Host(measure) => measure.name(),
+        }
+    }
+}
+
+fn figure(text: &str) -> Result<Figure, String> {
+    Figure::all().find(|figure| figure.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = Figure::all().map(Figure::name).collect();
         format!("expected {}", names.join(", "))
     })
 }
@@ -73,9 +93,15 @@ impl Compare {
     /// Does it.
     pub fn run(self) -> Result<(), Failure> {
         let (base, new) = (Run::open(&self.base)?, Run::open(&self.new)?);
-        let asked = |figure: &Measure| self.figures.is_empty() || self.figures.contains(figure);
-        let figures = MEASURES.iter().copied().filter(asked).collect();
-        let settings = Settings { margin: self.margin, engines: self.engines, figures };
+        let asked = |figure: Figure| self.figures.is_empty() || self.figures.contains(&figure);
+        let figures = MEASURES.iter().copied().filter(|measure| asked(Figure::Cell(*measure)));
+        let host_figures = HostMeasure::OF_ENGINE.into_iter();
+        let settings = Settings {
+            margin: self.margin,
+            engines: self.engines,
+            figures: figures.collect(),
+            host_figures: host_figures.filter(|measure| asked(Figure::Host(*measure))).collect(),
+        };
         let comparison = compare(&base, &new, settings)?;
         print(&match self.format {
             Format::Table => present::compare::table(&comparison, self.all),

@@ -7,6 +7,7 @@
 mod boots;
 mod causes;
 mod exact;
+mod hosts;
 mod noisy;
 mod notes;
 mod power;
@@ -24,7 +25,7 @@ use std::collections::BTreeSet;
 
 pub use boots::Boots;
 pub use verdict::{
-    Cause, CellPair, Comparison, MEASURES, MetricPair, MetricVerdict, Moved, Settings,
+    Cause, CellPair, Comparison, HostPair, MEASURES, MetricPair, MetricVerdict, Moved, Settings,
 };
 
 /// Compares two runs. Where a total has changed, reads their captures again for the causes.
@@ -64,7 +65,8 @@ pub fn compare<'a>(
     for cell in cells.iter_mut().filter(|cell| cell.exact) {
         cell.figures = exact::figures(cell, &settings);
     }
-    let family = noisy::test(&mut cells, &settings);
+    let mut hosts = hosts::pairs(base, new, &cells, engines);
+    let family = noisy::test(&mut cells, &mut hosts, &settings);
     let notes = notes::of(base, new, &cells);
     causes::find(base, new, &mut cells)?;
     sort(&mut cells);
@@ -77,6 +79,7 @@ pub fn compare<'a>(
         settings,
         programs,
         cells,
+        hosts,
         base_alone,
         new_alone,
         family: family.figures,

@@ -4,7 +4,7 @@ use super::boots::Boots;
 use crate::judge::critical::Part;
 use crate::judge::statistics::Interval;
 use crate::run::measure::Measure;
-use crate::run::{Cell, Run};
+use crate::run::{Cell, HostBoots, HostMeasure, Run};
 use bringup::CpuIndex;
 use std::cmp::Ordering;
 
@@ -28,11 +28,14 @@ pub struct Settings {
     pub engines: Option<(String, String)>,
     /// What is compared of each cell, some of [`MEASURES`].
     pub figures: Vec<Measure>,
+    /// What is compared of the boots of each noisy engine and CPU count, on the host's clock.
+    pub host_figures: Vec<HostMeasure>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { margin: None, engines: None, figures: MEASURES.to_vec() }
+        let (figures, host_figures) = (MEASURES.to_vec(), HostMeasure::OF_ENGINE.to_vec());
+        Settings { margin: None, engines: None, figures, host_figures }
     }
 }
 
@@ -56,6 +59,8 @@ pub struct Comparison<'a> {
     pub programs: Option<String>,
     /// Every cell that both have: those whose total changed first, then by the size of its difference.
     pub cells: Vec<CellPair<'a>>,
+    /// The boots of every noisy engine and CPU count of these cells, where both runs have their times.
+    pub hosts: Vec<HostPair<'a>>,
     /// Cells that only the base has.
     pub base_alone: Vec<&'a Cell>,
     /// Cells that only the new run has.
@@ -89,11 +94,24 @@ pub struct CellPair<'a> {
     pub causes: Vec<Cause>,
 }
 
-/// A figure of a cell in both runs, in cycles of each run's own clock.
+/// The boots of an engine and CPU count in both runs, on the host's clock.
+#[derive(Debug)]
+pub struct HostPair<'a> {
+    /// In the base.
+    pub base: HostBoots<'a>,
+    /// In the new run.
+    pub new: HostBoots<'a>,
+    /// Its name, with both engines where two are compared.
+    pub label: String,
+    /// Its figures, in µs.
+    pub figures: Vec<MetricPair<HostMeasure>>,
+}
+
+/// A figure in both runs: of a cell in cycles of each run's own clock, of boots in µs of the host's.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MetricPair {
+pub struct MetricPair<M = Measure> {
     /// Which.
-    pub measure: Measure,
+    pub measure: M,
     /// The base's: on an exact engine the median of its trials, on a noisy one of the medians of its boots.
     pub base: f64,
     /// The new run's, likewise.
@@ -105,7 +123,8 @@ pub struct MetricPair {
     pub interval: Option<Interval>,
     /// Cliff's delta of the boots' medians, −1 to 1; `None` on exact engines.
     pub effect: Option<f64>,
-    /// The p-value of the test of ranks, corrected for the family; `None` on exact engines.
+    /// The p-value of the test of ranks, corrected for the family; `None` on exact engines, and where the
+    /// figure is of too few boots to take part.
     pub p: Option<f64>,
     /// The conclusion.
     pub verdict: MetricVerdict,
@@ -232,11 +251,11 @@ impl CellPair<'_> {
     }
 }
 
-impl MetricPair {
+impl<M> MetricPair<M> {
     /// A change before all else, a greater difference before a smaller one.
-    pub(super) fn before(&self, other: &MetricPair) -> Ordering {
-        let change = |figure: &MetricPair| figure.verdict.is_change();
-        let size = |figure: &MetricPair| figure.difference.abs();
+    pub(super) fn before(&self, other: &MetricPair<M>) -> Ordering {
+        let change = |figure: &MetricPair<M>| figure.verdict.is_change();
+        let size = |figure: &MetricPair<M>| figure.difference.abs();
         change(other).cmp(&change(self)).then(size(other).total_cmp(&size(self)))
     }
 

@@ -2,11 +2,14 @@
 
 use crate::ground::text::counted;
 use crate::ground::unit::{Unit, readable};
-use crate::judge::compare::{Cause, CellPair, Comparison, MetricPair, MetricVerdict};
+use crate::judge::compare::{
+    Cause, CellPair, Comparison, HostPair, MetricPair, MetricVerdict, Moved,
+};
 use crate::judge::statistics::Interval;
 use crate::present::html::escaped;
 use crate::present::table::{Kind, NONE, Table};
 use crate::run::measure::Measure;
+use crate::run::{HOST_KHZ, HostMeasure};
 
 /// So many parts of a critical path have a row of their own; what is left is one more.
 const PARTS: usize = 3;
@@ -32,47 +35,77 @@ pub struct Row {
     place: Option<(f64, f64, f64)>,
 }
 
-/// A difference of cycles in words, with its sign.
-pub fn signed(cell: &CellPair<'_>, cycles: f64) -> String {
-    let sign = if cycles < 0.0 { "−" } else { "+" };
-    let size = cycles.abs();
-    match cell.exact {
-        true if size.fract() == 0.0 => format!("{sign}{}", counted(size as u64, "cycle")),
-        true => format!("{sign}{size:.3} cycles in the mean"),
-        false => {
-            format!("{sign}{}", readable(Unit::Auto, size.round() as u64, cell.new.tsc_khz()))
+/// What the figures of a cell, or of boots, are called and measured by.
+pub struct Whose<'a> {
+    label: &'a str,
+    /// True where a cycle is a difference.
+    exact: bool,
+    /// Frequencies of both clocks in kHz.
+    base_khz: Option<u64>,
+    new_khz: Option<u64>,
+}
+
+impl<'a> Whose<'a> {
+    /// Of a cell, by the clocks of its machines.
+    pub fn cell(cell: &'a CellPair<'_>) -> Whose<'a> {
+        let (base_khz, new_khz) = (cell.base.tsc_khz(), cell.new.tsc_khz());
+        Whose { label: &cell.label, exact: cell.exact, base_khz, new_khz }
+    }
+
+    /// Of boots, by the host's clock.
+    pub fn host(host: &'a HostPair<'_>) -> Whose<'a> {
+        Whose { label: &host.label, exact: false, base_khz: HOST_KHZ, new_khz: HOST_KHZ }
+    }
+
+    /// A difference in words, with its sign.
+    pub fn signed(&self, cycles: f64) -> String {
+        let sign = if cycles < 0.0 { "−" } else { "+" };
+        let size = cycles.abs();
+        match self.exact {
+            true if size.fract() == 0.0 => format!("{sign}{}", counted(size as u64, "cycle")),
+            true => format!("{sign}{size:.3} cycles in the mean"),
+            false => format!("{sign}{}", readable(Unit::Auto, size.round() as u64, self.new_khz)),
         }
+    }
+
+    /// The numbers of both runs in words, each by its own clock.
+    fn both(&self, base: f64, new: f64) -> (String, String) {
+        let time = |cycles: f64, khz| match self.exact {
+            true => counted(cycles.round() as u64, "cycle"),
+            false => readable(Unit::Auto, cycles.round() as u64, khz),
+        };
+        (time(base, self.base_khz), time(new, self.new_khz))
     }
 }
 
 impl Row {
-    /// In words; `reach` is the share of the base at the end of the page's axis.
-    pub fn of(cell: &CellPair<'_>, figure: &MetricPair, reach: f64) -> Row {
+    /// In words, the figure by this name; `reach` is the share of the base at the end of the page's axis.
+    pub fn of<M>(whose: &Whose<'_>, name: &str, figure: &MetricPair<M>, reach: f64) -> Row {
         let place = |share: f64| ((share / reach).clamp(-1.0, 1.0) + 1.0) * 50.0;
         let ends = figure.interval.map_or((figure.difference, figure.difference), |interval| {
             (interval.low, interval.high)
         });
-        let (base, new) = both(cell, figure.base, figure.new);
+        let (base, new) = whose.both(figure.base, figure.new);
         Row {
-            cell: cell.label.clone(),
-            figure: figure.measure.name().to_owned(),
+            cell: whose.label.to_owned(),
+            figure: name.to_owned(),
             base,
             new,
             change: match (figure.difference, figure.share()) {
                 (0.0, _) => NONE.to_owned(),
                 (difference, Some(share)) => {
-                    format!("{} ({})", signed(cell, difference), percent(share))
+                    format!("{} ({})", whose.signed(difference), percent(share))
                 }
-                (difference, None) => signed(cell, difference),
+                (difference, None) => whose.signed(difference),
             },
             interval: figure.interval.map_or(NONE.to_owned(), |Interval { low, high }| {
-                format!("{} to {}", signed(cell, low), signed(cell, high))
+                format!("{} to {}", whose.signed(low), whose.signed(high))
             }),
             effect: figure
                 .effect
                 .map_or(NONE.to_owned(), |effect| format!("{effect:+.2}").replace('-', "−")),
             verdict: Some(figure.verdict),
-            aps: moved(cell, figure),
+            aps: moved(whose, &figure.moved),
             place: (figure.base > 0.0).then(|| {
                 let at = |cycles: f64| place(cycles / figure.base);
                 (at(ends.0), at(ends.1), at(figure.difference))
@@ -82,15 +115,16 @@ impl Row {
 
     /// The parts of the critical path that make up the change of a cell's total.
     fn of_causes(cell: &CellPair<'_>) -> Vec<Row> {
+        let whose = Whose::cell(cell);
         let row = |name: &str, causes: &[Cause]| {
             let sum = |of: fn(&Cause) -> f64| causes.iter().map(of).sum::<f64>();
-            let (base, new) = both(cell, sum(|cause| cause.base), sum(|cause| cause.new));
+            let (base, new) = whose.both(sum(|cause| cause.base), sum(|cause| cause.new));
             Row {
                 cell: cell.label.clone(),
                 figure: format!("path: {name}"),
                 base,
                 new,
-                change: signed(cell, sum(Cause::difference)),
+                change: whose.signed(sum(Cause::difference)),
                 interval: NONE.to_owned(),
                 effect: NONE.to_owned(),
                 verdict: None,
@@ -134,15 +168,6 @@ impl Row {
     }
 }
 
-/// The numbers of both runs in words, each by its own clock.
-fn both(cell: &CellPair<'_>, base: f64, new: f64) -> (String, String) {
-    let time = |cycles: f64, khz| match cell.exact {
-        true => counted(cycles.round() as u64, "cycle"),
-        false => readable(Unit::Auto, cycles.round() as u64, khz),
-    };
-    (time(base, cell.base.tsc_khz()), time(new, cell.new.tsc_khz()))
-}
-
 /// A share in percent, with a sign and as many digits as it needs to be seen.
 fn percent(share: f64) -> String {
     let sign = if share < 0.0 { "−" } else { "+" };
@@ -154,29 +179,41 @@ fn percent(share: f64) -> String {
 }
 
 /// The APs that moved most: `CPU 3 +8000 cycles, CPU 7 +12 cycles`.
-fn moved(cell: &CellPair<'_>, figure: &MetricPair) -> String {
-    let aps = figure.moved.iter();
-    let aps = aps.map(|ap| format!("{} {}", ap.cpu, signed(cell, (ap.new - ap.base).round())));
-    match figure.moved.is_empty() {
+fn moved(whose: &Whose<'_>, moved: &[Moved]) -> String {
+    let aps = moved.iter();
+    let aps = aps.map(|ap| format!("{} {}", ap.cpu, whose.signed((ap.new - ap.base).round())));
+    match moved.is_empty() {
         true => NONE.to_owned(),
         false => aps.collect::<Vec<_>>().join(", "),
     }
 }
 
-/// Every figure, in the order of the cells; below a total what made it change.
+/// Every figure, in the order of the cells; below a total what made it change. Those on the host's clock come last.
 pub fn rows(comparison: &Comparison<'_>) -> Vec<Row> {
-    let shares = comparison.figures().filter_map(|(_, figure)| {
-        let ends =
-            figure.interval.map_or(0.0, |interval| interval.low.abs().max(interval.high.abs()));
-        (figure.base > 0.0).then(|| figure.difference.abs().max(ends) / figure.base)
-    });
+    let of_cells = comparison.figures().filter_map(|(_, figure)| reach_of(figure));
+    let hosts = || comparison.hosts.iter();
+    let of_hosts = hosts().flat_map(|host| &host.figures).filter_map(reach_of);
+    let shares = of_cells.chain(of_hosts);
     // A figure of a few cycles can double; the axis is for the others.
     let reach = shares.fold(0.01, f64::max).min(1.0);
     let rows = comparison.figures().flat_map(|(cell, figure)| {
         let causes = if figure.measure == Measure::Total { Row::of_causes(cell) } else { vec![] };
-        std::iter::once(Row::of(cell, figure, reach)).chain(causes)
+        let name = figure.measure.name();
+        std::iter::once(Row::of(&Whose::cell(cell), name, figure, reach)).chain(causes)
     });
-    rows.collect()
+    let on_hosts = hosts().flat_map(|host| {
+        let row = |figure: &MetricPair<HostMeasure>| {
+            Row::of(&Whose::host(host), figure.measure.name(), figure, reach)
+        };
+        host.figures.iter().map(row)
+    });
+    rows.chain(on_hosts).collect()
+}
+
+/// How far a figure's change and its interval reach, as a share of the base.
+fn reach_of<M>(figure: &MetricPair<M>) -> Option<f64> {
+    let ends = figure.interval.map_or(0.0, |interval| interval.low.abs().max(interval.high.abs()));
+    (figure.base > 0.0).then(|| figure.difference.abs().max(ends) / figure.base)
 }
 
 /// These figures as a table; a page also has a drawing of each, and colours.

@@ -1,6 +1,6 @@
 //! What a comparison comes to, in sentences.
 
-use super::figures::{Row, signed};
+use super::figures::{Row, Whose};
 use crate::ground::text::{counted, list, printable};
 use crate::judge::compare::{Boots, CellPair, Comparison, MetricPair, MetricVerdict};
 use crate::judge::origins::VIRTUAL_TIME;
@@ -24,6 +24,7 @@ pub fn headline(comparison: &Comparison<'_>) -> String {
     if blind.is_none() || comparison.cells.iter().any(|cell| cell.exact) {
         sentences.push(changes(comparison));
     }
+    sentences.extend(on_host(comparison));
     sentences.extend(match blind {
         Some(boots) => Some(nothing_yet(comparison, boots)),
         None => undecided(comparison),
@@ -74,15 +75,29 @@ fn changes(comparison: &Comparison<'_>) -> String {
             .max_by(|(_, one), (_, other)| one.difference.abs().total_cmp(&other.difference.abs())),
     };
     if let Some((cell, figure)) = greatest {
-        let Row { figure: name, cell: label, base, new, change, .. } = Row::of(cell, figure, 1.0);
+        let whose = Whose::cell(cell);
+        let row = Row::of(&whose, figure.measure.name(), figure, 1.0);
+        let Row { figure: name, cell: label, base, new, change, .. } = row;
         text += &format!(" The largest change is {name} of {label}: {base} → {new}, {change}");
         if let Some(cause) = cell.causes.first().filter(|_| noun == "total") {
-            let difference = signed(cell, cause.difference());
+            let difference = whose.signed(cause.difference());
             text += &format!("; on the critical path {} {difference}", cause.part.name());
         }
         text += ".";
     }
     text
+}
+
+/// The greatest change of an engine's own start or end, which are in no total.
+fn on_host(comparison: &Comparison<'_>) -> Option<String> {
+    let figures = comparison.hosts.iter();
+    let figures = figures.flat_map(|host| host.figures.iter().map(move |figure| (host, figure)));
+    let changed = figures.filter(|(_, figure)| figure.verdict.is_change());
+    let (host, figure) = changed
+        .max_by(|(_, one), (_, other)| one.difference.abs().total_cmp(&other.difference.abs()))?;
+    let row = Row::of(&Whose::host(host), figure.measure.name(), figure, 1.0);
+    let Row { figure, cell, base, new, change, .. } = row;
+    Some(format!("On the host's clock {figure} of {cell} changed: {base} → {new}, {change}."))
 }
 
 /// The margin that was asked for.
@@ -129,7 +144,9 @@ fn undecided(comparison: &Comparison<'_>) -> Option<String> {
     let needs: Vec<Option<u32>> = comparison
         .figures()
         .filter_map(|(_, figure)| match figure.verdict {
-            MetricVerdict::CantTell { more_boots } => Some(more_boots),
+            MetricVerdict::CantTell { more_boots } => {
+                Some(figure.p.and(more_boots)).filter(|_| figure.p.is_some())
+            }
             _ => None,
         })
         .collect();

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-fn analyzer(arguments: &[&dyn AsRef<OsStr>]) -> Output {
+pub fn analyzer(arguments: &[&dyn AsRef<OsStr>]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host-analyzer"));
     for argument in arguments {
         command.arg(argument.as_ref());
@@ -14,20 +14,20 @@ fn analyzer(arguments: &[&dyn AsRef<OsStr>]) -> Output {
     command.output().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn code(output: &Output) -> i32 {
+pub fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
 /// The words of a table's row that begins with these, without its borders.
-fn row<'a>(table: &'a str, begin: &[&str]) -> Vec<&'a str> {
+pub fn row<'a>(table: &'a str, begin: &[&str]) -> Vec<&'a str> {
     table
         .lines()
         .map(|line| line.split_whitespace().filter(|word| !"│┆".contains(word)).collect::<Vec<_>>())

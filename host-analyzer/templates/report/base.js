@@ -38,7 +38,7 @@ function readColours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
   colours = {
-    paper: of("paper"), ink: of("ink"), grid: of("grid"), faint: of("faint"), phases: data.phases.map(of),
+    paper: of("paper"), ink: of("ink"), grid: of("grid"), faint: of("faint"), phases: data.phases.map(of), pieces: data.pieces.map(of),
   };
 }
 
@@ -66,6 +66,8 @@ const axis = ({ axisLabel, ...rest }) => ({
   ...rest,
   axisLabel: { color: colours.ink, fontSize: 12, ...axisLabel },
 });
+/** The pieces of an AP's time: what of its first phase is queue, the rest of that, and the others. */
+const pieces = (queue, [first, ...others]) => [Math.min(queue, first), Math.max(0, first - queue), ...others];
 const axisNumber = (number) => number.toLocaleString("en", { maximumFractionDigits: 6 });
 const values = (name, { axisLabel, ...rest } = {}) => axis({
   type: "value", name, nameLocation: "middle", nameGap: 28, splitNumber: isNarrow() ? 3 : 6,

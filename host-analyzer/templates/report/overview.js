@@ -13,18 +13,17 @@ function drawPhases() {
   paint(charts.phases, cells.length * rowHeight(cells, 26) + 56, {
     aria: { enabled: false },
     grid: { left: 4, right: 16, top: 4, bottom: 44, containLabel: true },
-    xAxis: values(`time of one AP, mean [${share ? "%" : scale[0]}]`, share ? { max: 100 } : {}),
+    xAxis: values(share ? "share of the mean AP’s time [%]" : `time of one AP, mean [${scale[0]}]`, share ? { max: 100 } : {}),
     yAxis: cellNames(cells),
     tooltip: tooltip(({ dataIndex }) => {
       const cell = cells[dataIndex];
-      return tip(cell.label, data.phases.map((phase, index) => {
-        const cycles = cell.phases[index];
-        return [phase, `${time(scale, cell, cycles)}, ${percent(cycles, sum(cell.phases))}`];
-      }));
+      const lengths = pieces(cell.queue, cell.phases);
+      return tip(cell.label, data.pieces.map((piece, index) =>
+        [piece, `${time(scale, cell, lengths[index])}, ${percent(lengths[index], sum(lengths))}`]));
     }),
-    series: data.phases.map((name, index) => ({
-      name, type: "bar", stack: "phases", barWidth: "70%", itemStyle: { color: colours.phases[index] },
-      data: cells.map((cell) => length(cell, cell.phases[index])),
+    series: data.pieces.map((name, index) => ({
+      name, type: "bar", stack: "phases", barWidth: "70%", itemStyle: { color: colours.pieces[index] },
+      data: cells.map((cell) => length(cell, pieces(cell.queue, cell.phases)[index])),
     })),
   });
 }
@@ -37,15 +36,20 @@ function drawTotals() {
   else drawBars();
 }
 
-function legend(borderColor, borderTopStyle, label) {
+/** A line as it is drawn, and its label. */
+function legend(colour, dashes, label) {
   const line = make("span", [], { class: "swatch line" });
-  Object.assign(line.style, { borderColor, borderTopStyle });
+  const [dash, gap] = dashes.length ? dashes : [1, 0];
+  line.style.border = 0;
+  line.style.height = "3px";
+  line.style.background = `repeating-linear-gradient(90deg, ${colour} 0 ${dash}px, transparent ${dash}px ${dash + gap}px)`;
   byId("totals-legend").append(make("li", [line, label]));
 }
+const DOTS = [2, 4];
 
 function tipOfTotal(cell) {
   const of = (cycles) => time(data.scales.totals, cell, cycles);
-  const pairs = [["total", of(cell.total)]];
+  const pairs = [["total", of(cell.total)], ["cold", cell.cold === null ? "–" : of(cell.cold)]];
   if (cell.interval) pairs.push(["95 %", `${of(cell.interval[0])} to ${of(cell.interval[1])}`]);
   if (cell.lower_bound !== null) pairs.push(["lower bound", of(cell.lower_bound)]);
   return tip(cell.label, pairs);
@@ -55,7 +59,7 @@ function tipOfTotal(cell) {
 function drawBars() {
   const scale = data.scales.totals;
   const of = (cell, cycles) => value(scale, cell, cycles);
-  legend(colours.ink, "dotted", "lower bound");
+  legend(colours.ink, DOTS, "lower bound");
   const over = (z, renderItem) => ({
     type: "custom", z, silent: true, data: shown.map((cell, index) => [of(cell, cell.total), index]),
     renderItem: ({ dataIndex }, api) => renderItem(shown[dataIndex], api, api.value(1)),
@@ -95,20 +99,26 @@ function drawCurves() {
     const counts = new Set(shown.filter((cell) => cell.group === group).map((cell) => cell.smp));
     const cells = bounds.map((index) => data.cells[index]).filter((cell) => counts.has(cell.smp));
     if (cells.length === 0) return;
-    legend(colours.faint, "dotted", label);
+    legend(colours.faint, DOTS, label);
     series.push({
-      type: "line", symbol: "none", silent: true, lineStyle: { color: colours.faint, width: 2, type: "dotted" },
+      type: "line", symbol: "none", silent: true, lineStyle: { color: colours.faint, width: 2, type: DOTS },
       data: cells.map((cell) => point(cell, cell.lower_bound)),
     });
   });
-  data.lines.forEach(({ label, colour, mark, dashed }, line) => {
+  // Lines that lie on each other are one, called by the names of all.
+  const drawn = new Map();
+  data.lines.forEach(({ label, colour, mark, dashes }, line) => {
     const cells = shown.filter((cell) => cell.line === line);
     if (cells.length === 0) return;
-    legend(colour, "solid", label);
+    const place = JSON.stringify([colour, cells.map((cell) => [cell.smp, cell.total])]);
+    const labels = drawn.get(place);
+    if (labels) return void labels.append(` = ${label}`);
+    legend(colour, dashes, label);
+    drawn.set(place, byId("totals-legend").lastElementChild);
     if (cells.every((cell) => cell.interval)) series.push(band(cells, scale, colour));
     series.push({
       type: "line", symbol: mark, symbolSize: 8, itemStyle: { color: colour },
-      lineStyle: { color: colour, width: 2, type: dashed ? "dashed" : "solid" },
+      lineStyle: { color: colour, width: 2, type: dashes.length ? dashes : "solid" },
       data: cells.map((cell) => point(cell, cell.total)),
     });
   });

@@ -136,7 +136,8 @@ fn json_holds_the_cells_in_cycles_and_schema_first() {
     assert_eq!(cell["total"], same(40_500_000));
     assert_eq!(cell["kick_loop"], same(2_700_000));
     assert_eq!(cell["phases"]["tsc_sync"], same(500_000));
-    assert_eq!(cell["sub_phases"]["kick"], same(1_400_000));
+    assert_eq!(cell["sub_phases"]["queue"], same(1_300_000));
+    assert_eq!(cell["sub_phases"]["kick"], same(100_000));
     assert_eq!(cell.get("cold"), None);
     assert_eq!(json["cells"][0]["cold"]["total"], 72_900_000);
     assert_eq!(json["warnings"], serde_json::json!([]));

@@ -66,7 +66,9 @@ function drawBars() {
   });
   paint(charts.totals, shown.length * rowHeight(shown, 30) + 56, {
     grid: { left: 4, right: 24, top: 4, bottom: 44, containLabel: true },
-    xAxis: values(`total [${scale[0]}]`, { min: 0 }),
+    // An interval may reach beyond the longest bar.
+    xAxis: values(`total [${scale[0]}]`, { min: 0, max: ({ max }) =>
+      Math.max(max, ...shown.map((cell) => of(cell, cell.interval?.[1] ?? 0))) * 1.02, axisLabel: { showMaxLabel: false } }),
     yAxis: cellNames(shown),
     tooltip: tooltip(({ dataIndex }) => tipOfTotal(shown[dataIndex])),
     series: [
@@ -122,11 +124,16 @@ function drawCurves() {
       data: cells.map((cell) => point(cell, cell.total)),
     });
   });
+  const totals = series.flatMap(({ type, data }) => (type === "line" ? data.map(([, total]) => total) : []));
+  const counts = shown.map((cell) => cell.smp);
+  const [wide, high] = [spansFactors(counts), spansFactors(totals)];
   paint(charts.totals, isNarrow() ? 300 : 380, {
-    title: title(`total [${scale[0]}]`, { left: 0, top: 2, padding: 0, textStyle: { fontWeight: 400 } }),
+    title: title(`total [${scale[0]}]${high ? ", log scale" : ""}`, { left: 0, top: 2, padding: 0, textStyle: { fontWeight: 400 } }),
     grid: { left: 4, right: 16, top: 28, bottom: 44, containLabel: true },
-    xAxis: values("CPUs, the BSP counted", { min: 0, minInterval: 1 }),
-    yAxis: values("", { min: 0 }),
+    xAxis: values(`CPUs, the BSP counted${wide ? ", log scale" : ""}`,
+      wide ? { ...logarithmic(counts), logBase: 2, min: 2 ** Math.floor(Math.log2(Math.min(...counts))), max: 2 ** Math.ceil(Math.log2(Math.max(...counts))) }
+        : { min: 0, minInterval: 1 }),
+    yAxis: values("", high ? logarithmic(totals) : { min: 0 }),
     tooltip: tooltip(({ data: [, , index] }) => tipOfTotal(data.cells[index])),
     series,
   });
@@ -155,8 +162,11 @@ function drawSpread() {
   byId("spread-view").textContent = cells.length < all.length
     ? `The first ${cells.length} of ${all.length} cells; the filter above chooses, the tables below hold all.` : "";
   const columns = isNarrow() ? 1 : 3;
-  const height = cells.length * 22 + 64;
-  const left = isNarrow() ? 118 : Math.min(180, 16 + 6.6 * Math.max(0, ...lines.map((line) => line.length)));
+  const longest = Math.max(0, ...lines.map((line) => line.length));
+  const left = Math.min(isNarrow() ? 118 : 180, 16 + 6.6 * longest);
+  // A name that is longer than its place is broken into lines.
+  const row = Math.max(22, 13 * Math.ceil((6.6 * longest) / (left - 20)) + 4);
+  const height = cells.length * row + 64;
   const width = (charts.spread.element.clientWidth - left - 12) / columns;
   const places = data.phases.map((_, index) => ({
     first: index % columns === 0, left: left + (index % columns) * width, top: Math.floor(index / columns) * height,
@@ -171,7 +181,7 @@ function drawSpread() {
       max: ({ max }) => (max > 0 ? null : 1),
     })),
     yAxis: places.map(({ first }, gridIndex) =>
-      names(lines, { gridIndex, axisLabel: { show: first, width: left - 12, overflow: "truncate" } })),
+      names(lines, { gridIndex, axisLabel: { show: first, width: left - 12, overflow: "break", fontSize: 11, lineHeight: 13 } })),
     tooltip: tooltip(({ seriesIndex, dataIndex }) => {
       const cell = cells[dataIndex];
       return tip(`${data.phases[seriesIndex]}: ${cell.label}`, data.quantiles.map((name, which) =>

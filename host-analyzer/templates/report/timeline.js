@@ -167,7 +167,8 @@ function table(header, rows, words) {
   return make("div", make("table", [
     make("thead", make("tr", header.map((name, index) => make("th", name, { scope: "col", ...number(index) })))),
     make("tbody", rows.map((row) => make("tr", row.map((value, index) =>
-      index === 0 ? make("th", value, { scope: "row" }) : make("td", value, number(index)))))),
+      index === 0 ? make("th", value, { scope: "row" })
+        : make("td", value, { ...number(index), "data-label": header[index] }))))),
   ]), { class: "wide", tabindex: 0, role: "region", "aria-label": header.join(", ") });
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const WIDTH: f64 = 860.0;
 /// What axis, labels and legend take of a picture's height.
-const AROUND: f64 = 130.0;
+const AROUND: f64 = 156.0;
 
 /// More rows than this are drawn thin.
 const MANY_ROWS: usize = 64;
@@ -159,16 +159,36 @@ fn totals_plots(lines: &[Line], bounds: &[Line], unit: &str) -> (Vec<Plot>, Layo
             .collect();
         plots.push(marks.with_size(4.0).with_tooltips().with_tooltip_labels(tips).into());
     }
+    let points = || lines.iter().chain(bounds).flat_map(|line| &line.points);
+    let (wide, high) = (
+        spans_factors(points().map(|(cpus, _)| *cpus)),
+        spans_factors(points().map(|(_, total)| *total)),
+    );
+    let scale = |log| if log { ", log scale" } else { "" };
     let layout = layout(&plots, legend)
         .with_height(420.0)
-        .with_x_label("CPUs, the BSP counted")
-        .with_y_label(format!("total [{unit}]"))
-        .with_x_tick_step(whole_step(lines.iter().chain(bounds)))
+        .with_x_label(format!("CPUs, the BSP counted{}", scale(wide)))
+        .with_y_label(format!("total [{unit}]{}", scale(high)))
         .with_x_tick_format(exact())
-        .with_y_tick_format(exact())
-        .with_x_axis_min(0.0)
-        .with_y_axis_min(0.0);
+        .with_y_tick_format(exact());
+    let layout = match wide {
+        true => layout.with_log_x(),
+        false => {
+            layout.with_x_axis_min(0.0).with_x_tick_step(whole_step(lines.iter().chain(bounds)))
+        }
+    };
+    let layout = if high { layout.with_log_y() } else { layout.with_y_axis_min(0.0) };
     (plots, layout)
+}
+
+/// True where the positive numbers span a factor of 50: the small ones can't be told apart on a linear axis.
+fn spans_factors(numbers: impl Iterator<Item = f64>) -> bool {
+    let (least, most) = numbers
+        .filter(|number| *number > 0.0)
+        .fold((f64::INFINITY, 0.0_f64), |(least, most), number| {
+            (least.min(number), most.max(number))
+        });
+    most / least >= 50.0
 }
 
 /// From tick to tick of an axis of CPU counts: 1, 2 or 5 times a power of ten, since half a CPU is

@@ -12,7 +12,7 @@ use super::tables::{self, CellTable};
 use crate::ground::manifest::Manifest;
 use crate::ground::unit::Unit;
 use crate::judge::predict;
-use crate::present::html::with_code;
+use crate::present::html::{in_whole_words, with_code};
 use crate::present::show::{PREDICTED, caption, cells, found, host_boots, linux_tables, predicted};
 use crate::present::table::Table;
 use crate::run::{Cell, FullTrial, Machine, Run};
@@ -46,7 +46,7 @@ const WARNINGS_SHOWN: usize = 6;
 #[derive(Template)]
 #[template(path = "report/page.html")]
 pub struct Page<'a> {
-    /// The finding, in one sentence.
+    /// The finding, in one sentence, as HTML.
     headline: String,
     /// What limits it, where there is something to limit.
     limit: Option<String>,
@@ -77,7 +77,7 @@ pub struct Page<'a> {
     linux: Vec<(String, Vec<String>)>,
     /// What predicted totals are, their table as HTML, and what they take for granted; `None` where nothing was imported.
     predicted: Option<(&'static str, String, Vec<String>)>,
-    /// What boots took on the host's clock: what the numbers are, and their table as HTML.
+    /// What boots took on the host's clock: what the numbers are, and their table, both as HTML.
     host: Option<(String, String)>,
     caption: String,
     /// How many cells the run has.
@@ -157,7 +157,7 @@ impl<'a> Page<'a> {
         let found = found(run, Unit::Auto);
         let clocks = tables::tsc_sync(&found, &places);
         Page {
-            headline: headline::sentence(run),
+            headline: in_whole_words(&headline::sentence(run)),
             limit: headline::limit(run, shown),
             name: name(run),
             manifest: run.manifest.as_ref(),
@@ -178,8 +178,9 @@ impl<'a> Page<'a> {
             tsc_sync_caption: found.caption,
             linux: linux(run),
             predicted: predicted_of(run),
-            host: host_boots(run)
-                .map(|(caption, table)| (caption, table.html("Boots on the host's clock", &[]))),
+            host: host_boots(run).map(|(caption, table)| {
+                (with_code(&caption), table.html("Boots on the host's clock", &[]))
+            }),
             caption: caption(run, Unit::Auto),
             cell_count: run.cells.len(),
             cells: cells(run, Unit::Auto).html("Table of all cells", &places),

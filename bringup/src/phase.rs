@@ -48,9 +48,11 @@ impl Phase {
 }
 
 words! {
-    /// A part of [`Phase::Sipi`], in the order of time.
+    /// A part of [`Phase::Sipi`], in the order of time. The AP waits in the first, and nobody works for it.
     SubPhase {
-        /// `init` → `sipi`: the waker gets to this AP's SIPI.
+        /// `init` → the waker's turn to this AP: it waits for the INIT delay and for the kicks of the APs before it.
+        Queue = "queue",
+        /// The waker's turn → `sipi`: the waker sends this AP's SIPI.
         Kick = "kick",
         /// `sipi` → `entry`: the IPI, and the AP leaving wait-for-SIPI.
         Wake = "wake",
@@ -60,19 +62,26 @@ words! {
 }
 
 impl SubPhase {
-    /// The stamps that it lies between.
-    pub const fn ends(self) -> (Stamp, Stamp) {
-        match self {
-            SubPhase::Kick => (Stamp::Init, Stamp::Sipi),
-            SubPhase::Wake => (Stamp::Sipi, Stamp::Entry),
-            SubPhase::Trampoline => (Stamp::Entry, Stamp::Alive),
-        }
+    /// The moments that it lies between, for an AP whose stamps are all on one clock and were taken in order. `turn`
+    /// is when the waker was free to send this AP's SIPI; `None` where nothing was between.
+    pub fn ends(self, stamps: &Stamps, turn: Option<i64>) -> Option<(i64, i64)> {
+        let get = |stamp| stamps.get(stamp);
+        let turn = || {
+            let (init, sipi) = (get(Stamp::Init)?, get(Stamp::Sipi)?);
+            (init <= sipi).then(|| turn.unwrap_or(init).clamp(init, sipi))
+        };
+        let (from, to) = match self {
+            SubPhase::Queue => (get(Stamp::Init)?, turn()?),
+            SubPhase::Kick => (turn()?, get(Stamp::Sipi)?),
+            SubPhase::Wake => (get(Stamp::Sipi)?, get(Stamp::Entry)?),
+            SubPhase::Trampoline => (get(Stamp::Entry)?, get(Stamp::Alive)?),
+        };
+        (from <= to).then_some((from, to))
     }
 
-    /// Its length for an AP whose stamps are all on one clock.
-    pub fn of(self, stamps: &Stamps) -> Option<Cycles> {
-        let (from, to) = self.ends();
-        stamps.between(from, to)
+    /// Its length.
+    pub fn of(self, stamps: &Stamps, turn: Option<i64>) -> Option<Cycles> {
+        self.ends(stamps, turn).map(|(from, to)| Cycles(to.abs_diff(from)))
     }
 }
 
@@ -83,7 +92,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn phases_partition_an_online_aps_time(steps in proptest::collection::vec(0i64..1 << 40, 9)) {
+        fn phases_partition_an_online_aps_time(
+            steps in proptest::collection::vec(0i64..1 << 40, 9), turn in proptest::option::of(any::<i64>()),
+        ) {
             let mut stamps = Stamps::default();
             let mut at = 0;
             for (stamp, step) in Stamp::PATH.into_iter().zip(steps) {
@@ -92,7 +103,7 @@ mod tests {
             }
             let sum: u64 = Phase::ALL.iter().map(|phase| phase.of(&stamps).unwrap().0).sum();
             prop_assert_eq!(Some(Cycles(sum)), stamps.between(Stamp::Init, Stamp::Online));
-            let parts: u64 = SubPhase::ALL.iter().map(|part| part.of(&stamps).unwrap().0).sum();
+            let parts: u64 = SubPhase::ALL.iter().map(|part| part.of(&stamps, turn).unwrap().0).sum();
             prop_assert_eq!(Some(Cycles(parts)), Phase::Sipi.of(&stamps));
         }
     }
@@ -102,7 +113,17 @@ mod tests {
         for pair in Phase::ALL.windows(2) {
             assert_eq!(pair[0].ends().1, pair[1].ends().0);
         }
-        assert_eq!(SubPhase::ALL[0].ends().0, Phase::Sipi.ends().0);
-        assert_eq!(SubPhase::ALL[2].ends().1, Phase::Sipi.ends().1);
+    }
+
+    #[test]
+    fn an_ap_is_in_the_queue_until_the_waker_is_free_and_no_longer_than_to_its_sipi() {
+        let mut stamps = Stamps::default();
+        stamps.set(Stamp::Init, 100);
+        assert_eq!(SubPhase::Queue.of(&stamps, Some(150)), None);
+        stamps.set(Stamp::Sipi, 200);
+        for (turn, queue) in [(None, 0), (Some(50), 0), (Some(150), 50), (Some(900), 100)] {
+            assert_eq!(SubPhase::Queue.of(&stamps, turn), Some(Cycles(queue)));
+            assert_eq!(SubPhase::Kick.of(&stamps, turn), Some(Cycles(100 - queue)));
+        }
     }
 }

@@ -3,9 +3,10 @@
 use super::output::{json_text, note, print};
 use crate::ground::failure::Failure;
 use crate::ground::file::{WholeFile, unwritable};
+use crate::ground::text::counted;
 use crate::judge::check::baseline::{self, Place};
 use crate::judge::check::budgets::{Budgets, Limit};
-use crate::judge::check::{check, unexplained_gap};
+use crate::judge::check::{BudgetVerdict, Outcome, check, unexplained_gap};
 use crate::present;
 use crate::present::format::Format;
 use crate::run::Run;
@@ -17,9 +18,10 @@ use std::path::{Path, PathBuf};
 
 /// Judges a run by its budgets; exits with 1 where one is broken.
 ///
-/// Exact engines are judged to the cycle. On noisy ones a budget is broken only where the whole 95 %
-/// interval lies beyond it; where it lies on both sides, the budget is in doubt, which is reported and
-/// fails nothing. A budget that matches no cell is a mistake of the request: 2.
+/// Exact engines are judged to the cycle, in virtual time: icount never shows the speed of QEMU. On noisy ones
+/// a budget is broken only where the whole 95 % interval lies beyond it; where it lies on both
+/// sides, the budget is in doubt, which is reported and fails nothing, but with `--bisect` ends with 125. A
+/// budget that matches no cell is a mistake of the request: 2.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo analyze check --budgets scenarios/budgets/small.toml --junit check.xml\n  \
@@ -44,8 +46,9 @@ pub struct Check {
     /// Also print annotations for GitHub, and add to the file that GITHUB_STEP_SUMMARY names
     #[arg(long)]
     github: bool,
-    /// For `git bisect run`: exit with 125, which skips a revision, instead of 2, 3 and 70, and where
-    /// the run is not whole for another reason than an error that the kernel reports
+    /// For `git bisect run`: exit with 125, which skips a revision, instead of 2, 3 and 70, where a budget is in
+    /// doubt and none broken, and where the run is not whole for another reason than an error that
+    /// the kernel reports
     #[arg(long)]
     pub(super) bisect: bool,
     /// Before it is judged, make the run the baseline that the budgets name
@@ -97,15 +100,31 @@ impl Check {
                 append(file, &present::check::markdown(&verdict))?;
             }
         }
-        match unexplained_gap(&run) {
-            Some(gap) if self.bisect => Err(Failure::Request(miette!(
-                help = "with `--bisect` such a revision is skipped; to judge it, measure it again",
-                "the run is not whole, so its kernel is not blamed: {}",
-                run.sentence(gap.part, &run.varying_options(), &gap.what)
-            ))),
-            _ => verdict.result(),
+        if self.bisect {
+            can_be_blamed(&run, &verdict)?;
         }
+        verdict.result()
     }
+}
+
+/// Fails where a bisection must neither blame nor acquit the revision that was measured.
+fn can_be_blamed(run: &Run, verdict: &BudgetVerdict) -> Result<(), Failure> {
+    if let Some(gap) = unexplained_gap(run) {
+        return Err(Failure::Request(miette!(
+            help = "with `--bisect` such a revision is skipped; to judge it, measure it again",
+            "the run is not whole, so its kernel is not blamed: {}",
+            run.sentence(gap.part, &run.varying_options(), &gap.what)
+        )));
+    }
+    let doubt = verdict.count(Outcome::InDoubt);
+    if doubt > 0 && verdict.count(Outcome::Broken) == 0 {
+        return Err(Failure::Request(miette!(
+            help = "with `--bisect` such a revision is skipped; to judge it, measure it again with more boots",
+            "{} in doubt, so the revision is neither good nor bad",
+            counted(doubt as u64, "budget")
+        )));
+    }
+    Ok(())
 }
 
 /// What no output may take the place of: the run, the budgets and their baselines.

@@ -47,6 +47,7 @@ pub fn check(run: &Run, budgets: &Budgets) -> Result<BudgetVerdict, Failure> {
         started,
         accept: accept(run, budgets, &rows),
         rows,
+        exact: run.cells.iter().any(|cell| cell.exact == Some(true)),
         notes,
         warnings: run.warnings(),
     })
@@ -92,6 +93,13 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Judges every figure of every cell that the budget is for.
     fn budget(&self, budget: &Budget, rows: &mut Vec<BudgetRow>) -> Result<(), Failure> {
+        let is_host = |figure: &&Figure| matches!(figure, Figure::Host(_));
+        let (of_boots, figures): (Vec<&Figure>, Vec<&Figure>) =
+            budget.figures.iter().partition(is_host);
+        self.boots(budget, &of_boots, rows)?;
+        if figures.is_empty() && !of_boots.is_empty() {
+            return Ok(());
+        }
         // A machine of one CPU has no bring-up, and a count can't grow from itself.
         let least = match budget.limit {
             Some(Limit::Growth { from_smp, .. }) => from_smp,
@@ -105,8 +113,37 @@ impl Judge<'_> {
         }
         self.baseline_is_covered(budget)?;
         for cell in cells {
-            for figure in &budget.figures {
-                rows.push(self.row(budget, cell, *figure)?);
+            for figure in &figures {
+                rows.push(self.row(budget, cell, **figure)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges figures of boots on the host's clock.
+    fn boots(
+        &self,
+        budget: &Budget,
+        figures: &[&Figure],
+        rows: &mut Vec<BudgetRow>,
+    ) -> Result<(), Failure> {
+        let Some(Limit::Us(most)) = &budget.limit else { return Ok(()) };
+        let boots = self.run.host_boots().into_iter();
+        let boots: Vec<_> = boots.filter(|boots| budget.cells.holds_boots(boots)).collect();
+        if boots.is_empty() && !figures.is_empty() {
+            let what = "no boot of a noisy engine that it is for has times on the host's clock";
+            let help = "exact engines have none, nor have runs of older versions and bare captures";
+            return Err(self.wrong(budget, what, help));
+        }
+        for boots in &boots {
+            for figure in figures {
+                let Figure::Host(measure) = figure else { continue };
+                let measured = Measured::host(boots, *measure, *most);
+                rows.extend(
+                    measured.map(|measured| {
+                        measured.row(Some(budget.line), boots.label(), figure.name())
+                    }),
+                );
             }
         }
         Ok(())
@@ -254,7 +291,10 @@ impl Judge<'_> {
             if wanted.iter().any(|one| has.contains(one)) {
                 return None;
             }
+            // A number is no misspelt other number.
+            let is_number = wanted.iter().any(|one| one.starts_with(|c: char| c.is_ascii_digit()));
             let near = meant(&wanted.join(" "), has.iter().map(String::as_str));
+            let near = near.filter(|_| !is_number);
             let near =
                 near.map_or(String::new(), |near| format!("; did you mean `{}`?", printable(near)));
             Some(format!("no cell has {key} = {}{near}", wanted.join(" or ")))

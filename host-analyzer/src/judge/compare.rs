@@ -4,28 +4,44 @@
 //! figures of a comparison are one family (Holm). Where the boots don't suffice, the comparison says how
 //! many more it would take. `docs/method.md` has the reasons. `compare` only reports; `check` decides.
 
+mod boots;
+mod causes;
 mod exact;
+mod hosts;
 mod noisy;
 mod notes;
 mod power;
 pub mod verdict;
 
+use crate::ground::document::suggestion;
 use crate::ground::failure::Failure;
+use crate::ground::text::{list, printable};
+use crate::judge::origins;
 use crate::judge::pairing::{Pairing, differences};
+use crate::run::measure::Measure;
 use crate::run::{Cell, Run};
 use miette::miette;
+use std::collections::BTreeSet;
 
-pub use verdict::{CellPair, Comparison, MEASURES, MetricPair, MetricVerdict, Moved, Settings};
+pub use boots::Boots;
+pub use verdict::{
+    Cause, CellPair, Comparison, HostPair, MEASURES, MetricPair, MetricVerdict, Moved, Settings,
+};
 
-/// Compares two runs.
+/// Compares two runs. Where a total has changed, reads their captures again for the causes.
 ///
-/// Fails with [`Failure::Request`] where they have no cell in common.
+/// Fails with [`Failure::Request`] where they have no cell in common, or a run has no engine of the
+/// name that the settings ask for.
 pub fn compare<'a>(
     base: &'a Run,
     new: &'a Run,
     settings: Settings,
 ) -> Result<Comparison<'a>, Failure> {
     let engines = settings.engines.as_ref().map(|(base, new)| (base.as_str(), new.as_str()));
+    if let Some((of_base, of_new)) = engines {
+        has_engine(base, of_base)?;
+        has_engine(new, of_new)?;
+    }
     let Pairing { mut pairs, base_alone, new_alone } = Pairing::of(base, new, engines);
     // A machine of one CPU has no bring-up.
     pairs.retain(|(_, new)| new.smp > 1);
@@ -36,18 +52,69 @@ pub fn compare<'a>(
     let pair = |(base, new): &(&'a Cell, &'a Cell)| CellPair {
         base,
         new,
-        label: new.label(&varying),
+        label: match engines {
+            Some((of_base, _)) => format!("{} → {}", printable(of_base), new.label(&varying)),
+            None => new.label(&varying),
+        },
         exact: base.exact == Some(true) && new.exact == Some(true),
         options: differences(base, new),
         figures: Vec::new(),
+        causes: Vec::new(),
     };
     let mut cells: Vec<CellPair<'a>> = pairs.iter().map(pair).collect();
     for cell in cells.iter_mut().filter(|cell| cell.exact) {
-        cell.figures = exact::figures(cell);
+        cell.figures = exact::figures(cell, &settings);
     }
-    let family = noisy::test(&mut cells, settings.margin);
+    let mut hosts = hosts::pairs(base, new, &cells, engines);
+    let family = noisy::test(&mut cells, &mut hosts, &settings);
     let notes = notes::of(base, new, &cells);
-    Ok(Comparison { base, new, settings, cells, base_alone, new_alone, family, notes })
+    causes::find(base, new, &mut cells)?;
+    sort(&mut cells);
+    let programs = origins::unequal(base, new, &pairs);
+    let noisy = cells.iter().filter(|cell| !cell.exact).map(|cell| cell.new);
+    let boots = (family.figures > 0).then(|| Boots::of(family, new, &noisy.collect::<Vec<_>>()));
+    Ok(Comparison {
+        base,
+        new,
+        settings,
+        programs,
+        cells,
+        hosts,
+        base_alone,
+        new_alone,
+        family: family.figures,
+        boots,
+        notes,
+    })
+}
+
+/// What matters comes first; see [`Comparison::cells`] and [`CellPair::figures`].
+fn sort(cells: &mut [CellPair<'_>]) {
+    let is_total = |figure: &MetricPair| figure.measure == Measure::Total;
+    for cell in &mut *cells {
+        cell.figures
+            .sort_by(|one, other| is_total(other).cmp(&is_total(one)).then(one.before(other)));
+    }
+    cells.sort_by(|one, other| match (one.figures.first(), other.figures.first()) {
+        (Some(one), Some(other)) => one.before(other),
+        (one, other) => other.is_some().cmp(&one.is_some()),
+    });
+}
+
+fn has_engine(run: &Run, engine: &str) -> Result<(), Failure> {
+    let engines: BTreeSet<&str> = run.cells.iter().map(|cell| cell.engine.as_str()).collect();
+    if engines.contains(engine) {
+        return Ok(());
+    }
+    let near = suggestion(engine, engines.iter().copied());
+    let near = near.map_or(String::new(), |near| format!("; did you mean `{}`?", printable(near)));
+    Err(Failure::Request(miette!(
+        help = "`--engines BASE:NEW` names an engine of the base and one of the new run, as stock:patched",
+        "{} has no engine `{}`; its engines are {}{near}",
+        run.path.display(),
+        printable(engine),
+        list(engines.iter().map(|engine| printable(engine)))
+    )))
 }
 
 fn nothing_in_common(base: &Run, new: &Run) -> Failure {

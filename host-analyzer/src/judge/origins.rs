@@ -1,16 +1,20 @@
-//! What a number of an exact engine depends on, and in which of it two runs are unequal.
+//! The programs that a number depends on, and in which of them two runs are unequal.
 
 use crate::ground::manifest::{self, Kernel, Manifest};
 use crate::run::{Cell, Run};
 use std::collections::BTreeSet;
 
-/// In what two runs are unequal that the numbers of these pairs of exact cells depend on, as
+/// What everybody who compares numbers of an exact engine must know.
+pub const VIRTUAL_TIME: &str = "Exact engines run in virtual time: icount counts the guest's instructions, so its \
+                                cycles say nothing about the speed of QEMU; tcg and kvm measure that.";
+
+/// In what two runs are unequal that the numbers of these pairs of cells depend on, as
 /// `kernels, targets and CPU models`; `None` where nothing is, or there is no pair.
 pub(crate) fn unequal(base: &Run, new: &Run, pairs: &[(&Cell, &Cell)]) -> Option<String> {
     if pairs.is_empty() {
         return None;
     }
-    // Only a manifest says that an engine is exact.
+    // A bare capture does not say what made it.
     let (one, other) = (base.manifest.as_ref()?, new.manifest.as_ref()?);
     let differs = |of: &dyn Fn(&manifest::Boot) -> &str| {
         let values = |manifest: &'_ Manifest, engine: &str| {
@@ -24,6 +28,9 @@ pub(crate) fn unequal(base: &Run, new: &Run, pairs: &[(&Cell, &Cell)]) -> Option
     let mut what = Vec::new();
     if kernels_differ(&|kernel| &kernel.sha256) {
         what.push("kernels");
+    }
+    if kernels_differ(&|kernel| &kernel.rustc) {
+        what.push("compilers");
     }
     if kernels_differ(&|kernel| &kernel.target) {
         what.push("targets");

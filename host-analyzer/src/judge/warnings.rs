@@ -1,14 +1,16 @@
 //! What makes a run's results doubtful, one sentence each.
 
-use crate::ground::manifest::Load;
+use crate::ground::manifest::{Host, Load};
 use crate::ground::text::{counted, list, printable, repeated, times};
 use crate::ground::unit::{Unit, readable};
-use crate::judge::statistics::{BOOTS_FOR_INTERVAL, rank_test};
+use crate::judge::compare::MEASURES;
+use crate::judge::oddities;
+use crate::judge::statistics::{BOOTS_FOR_INTERVAL, enough_boots, fewest_boots, rank_test};
 use crate::run::measure::Measure;
 use crate::run::{Boot, Breach, Cell, Losses, Part, Run, Sample, Spread};
 use bringup::class::Class;
 use bringup::frame::{OVERRUNS, WINDOW};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Fewer trials than this on a noisy engine give no reliable median.
 const FEW_TRIALS: u64 = 5;
@@ -32,6 +34,18 @@ impl Run {
     ///
     /// First those of the run, then of its boots, its engines, its cells; of each first what it lacks.
     pub fn warnings(&self) -> Vec<String> {
+        self.warnings_of(&|_| true)
+    }
+
+    /// The same for a part of the run: without those of boots, engines and cells that take no part.
+    pub fn warnings_of(&self, takes_part: &dyn Fn(&Cell) -> bool) -> Vec<String> {
+        let cells: Vec<usize> =
+            (0..self.cells.len()).filter(|index| takes_part(&self.cells[*index])).collect();
+        let boots = (0..self.boots.len()).filter(|index| {
+            let mut its = self.boots[*index].cells.iter().filter_map(|cell| cell.cell).peekable();
+            its.peek().is_none() || its.any(|cell| cells.contains(&cell))
+        });
+        let boots: Vec<usize> = boots.collect();
         let mut warnings = Vec::new();
         let varying = self.varying_options();
         let mut gaps: HashMap<Part, Vec<&str>> = HashMap::new();
@@ -48,9 +62,13 @@ impl Run {
             }
         };
         of_part(Part::Run, &mut warnings);
-        (0..self.boots.len()).for_each(|index| of_part(Part::Boot(index), &mut warnings));
-        of_engines(self, &mut |what| warnings.push(printable(&what)));
-        (0..self.cells.len()).for_each(|index| of_part(Part::Cell(index), &mut warnings));
+        boots.iter().for_each(|index| of_part(Part::Boot(*index), &mut warnings));
+        oddities::logs(self, &boots, &mut |what| warnings.push(what));
+        let booted = boots.iter().map(|index| &self.boots[*index]);
+        of_engines(self, &booted.collect::<Vec<_>>(), &mut |what| warnings.push(printable(&what)));
+        let measured = cells.iter().map(|index| &self.cells[*index]);
+        of_boot_counts(&measured.collect::<Vec<_>>(), &mut |what| warnings.push(printable(&what)));
+        cells.iter().for_each(|index| of_part(Part::Cell(*index), &mut warnings));
         warnings
     }
 }
@@ -105,40 +123,83 @@ fn of_boot(boot: &Boot, warn: &mut dyn FnMut(String)) {
     }
 }
 
-fn of_engines(run: &Run, warn: &mut dyn FnMut(String)) {
+/// What is doubtful of noisy engines; what is so of several is said once.
+fn of_engines(run: &Run, boots: &[&Boot], warn: &mut dyn FnMut(String)) {
     let Some(host) = run.manifest.as_ref().map(|manifest| &manifest.host) else { return };
     let mut seen: Vec<&str> = Vec::new();
-    for boot in run.boots.iter().filter(|boot| boot.exact == Some(false)) {
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    for boot in boots.iter().filter(|boot| boot.exact == Some(false)) {
         let engine = boot.engine.as_str();
         if seen.contains(&engine) {
             continue;
         }
         seen.push(engine);
-        let boots = || run.boots.iter().filter(|boot| boot.engine == engine);
-        let most = boots().map(|boot| usize::from(boot.smp)).max().unwrap_or_default();
-        let cores = host.cpus;
-        if most > cores {
-            warn(format!(
-                "{engine}: {most} vCPUs share {}, so times include the host's scheduling",
-                counted(cores as u64, "host CPU")
-            ));
-        }
-        // At the end the engine's own threads are part of the load.
-        if let Some(Load { begin, end }) = host.load
-            && (begin > cores as f64 || end > (cores + most) as f64)
-        {
-            warn(format!(
-                "{engine}: the host was busy with other work: its load average was {begin} before \
-                 the first boot and {end} after the last, on {}",
-                counted(cores as u64, "host CPU")
-            ));
-        }
-        if boots().any(|boot| boot.machine.as_ref().is_some_and(|machine| !machine.tsc_invariant)) {
-            warn(format!(
-                "{engine}: CPUID does not report an invariant TSC, so cycles need not be \
-                 proportional to time"
-            ));
-        }
+        let its: Vec<&Boot> = boots.iter().copied().filter(|boot| boot.engine == engine).collect();
+        of_engine(
+            host,
+            &its,
+            &mut |what| match told.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, engines)) => engines.push(engine),
+                None => told.push((what, vec![engine])),
+            },
+        );
+    }
+    told.iter().for_each(|(what, engines)| warn(format!("{}: {what}", list(engines.iter()))));
+}
+
+fn of_engine(host: &Host, boots: &[&Boot], warn: &mut dyn FnMut(String)) {
+    let most = boots.iter().map(|boot| usize::from(boot.smp)).max().unwrap_or_default();
+    let cores = host.cpus;
+    if most > cores {
+        warn(format!(
+            "{most} vCPUs share {}, so times include the host's scheduling",
+            counted(cores as u64, "host CPU")
+        ));
+    }
+    // At the end the engine's own threads are part of the load.
+    if let Some(Load { begin, end }) = host.load
+        && (begin > cores as f64 || end > (cores + most) as f64)
+    {
+        warn(format!(
+            "the host was busy with other work: its load average was {begin} before the first boot and {end} \
+             after the last, on {}",
+            counted(cores as u64, "host CPU")
+        ));
+    }
+    let varies = |boot: &&Boot| boot.machine.as_ref().is_some_and(|machine| !machine.tsc_invariant);
+    if boots.iter().any(varies) {
+        warn(
+            "CPUID does not report an invariant TSC, so cycles need not be proportional to time"
+                .to_owned(),
+        );
+    }
+}
+
+/// Too few boots of noisy engines for an interval, or for a comparison of all their figures.
+fn of_boot_counts(cells: &[&Cell], warn: &mut dyn FnMut(String)) {
+    let noisy = || cells.iter().filter(|cell| is_noisy(cell) && !cell.trials.is_empty());
+    // What does not vary takes no part in a comparison; one boot does not show it.
+    let varies = |cell: &Cell, measure: Measure| {
+        let boots = cell.sample(measure).boot_medians();
+        boots.len() == 1 || boots.iter().any(|boot| *boot != boots[0])
+    };
+    let varying = |cell: &&Cell| MEASURES.iter().filter(|measure| varies(cell, **measure)).count();
+    let figures = noisy().map(varying).sum();
+    let enough = enough_boots(figures);
+    let mut fewest: BTreeMap<&str, usize> = BTreeMap::new();
+    for cell in noisy() {
+        let boots = cell.sample(Measure::Total).boots();
+        let least = fewest.entry(&cell.engine).or_insert(boots);
+        *least = boots.min(*least);
+    }
+    for (engine, boots) in fewest.into_iter().filter(|(_, boots)| *boots < fewest_boots(figures)) {
+        warn(format!(
+            "{engine}: {} {} too few {}to compare {}: a noisy engine needs {enough} (`boots = {enough}`)",
+            counted(boots as u64, "boot"),
+            if boots == 1 { "is" } else { "are" },
+            if boots < BOOTS_FOR_INTERVAL { "for an interval and " } else { "" },
+            counted(figures as u64, "figure"),
+        ));
     }
 }
 
@@ -171,6 +232,8 @@ fn of_cell(run: &Run, cell: &Cell, warn: &mut dyn FnMut(String)) {
              phases that mix AP and BSP stamps may be off by that much"
         ));
     }
+    oddities::clocks(cell, warn);
+    oddities::window(cell, warn);
     of_overruns(cell, warn);
     let (least, most) = (cell.frequencies.iter().min(), cell.frequencies.iter().max());
     if let (Some(least), Some(most)) = (least, most)
@@ -240,7 +303,7 @@ fn of_overruns(cell: &Cell, warn: &mut dyn FnMut(String)) {
     }
 }
 
-/// Too few trials or boots of a noisy engine, and boots that changed in the course of the run.
+/// Too few trials of a noisy engine, and boots that changed in the course of the run.
 fn of_noise(cell: &Cell, warn: &mut dyn FnMut(String)) {
     let trials = cell.trials.count();
     if (1..FEW_TRIALS).contains(&trials) {
@@ -248,14 +311,6 @@ fn of_noise(cell: &Cell, warn: &mut dyn FnMut(String)) {
             "{} {} too few for a noisy engine: it needs {FEW_TRIALS} or more",
             counted(trials, "trial"),
             if trials == 1 { "is" } else { "are" }
-        ));
-    }
-    let boots = cell.sample(Measure::Total).boots();
-    if (1..BOOTS_FOR_INTERVAL).contains(&boots) {
-        warn(format!(
-            "{} {} too few for an interval: a noisy engine needs {BOOTS_FOR_INTERVAL} or more",
-            counted(boots as u64, "boot"),
-            if boots == 1 { "is" } else { "are" }
         ));
     }
     if let Some(drift) = drift(cell) {

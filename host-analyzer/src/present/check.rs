@@ -4,6 +4,7 @@ use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::ground::text::printable;
 use crate::judge::check::{BudgetRow, BudgetVerdict, Outcome};
+use crate::judge::origins::VIRTUAL_TIME;
 use crate::judge::statistics::Interval;
 use crate::present::markdown::{Comment, LONG, list, plain};
 use crate::present::schema;
@@ -52,6 +53,12 @@ fn headline(verdict: &BudgetVerdict) -> String {
     }
 }
 
+/// The notes, with what the numbers of exact engines are.
+fn remarks(verdict: &BudgetVerdict) -> Vec<String> {
+    let exact = verdict.exact.then(|| VIRTUAL_TIME.to_owned());
+    verdict.notes.iter().cloned().chain(exact).collect()
+}
+
 /// These budgets as a table; on a terminal each has the line that it stands in.
 fn budgets(rows: &[&BudgetRow], lines: bool) -> Table {
     let rows = || rows.iter().copied();
@@ -80,7 +87,7 @@ pub fn table(verdict: &BudgetVerdict, all: bool) -> String {
         text += &format!("in doubt: {}, {}: {}\n", row.cell, row.figure, row.why);
     }
     text += &format!("{} ({})\n", headline(verdict), verdict.file.display());
-    for note in &verdict.notes {
+    for note in remarks(verdict) {
         text += &format!("note: {note}\n");
     }
     for warning in &verdict.warnings {
@@ -112,7 +119,7 @@ pub fn markdown(verdict: &BudgetVerdict) -> String {
         comment.text("\n</details>\n");
     }
     comment.text("\n");
-    comment.lines(list(verdict.notes.iter().chain(&verdict.warnings)), 1.0, |count| {
+    comment.lines(list(remarks(verdict).iter().chain(&verdict.warnings)), 1.0, |count| {
         let more = more(count, "remark");
         format!("- … and {more}: `cargo analyze check RUN --budgets FILE` shows them")
     });
@@ -148,7 +155,7 @@ pub fn json(verdict: &BudgetVerdict) -> Value {
         "in_doubt": verdict.count(Outcome::InDoubt),
         "broken": verdict.count(Outcome::Broken),
         "rows": rows.collect::<Vec<_>>(),
-        "notes": verdict.notes,
+        "notes": remarks(verdict),
         "warnings": verdict.warnings,
     })
 }

@@ -20,9 +20,24 @@ pub(crate) fn with_code(text: &str) -> String {
     pieces.iter().enumerate().map(of).collect()
 }
 
+/// Text as HTML whose words stay whole at line ends, also those with hyphens, as `tsc-sync=one-to-many`.
+pub(crate) fn in_whole_words(text: &str) -> String {
+    let word = |word: &str| match word.contains('-') {
+        true => format!("<span class=\"whole\">{}</span>", escaped(word)),
+        false => escaped(word),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_with_hyphens_stay_whole_and_nothing_is_markup() {
+        let html = in_whole_words("with <full-parallel>, in 2 ms");
+        assert_eq!(html, "with <span class=\"whole\">&lt;full-parallel&gt;,</span> in 2 ms");
+    }
 
     #[test]
     fn what_stands_between_backticks_is_code_and_nothing_is_markup() {

@@ -14,7 +14,7 @@ pub const MADT: u32 = 1;
 /// `tsc-sync --format json`.
 pub const TSC_SYNC: u32 = 1;
 /// `compare --format json`.
-pub const COMPARE: u32 = 1;
+pub const COMPARE: u32 = 2;
 /// `check --format json`.
 pub const CHECK: u32 = 1;
 /// `export --format jsonl`.

@@ -14,6 +14,7 @@ mod warned;
 pub use cells::table;
 pub(crate) use cells::{caption, cells};
 pub use cpu_lines::cpu_lines;
+pub(crate) use host::host_boots;
 pub use json::json;
 pub(crate) use linux::linux_tables;
 pub(crate) use predicted::{PREDICTED, predicted};

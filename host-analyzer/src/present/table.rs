@@ -115,12 +115,14 @@ impl Table {
         (format!("{}\n|{sides}|\n", line(names)), rows.collect())
     }
 
-    /// For a page: in a box that scrolls alone, called by this name. `cells` has the page's cell
+    /// For a page: in a box that scrolls alone, called by this name. Each value carries its header, since a narrow page
+    /// shows a row as lines of header and value. `cells` has the page's cell
     /// of each row, for its filter; empty where the rows are of no cell.
     pub fn html(&self, name: &str, cells: &[Option<usize>]) -> String {
         let class = |column: &Column| match column.kind {
             Kind::Number => " class=\"number\"",
-            _ => "",
+            Kind::Words => " class=\"words\"",
+            Kind::Markup => "",
         };
         let mut text = format!(
             "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n<thead><tr>",
@@ -143,7 +145,10 @@ impl Table {
                 };
                 text += &match at {
                     0 => format!("<th scope=\"row\">{value}</th>"),
-                    _ => format!("<td{}>{value}</td>", class(column)),
+                    _ => {
+                        let header = escaped(&column.header);
+                        format!("<td{} data-label=\"{header}\">{value}</td>", class(column))
+                    }
                 };
             }
             text += "</tr>\n";
@@ -188,8 +193,8 @@ mod tests {
     #[test]
     fn a_page_gets_markup_of_this_program_alone() {
         let html = table().html("cells", &[Some(7), None]);
-        let row = "<tr data-cell=\"7\"><th scope=\"row\">a|&lt;b&gt;</th><td><i></i></td>\
-                   <td class=\"number\">1</td></tr>";
+        let row = "<tr data-cell=\"7\"><th scope=\"row\">a|&lt;b&gt;</th><td data-label=\"drawn\"><i></i></td>\
+                   <td class=\"number\" data-label=\"total\">1</td></tr>";
         assert!(html.contains(row), "{html}");
         assert!(html.contains("<tr><th scope=\"row\">c</th>"), "{html}");
     }

@@ -65,6 +65,7 @@ impl Aps {
 }
 
 /// The parts of [`Phase::Sipi`] of stamps that make phases, in the order of [`SubPhase::ALL`].
-pub(super) fn parts(stamps: &Stamps) -> [Cycles; SubPhase::ALL.len()] {
-    SubPhase::ALL.map(|part| part.of(stamps).unwrap_or_default())
+/// `turn` is when the BSP was free to send its SIPI.
+pub(super) fn parts(stamps: &Stamps, turn: Option<i64>) -> [Cycles; SubPhase::ALL.len()] {
+    SubPhase::ALL.map(|part| part.of(stamps, turn).unwrap_or_default())
 }

@@ -37,6 +37,7 @@ impl Measure {
         Measure::WaitInit,
         Measure::OnlineLoop,
         Measure::Phase(Phase::Sipi),
+        Measure::SubPhase(SubPhase::Queue),
         Measure::SubPhase(SubPhase::Kick),
         Measure::SubPhase(SubPhase::Wake),
         Measure::SubPhase(SubPhase::Trampoline),

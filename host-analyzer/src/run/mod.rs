@@ -12,6 +12,7 @@
 //! | `options`, `figures` | questions on a run: what tells its cells apart, what they measured |
 //! | `host`, `host_boots` | boots on the host's clock |
 //! | `measure`, `sample`, `spread`, `reservoir` | numbers of trials |
+//! | `turns` | what of an AP's `sipi` is waiting |
 //! | `timeline`, `follow`, `claims` | one trial as it comes by |
 
 mod aps;
@@ -35,6 +36,7 @@ mod spread;
 pub mod timeline;
 mod trial;
 mod trials;
+mod turns;
 
 pub use aps::{Ap, Aps};
 pub use clocks::{Clocks, Off};
@@ -52,3 +54,4 @@ pub use sample::Sample;
 pub use spread::Spread;
 pub use trial::{FullTrial, Trial, wait_init};
 pub use trials::Trials;
+pub use turns::turns;

@@ -6,6 +6,7 @@ use crate::ground::failure::Failure;
 use crate::run::follow::Follower;
 use crate::run::model::{Boot, Cell, Run};
 use crate::run::trial::{FullTrial, Trial};
+use crate::run::turns::turns;
 use crate::source::capture;
 use bringup::frame::{ApTimeline, TrialBegin, TrialEnd};
 use std::collections::HashMap;
@@ -28,6 +29,13 @@ pub struct WholeTrial<'a> {
     pub end: TrialEnd,
     /// Its APs in the order of their indices, all stamps on the BSP's clock.
     pub timelines: &'a [ApTimeline],
+}
+
+impl WholeTrial<'_> {
+    /// When the BSP was free to send each AP's SIPI, in the order of the timelines.
+    pub fn turns(&self) -> Vec<Option<i64>> {
+        turns(self.cell, self.timelines)
+    }
 }
 
 impl Run {

@@ -2,6 +2,7 @@
 
 use bringup::frame::{ApTimeline, TrialEnd};
 use bringup::options::{Options, Order};
+use bringup::phase::SubPhase;
 use bringup::stamp::Stamp;
 
 /// What is kept of a trial.
@@ -22,8 +23,8 @@ pub struct Trial {
     /// The six phases in the order of [`bringup::phase::Phase::ALL`]: each the mean over the online APs, rounded
     /// to whole cycles; `None` where there is no AP to take it of.
     pub phases: Option<[u64; 6]>,
-    /// The parts of [`bringup::phase::Phase::Sipi`] in the order of [`bringup::phase::SubPhase::ALL`], likewise.
-    pub sub_phases: Option<[u64; 3]>,
+    /// The parts of [`bringup::phase::Phase::Sipi`] in the order of [`SubPhase::ALL`], likewise.
+    pub sub_phases: Option<[u64; SubPhase::ALL.len()]>,
     /// APs that did not come online.
     pub lost: u16,
     /// Steps that took longer than their cost.

@@ -38,7 +38,7 @@ function readColours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
   colours = {
-    paper: of("paper"), ink: of("ink"), grid: of("grid"), faint: of("faint"), phases: data.phases.map(of),
+    paper: of("paper"), ink: of("ink"), grid: of("grid"), faint: of("faint"), phases: data.phases.map(of), pieces: data.pieces.map(of),
   };
 }
 
@@ -66,7 +66,20 @@ const axis = ({ axisLabel, ...rest }) => ({
   ...rest,
   axisLabel: { color: colours.ink, fontSize: 12, ...axisLabel },
 });
+/** The pieces of an AP's time: what of its first phase is queue, the rest of that, and the others. */
+const pieces = (queue, [first, ...others]) => [Math.min(queue, first), Math.max(0, first - queue), ...others];
 const axisNumber = (number) => number.toLocaleString("en", { maximumFractionDigits: 6 });
+/** Values that span a factor of 50 need a log axis; it can't begin at 0. */
+const spansFactors = (numbers) => {
+  const positive = numbers.filter((number) => number > 0);
+  return positive.length > 1 && Math.max(...positive) / Math.min(...positive) >= 50;
+};
+/** A log axis from the power of ten below the least value, its ticks at powers of ten. */
+const logarithmic = (numbers) => {
+  const positive = numbers.filter((number) => number > 0);
+  const power = (round, number) => 10 ** round(Math.log10(number));
+  return { type: "log", logBase: 10, min: power(Math.floor, Math.min(...positive)), max: power(Math.ceil, Math.max(...positive)) };
+};
 const values = (name, { axisLabel, ...rest } = {}) => axis({
   type: "value", name, nameLocation: "middle", nameGap: 28, splitNumber: isNarrow() ? 3 : 6,
   ...rest, axisLabel: { formatter: axisNumber, hideOverlap: true, ...axisLabel },

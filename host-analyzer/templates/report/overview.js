@@ -13,18 +13,17 @@ function drawPhases() {
   paint(charts.phases, cells.length * rowHeight(cells, 26) + 56, {
     aria: { enabled: false },
     grid: { left: 4, right: 16, top: 4, bottom: 44, containLabel: true },
-    xAxis: values(`time of one AP, mean [${share ? "%" : scale[0]}]`, share ? { max: 100 } : {}),
+    xAxis: values(share ? "share of the mean AP’s time [%]" : `time of one AP, mean [${scale[0]}]`, share ? { max: 100 } : {}),
     yAxis: cellNames(cells),
     tooltip: tooltip(({ dataIndex }) => {
       const cell = cells[dataIndex];
-      return tip(cell.label, data.phases.map((phase, index) => {
-        const cycles = cell.phases[index];
-        return [phase, `${time(scale, cell, cycles)}, ${percent(cycles, sum(cell.phases))}`];
-      }));
+      const lengths = pieces(cell.queue, cell.phases);
+      return tip(cell.label, data.pieces.map((piece, index) =>
+        [piece, `${time(scale, cell, lengths[index])}, ${percent(lengths[index], sum(lengths))}`]));
     }),
-    series: data.phases.map((name, index) => ({
-      name, type: "bar", stack: "phases", barWidth: "70%", itemStyle: { color: colours.phases[index] },
-      data: cells.map((cell) => length(cell, cell.phases[index])),
+    series: data.pieces.map((name, index) => ({
+      name, type: "bar", stack: "phases", barWidth: "70%", itemStyle: { color: colours.pieces[index] },
+      data: cells.map((cell) => length(cell, pieces(cell.queue, cell.phases)[index])),
     })),
   });
 }
@@ -37,15 +36,20 @@ function drawTotals() {
   else drawBars();
 }
 
-function legend(borderColor, borderTopStyle, label) {
+/** A line as it is drawn, and its label. */
+function legend(colour, dashes, label) {
   const line = make("span", [], { class: "swatch line" });
-  Object.assign(line.style, { borderColor, borderTopStyle });
+  const [dash, gap] = dashes.length ? dashes : [1, 0];
+  line.style.border = 0;
+  line.style.height = "3px";
+  line.style.background = `repeating-linear-gradient(90deg, ${colour} 0 ${dash}px, transparent ${dash}px ${dash + gap}px)`;
   byId("totals-legend").append(make("li", [line, label]));
 }
+const DOTS = [2, 4];
 
 function tipOfTotal(cell) {
   const of = (cycles) => time(data.scales.totals, cell, cycles);
-  const pairs = [["total", of(cell.total)]];
+  const pairs = [["total", of(cell.total)], ["cold", cell.cold === null ? "–" : of(cell.cold)]];
   if (cell.interval) pairs.push(["95 %", `${of(cell.interval[0])} to ${of(cell.interval[1])}`]);
   if (cell.lower_bound !== null) pairs.push(["lower bound", of(cell.lower_bound)]);
   return tip(cell.label, pairs);
@@ -55,14 +59,16 @@ function tipOfTotal(cell) {
 function drawBars() {
   const scale = data.scales.totals;
   const of = (cell, cycles) => value(scale, cell, cycles);
-  legend(colours.ink, "dotted", "lower bound");
+  legend(colours.ink, DOTS, "lower bound");
   const over = (z, renderItem) => ({
     type: "custom", z, silent: true, data: shown.map((cell, index) => [of(cell, cell.total), index]),
     renderItem: ({ dataIndex }, api) => renderItem(shown[dataIndex], api, api.value(1)),
   });
   paint(charts.totals, shown.length * rowHeight(shown, 30) + 56, {
     grid: { left: 4, right: 24, top: 4, bottom: 44, containLabel: true },
-    xAxis: values(`total [${scale[0]}]`, { min: 0 }),
+    // An interval may reach beyond the longest bar.
+    xAxis: values(`total [${scale[0]}]`, { min: 0, max: ({ max }) =>
+      Math.max(max, ...shown.map((cell) => of(cell, cell.interval?.[1] ?? 0))) * 1.02, axisLabel: { showMaxLabel: false } }),
     yAxis: cellNames(shown),
     tooltip: tooltip(({ dataIndex }) => tipOfTotal(shown[dataIndex])),
     series: [
@@ -95,28 +101,39 @@ function drawCurves() {
     const counts = new Set(shown.filter((cell) => cell.group === group).map((cell) => cell.smp));
     const cells = bounds.map((index) => data.cells[index]).filter((cell) => counts.has(cell.smp));
     if (cells.length === 0) return;
-    legend(colours.faint, "dotted", label);
+    legend(colours.faint, DOTS, label);
     series.push({
-      type: "line", symbol: "none", silent: true, lineStyle: { color: colours.faint, width: 2, type: "dotted" },
+      type: "line", symbol: "none", silent: true, lineStyle: { color: colours.faint, width: 2, type: DOTS },
       data: cells.map((cell) => point(cell, cell.lower_bound)),
     });
   });
-  data.lines.forEach(({ label, colour, mark, dashed }, line) => {
+  // Lines that lie on each other are one, called by the names of all.
+  const drawn = new Map();
+  data.lines.forEach(({ label, colour, mark, dashes }, line) => {
     const cells = shown.filter((cell) => cell.line === line);
     if (cells.length === 0) return;
-    legend(colour, "solid", label);
+    const place = JSON.stringify([colour, cells.map((cell) => [cell.smp, cell.total])]);
+    const labels = drawn.get(place);
+    if (labels) return void labels.append(` = ${label}`);
+    legend(colour, dashes, label);
+    drawn.set(place, byId("totals-legend").lastElementChild);
     if (cells.every((cell) => cell.interval)) series.push(band(cells, scale, colour));
     series.push({
       type: "line", symbol: mark, symbolSize: 8, itemStyle: { color: colour },
-      lineStyle: { color: colour, width: 2, type: dashed ? "dashed" : "solid" },
+      lineStyle: { color: colour, width: 2, type: dashes.length ? dashes : "solid" },
       data: cells.map((cell) => point(cell, cell.total)),
     });
   });
+  const totals = series.flatMap(({ type, data }) => (type === "line" ? data.map(([, total]) => total) : []));
+  const counts = shown.map((cell) => cell.smp);
+  const [wide, high] = [spansFactors(counts), spansFactors(totals)];
   paint(charts.totals, isNarrow() ? 300 : 380, {
-    title: title(`total [${scale[0]}]`, { left: 0, top: 2, padding: 0, textStyle: { fontWeight: 400 } }),
+    title: title(`total [${scale[0]}]${high ? ", log scale" : ""}`, { left: 0, top: 2, padding: 0, textStyle: { fontWeight: 400 } }),
     grid: { left: 4, right: 16, top: 28, bottom: 44, containLabel: true },
-    xAxis: values("CPUs, the BSP counted", { min: 0, minInterval: 1 }),
-    yAxis: values("", { min: 0 }),
+    xAxis: values(`CPUs, the BSP counted${wide ? ", log scale" : ""}`,
+      wide ? { ...logarithmic(counts), logBase: 2, min: 2 ** Math.floor(Math.log2(Math.min(...counts))), max: 2 ** Math.ceil(Math.log2(Math.max(...counts))) }
+        : { min: 0, minInterval: 1 }),
+    yAxis: values("", high ? logarithmic(totals) : { min: 0 }),
     tooltip: tooltip(({ data: [, , index] }) => tipOfTotal(data.cells[index])),
     series,
   });
@@ -145,8 +162,11 @@ function drawSpread() {
   byId("spread-view").textContent = cells.length < all.length
     ? `The first ${cells.length} of ${all.length} cells; the filter above chooses, the tables below hold all.` : "";
   const columns = isNarrow() ? 1 : 3;
-  const height = cells.length * 22 + 64;
-  const left = isNarrow() ? 118 : Math.min(180, 16 + 6.6 * Math.max(0, ...lines.map((line) => line.length)));
+  const longest = Math.max(0, ...lines.map((line) => line.length));
+  const left = Math.min(isNarrow() ? 118 : 180, 16 + 6.6 * longest);
+  // A name that is longer than its place is broken into lines.
+  const row = Math.max(22, 13 * Math.ceil((6.6 * longest) / (left - 20)) + 4);
+  const height = cells.length * row + 64;
   const width = (charts.spread.element.clientWidth - left - 12) / columns;
   const places = data.phases.map((_, index) => ({
     first: index % columns === 0, left: left + (index % columns) * width, top: Math.floor(index / columns) * height,
@@ -161,7 +181,7 @@ function drawSpread() {
       max: ({ max }) => (max > 0 ? null : 1),
     })),
     yAxis: places.map(({ first }, gridIndex) =>
-      names(lines, { gridIndex, axisLabel: { show: first, width: left - 12, overflow: "truncate" } })),
+      names(lines, { gridIndex, axisLabel: { show: first, width: left - 12, overflow: "break", fontSize: 11, lineHeight: 13 } })),
     tooltip: tooltip(({ seriesIndex, dataIndex }) => {
       const cell = cells[dataIndex];
       return tip(`${data.phases[seriesIndex]}: ${cell.label}`, data.quantiles.map((name, which) =>

@@ -96,19 +96,19 @@ const zoom = (id, axis, place) => {
 };
 
 /** A rectangle for each phase that is not empty; of a lost AP a cross at its last stamp. */
-function apShapes({ dataIndex }, api, [cpu, init, , , , ...lengths], lost, of, drawn) {
+function apShapes({ dataIndex }, api, [cpu, init, queue, , , , ...lengths], lost, of, drawn) {
   const height = api.size([0, 1])[1];
   // Thin rows have no room for gaps.
   const size = height < 6 ? height : height * 0.82;
   const at = (cycles) => api.coord([of(cycles), api.value(0)]);
   const children = [];
   let from = init ?? 0;
-  // Six phases, or as far as the AP came.
-  lengths.slice(-data.phases.length).forEach((length, phase) => {
+  // The pieces of six phases, or as far as the AP came.
+  pieces(queue ?? 0, lengths.slice(-data.phases.length)).forEach((length, piece) => {
     if (length > 0) {
       const [x, y] = at(from);
       const shape = { x, y: y - size / 2, width: at(from + length)[0] - x, height: size };
-      children.push({ type: "rect", shape, style: { fill: colours.phases[phase] } });
+      children.push({ type: "rect", shape, style: { fill: colours.pieces[piece] } });
     }
     from += length;
   });
@@ -167,7 +167,8 @@ function table(header, rows, words) {
   return make("div", make("table", [
     make("thead", make("tr", header.map((name, index) => make("th", name, { scope: "col", ...number(index) })))),
     make("tbody", rows.map((row) => make("tr", row.map((value, index) =>
-      index === 0 ? make("th", value, { scope: "row" }) : make("td", value, number(index)))))),
+      index === 0 ? make("th", value, { scope: "row" })
+        : make("td", value, { ...number(index), "data-label": header[index] }))))),
   ]), { class: "wide", tabindex: 0, role: "region", "aria-label": header.join(", ") });
 }
 

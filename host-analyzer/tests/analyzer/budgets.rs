@@ -324,6 +324,8 @@ fn a_budget_that_matches_nothing_is_a_mistake_and_no_pass() {
         let Err(Failure::Request(report)) = result else { panic!("{text}: {result:?}") };
         let all = format!("{report} {}", report.help().unwrap());
         assert!(all.contains(told), "{told}: {all}");
+        // 28 is no misspelt 4.
+        assert!(!all.contains("did you mean `4`"), "{all}");
     }
 }
 
@@ -751,6 +753,42 @@ fn a_bisection_skips_a_run_that_is_not_whole_but_for_an_error_of_the_kernel() {
     assert_eq!(code(&["--bisect"]), Some(0));
     write_manifest(&folder.join("run"), &Manifest { ended: Ended::Interrupted, ..manifest });
     assert_eq!((code(&[]), code(&["--bisect"])), (Some(1), Some(125)));
+}
+
+#[test]
+fn a_bisection_skips_a_revision_in_doubt_and_blames_one_that_breaks_a_budget() {
+    let (_keep, folder) = folder();
+    noisy_run(&folder.join("run"), 12, 2, 1.0);
+    let code = |limits: &[u32], more: &[&str]| {
+        let budget = |us: &u32| format!("[[budget]]\nfigure = \"callin\"\nmax-us = {us}\n");
+        written(&folder, &limits.iter().map(budget).collect::<String>());
+        analyzer(&folder, &[&ACCEPT[..4], more].concat()).status.code()
+    };
+    for (limits, plain, bisecting) in [
+        (&[900][..], 0, 0),
+        (&[800], 0, 125),
+        (&[900, 800], 0, 125),
+        (&[700], 1, 1),
+        (&[700, 800], 1, 1),
+    ] {
+        let codes = (code(limits, &[]), code(limits, &["--bisect"]));
+        assert_eq!(codes, (Some(plain), Some(bisecting)), "{limits:?}");
+    }
+}
+
+#[test]
+fn numbers_of_exact_engines_say_that_they_are_not_the_speed_of_qemu() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("exact"), "repetitions=1", &[2]);
+    noisy_run(&folder.join("noisy"), 6, 1, 1.0);
+    let budgets = written(&folder, "[[budget]]\nfigure = \"total\"\nmax-us = 100_000\n");
+    for (run, says) in [("exact", true), ("noisy", false)] {
+        let verdict = judged(&folder.join(run), &budgets);
+        let told = "its cycles say nothing about the speed of QEMU";
+        for text in [present::check::table(&verdict, false), present::check::markdown(&verdict)] {
+            assert_eq!(text.contains(told), says, "{text}");
+        }
+    }
 }
 
 #[test]

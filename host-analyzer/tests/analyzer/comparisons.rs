@@ -1,6 +1,6 @@
 //! Two runs are compared: what `compare` says, and how often it errs.
 
-use crate::noisy::noisy_run;
+use crate::noisy::{noisy_run, noisy_run_of_three_cells};
 use crate::simulated::{
     KHZ, STRATEGIES, boot, capture, encoded, folder, manifest, run_folder, write_manifest,
 };
@@ -11,11 +11,12 @@ use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::Engine;
 use host_analyzer::judge::check::budgets::Budgets;
 use host_analyzer::judge::check::check;
-use host_analyzer::judge::compare::{Comparison, MetricVerdict, Settings, compare};
-use host_analyzer::judge::statistics::{holm, rank_test};
+use host_analyzer::judge::compare::{Cause, Comparison, MetricVerdict, Settings, compare};
+use host_analyzer::judge::critical::Part;
+use host_analyzer::judge::statistics::{Interval, enough_boots, holm, rank_test};
 use host_analyzer::present;
-use host_analyzer::run::Run;
 use host_analyzer::run::measure::Measure;
+use host_analyzer::run::{Cell, Run};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, prop_oneof, proptest};
 use std::fs;
@@ -46,10 +47,10 @@ fn equal_exact_runs_are_the_same_in_every_figure() {
     let comparison = compared(&run, &run);
     assert_eq!(comparison.cells.len(), 6);
     // The first cell of each of the two boots has a cold trial, too.
-    assert_eq!(comparison.count(|verdict| verdict == MetricVerdict::Same), 6 * 12 + 2);
+    assert_eq!(comparison.count(|verdict| verdict == MetricVerdict::Same), 6 * 13 + 2);
     assert_eq!((comparison.notes.len(), comparison.family), (0, 0));
     let text = present::compare::table(&comparison, false);
-    assert!(text.starts_with("Nothing moved: all 74 figures are the same."), "{text}");
+    assert!(text.starts_with("Nothing moved: all 80 figures are the same."), "{text}");
 }
 
 #[test]
@@ -99,16 +100,18 @@ fn unequal_kernels_and_engines_of_exact_runs_are_named() {
     let (_keep, folder) = folder();
     let mut told = run_folder(&folder.join("base"), STRATEGIES, &[4]);
     run_folder(&folder.join("new"), STRATEGIES, &[4]);
-    told.kernel.as_mut().unwrap().sha256 = "fedcba9876543210".repeat(4);
+    let kernel = told.kernel.as_mut().unwrap();
+    kernel.sha256 = "fedcba9876543210".repeat(4);
+    kernel.rustc = "rustc 1.80.0".to_owned();
     told.boots[0].engine_version = "QEMU emulator version 7.2.0".to_owned();
     write_manifest(&folder.join("base"), &told);
     let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
     let comparison = compared(&base, &new);
     let note = &comparison.notes[0];
-    assert!(
-        note.starts_with("the kernels and engine versions differ: the numbers are exact"),
-        "{note}"
-    );
+    let what = "the kernels, compilers and engine versions differ";
+    assert!(note.starts_with(&format!("{what}: the numbers are exact")), "{note}");
+    let told = format!("Two programs are compared: {what}. Nothing moved");
+    assert!(headline(&comparison).starts_with(&told), "{}", headline(&comparison));
 }
 
 #[test]
@@ -157,6 +160,57 @@ fn two_engines_of_one_run_can_be_taken_for_the_same() {
     assert_eq!(comparison.cells.len(), 3);
     assert!(comparison.cells.iter().all(|cell| cell.new.engine == "patched"));
     assert!(comparison.base_alone.is_empty() && comparison.new_alone.is_empty());
+    assert!(comparison.cells.iter().all(|cell| cell.label.starts_with("icount → patched, 4 CPUs")));
+    for text in [
+        present::compare::table(&comparison, true),
+        present::compare::markdown(&comparison),
+        present::compare::html(&comparison).unwrap(),
+    ] {
+        assert!(text.contains("Two engines are compared, icount and patched."), "{text}");
+        assert!(text.contains(", engine icount") && text.contains(", engine patched"), "{text}");
+    }
+    assert_eq!(present::compare::json(&comparison)["cells"][0]["base_engine"], "icount");
+}
+
+#[test]
+fn an_engine_that_a_run_does_not_have_is_refused_with_those_that_it_has() {
+    let (_keep, folder) = folder();
+    run_folder(&folder, STRATEGIES, &[4]);
+    let run = opened(&folder);
+    let engines = Some(("icount".to_owned(), "icuont".to_owned()));
+    let result = compare(&run, &run, Settings { engines, ..Settings::default() });
+    let Err(Failure::Request(report)) = result else { panic!("it was compared") };
+    let told = "has no engine `icuont`; its engines are icount; did you mean `icount`?";
+    assert!(report.to_string().ends_with(told), "{report}");
+}
+
+#[test]
+fn warnings_are_given_once_and_only_of_what_is_compared() {
+    let (_keep, folder) = folder();
+    let line = "repetitions=1 strategy=full-parallel";
+    let names = ["stock", "patched", "other"];
+    let mut boots = Vec::new();
+    for name in names {
+        let mut told = boot(&format!("{name}.bin"), line, 4);
+        (told.engine, told.exact) = (name.to_owned(), false);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(&told.capture), capture(line, 4)).unwrap();
+        boots.push(told);
+    }
+    let mut told = manifest(boots);
+    told.host.cpus = 2;
+    write_manifest(&folder, &told);
+    let run = opened(&folder);
+    let shared = "4 vCPUs share 2 host CPUs, so times include the host's scheduling";
+    let warned = run.warnings();
+    assert!(warned.contains(&format!("stock, patched, other: {shared}")), "{warned:?}");
+
+    let engines = Some(("stock".to_owned(), "patched".to_owned()));
+    let comparison = compare(&run, &run, Settings { engines, ..Settings::default() }).unwrap();
+    let text = present::compare::markdown(&comparison);
+    assert_eq!(text.matches("vCPUs share").count(), 1, "{text}");
+    assert!(text.contains(&format!("- the run: stock, patched: {shared}")), "{text}");
+    assert!(!text.contains("other"), "{text}");
 }
 
 #[test]
@@ -199,6 +253,131 @@ fn one_boot_of_a_noisy_engine_tells_nothing_but_how_many_it_needs() {
     // 20 × 8 times, and two are spare.
     assert!((7..=11).contains(&more), "{more}");
     assert_eq!(comparison.count(|verdict| verdict.is_change()), 0);
+}
+
+fn headline(comparison: &Comparison<'_>) -> String {
+    present::compare::json(comparison)["headline"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn too_few_boots_are_the_headline_with_the_number_that_suffices() {
+    let (_keep, folder) = folder();
+    let base = noisy_run_of_three_cells(&folder.join("base"), 6, 1, 1.0);
+    let new = noisy_run_of_three_cells(&folder.join("new"), 6, 2, 2.0);
+    let comparison = compared(&base, &new);
+    let family = comparison.family;
+    assert!(family >= 24, "{family} figures");
+    assert_eq!(comparison.count(MetricVerdict::is_change), 0);
+    let enough = enough_boots(family);
+    let told = format!(
+        "No change can be found yet: 6 boots of each run can't tell {family} figures apart, {enough} can (`boots = \
+         {enough}`, less than a minute for each run); or compare fewer figures, as `--figures total`."
+    );
+    assert_eq!(headline(&comparison), told);
+    let boots = comparison.boots.unwrap();
+    assert_eq!((boots.have, boots.enough), (6, enough));
+
+    // Six boots suffice for three figures, and the callin takes twice the time.
+    let figures = vec![Measure::Phase(Phase::Callin)];
+    let narrow = compare(&base, &new, Settings { figures, ..Settings::default() }).unwrap();
+    assert_eq!((narrow.family, narrow.figures().count()), (3, 3));
+    assert_eq!(narrow.count(|verdict| verdict == MetricVerdict::Slower), 3);
+    assert!(headline(&narrow).starts_with("3 of 3 figures are slower."), "{}", headline(&narrow));
+}
+
+#[test]
+fn one_number_of_boots_is_recommended_by_warnings_help_and_documents() {
+    let scenario = include_str!("../../../scenarios/default.toml");
+    assert!(scenario.contains("cpus = [2, 4, 8, 16, 28]"));
+    // Seven cells of twelve figures.
+    let boots = format!("`boots = {}`", enough_boots(7 * 12));
+    assert_eq!(enough_boots(7 * 12), enough_boots(2 * 12));
+    for (name, text) in [
+        ("ci.md", include_str!("../../../docs/ci.md")),
+        ("method.md", include_str!("../../../docs/method.md")),
+        ("compare --help", include_str!("../../src/command/compare.rs")),
+    ] {
+        let told = text.split("`boots = ").skip(1).map(|rest| rest.split('`').next().unwrap());
+        let told: Vec<String> = told.map(|number| format!("`boots = {number}`")).collect();
+        assert!(!told.is_empty() && told.iter().all(|told| *told == boots), "{name}: {told:?}");
+    }
+    let (_keep, folder) = folder();
+    let few = noisy_run(&folder, 5, 1, 1.0);
+    let figures = compared(&few, &few).family;
+    let told = format!(
+        "tcg: 5 boots are too few for an interval and to compare {figures} figures: a noisy engine needs {} (`boots = {0}`)",
+        enough_boots(figures)
+    );
+    assert_eq!(few.warnings(), [told]);
+}
+
+#[test]
+fn the_parts_of_a_path_add_up_to_the_difference_of_the_total() {
+    let (_keep, folder) = folder();
+    let dearer = STRATEGIES.replace("800us", "900us");
+    run_folder(&folder.join("base"), STRATEGIES, &[4, 8]);
+    run_folder(&folder.join("new"), &dearer, &[4, 8]);
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let exact = compared(&base, &new);
+    for cell in &exact.cells {
+        let sum: f64 = cell.causes.iter().map(Cause::difference).sum();
+        assert_eq!(sum, cell.total().unwrap().difference, "{}", cell.label);
+        assert_eq!(cell.causes[0].part, Part::Callin);
+    }
+    // Serially every AP's callin is on the path: 7 × 100 µs, the greatest change.
+    assert_eq!(exact.cells[0].label, "icount, 8 CPUs, serial");
+    let told = "6 of 6 totals are slower. The largest change is total of icount, 8 CPUs, serial: 18900000 cycles → \
+                19600000 cycles, +700000 cycles (+3.70 %); on the critical path callin +700000 cycles.";
+    assert_eq!(headline(&exact), told);
+    let text = present::compare::table(&exact, false);
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains("8 CPUs, serial")).collect();
+    assert!(rows[1].contains(" total ") && rows[2].contains(" path: callin "), "{text}");
+
+    let base = noisy_run(&folder.join("noisy-base"), 10, 1, 1.0);
+    let new = noisy_run(&folder.join("noisy-new"), 10, 2, 1.4);
+    let noisy = compared(&base, &new);
+    let cell = &noisy.cells[0];
+    assert_eq!(cell.total().unwrap().verdict, MetricVerdict::Slower);
+    let mean = |cell: &Cell| {
+        let boots = (0..10).map(|boot| {
+            let totals = cell.trials.iter().filter(|trial| trial.boot == boot);
+            // Of two trials the lower one.
+            totals.map(|trial| trial.total).min().unwrap()
+        });
+        boots.sum::<u64>() as f64 / 10.0
+    };
+    let sum: f64 = cell.causes.iter().map(Cause::difference).sum();
+    assert!((sum - (mean(cell.new) - mean(cell.base))).abs() < 1e-3, "{sum}");
+    assert_eq!(cell.causes[0].part, Part::Callin);
+}
+
+#[test]
+fn a_margin_is_for_exact_engines_too() {
+    let (_keep, folder) = folder();
+    let line = |callin: &str, trampoline: &str| {
+        format!(
+            "strategy=full-parallel repetitions=1 cost-callin={callin} cost-trampoline={trampoline}"
+        )
+    };
+    run_folder(&folder.join("base"), &line("800us", "100"), &[4]);
+    // The callin takes one percent more. The trampoline takes half as much more, of nearly nothing.
+    run_folder(&folder.join("new"), &line("808us", "150"), &[4]);
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let changes = |margin| {
+        let comparison = compare(&base, &new, Settings { margin, ..Settings::default() }).unwrap();
+        let changed = comparison.figures().filter(|(_, figure)| figure.verdict.is_change());
+        let changed = changed.map(|(_, figure)| figure.measure.name()).collect::<Vec<_>>();
+        (changed, headline(&comparison))
+    };
+    let (changed, _) = changes(None);
+    assert!(changed.contains(&"trampoline") && changed.contains(&"callin"), "{changed:?}");
+    // 24 000 cycles for three APs of a total of 61 million: 0.039 %.
+    let (changed, told) = changes(Some(0.00038));
+    assert_eq!(changed, ["callin"]);
+    assert!(told.starts_with("No total changed by more than 0.038 %, but other"), "{told}");
+    let (changed, told) = changes(Some(0.0004));
+    assert_eq!(changed, [""; 0]);
+    assert!(told.starts_with("Nothing moved by more than 0.04 %: all 14 figures"), "{told}");
 }
 
 /// A bare capture is one boot, of who knows what.
@@ -250,7 +429,7 @@ fn run_of(folder: &Path, boots: &[(u64, usize)]) -> Run {
     opened(folder)
 }
 
-/// Every change points to one side: by its verdict, its effect, and the difference that is shown.
+/// Every change points to one side: by its verdict, its effect, the difference that is shown, and its interval.
 fn changes_point_to_one_side(comparison: &Comparison<'_>) {
     for (_, figure) in comparison.figures() {
         let side = match figure.verdict {
@@ -259,7 +438,11 @@ fn changes_point_to_one_side(comparison: &Comparison<'_>) {
             MetricVerdict::Same | MetricVerdict::CantTell { .. } => continue,
         };
         let effect = figure.effect.unwrap();
-        assert!(figure.difference * side > 0.0 && effect * side > 0.0, "{figure:?}");
+        let Interval { low, high } = figure.interval.unwrap();
+        for one in [figure.difference, effect, low, high] {
+            assert!(one * side > 0.0, "{figure:?}");
+        }
+        assert!(figure.p.unwrap() <= 0.05, "{figure:?}");
     }
 }
 
@@ -284,7 +467,7 @@ fn the_p_values_of_a_comparison_are_corrected_as_one_family() {
 }
 
 #[test]
-fn a_change_whose_boots_and_trials_point_to_opposite_sides_is_not_told() {
+fn a_boot_counts_once_however_many_trials_it_has() {
     let (_keep, folder) = folder();
     // Seven of eight boots are faster than all of the new run's; but of all trials more than half
     // are those of the eighth.
@@ -293,11 +476,9 @@ fn a_change_whose_boots_and_trials_point_to_opposite_sides_is_not_told() {
     let base = run_of(&folder.join("base"), &base);
     let new = run_of(&folder.join("new"), &[(60_000_000, 1); 8]);
     let comparison = compared(&base, &new);
-    let totals = comparison.figures().filter(|(_, figure)| figure.measure.name() == "total");
-    let total = totals.map(|(_, figure)| figure).next().unwrap();
-    assert!(total.p.unwrap() < 0.05 && total.effect.unwrap() > 0.0, "{total:?}");
-    assert!(total.difference < 0.0, "{total:?}");
-    assert!(matches!(total.verdict, MetricVerdict::CantTell { .. }), "{total:?}");
+    let total = comparison.cells[0].total().unwrap();
+    assert_eq!((total.base, total.new, total.difference), (3e7, 6e7, 3e7));
+    assert_eq!((total.verdict, total.effect), (MetricVerdict::Slower, Some(0.75)), "{total:?}");
 }
 
 proptest! {
@@ -306,8 +487,8 @@ proptest! {
     #[test]
     fn a_change_points_to_one_side_however_many_trials_each_boot_has(
         // Few trials of fast boots and many of slow ones: there the two can disagree.
-        base in vec(prop_oneof![6 => (3u64..5, 1usize..=2), 1 => (8u64..10, 9usize..=9)], 8),
-        new in vec((5u64..8, 1usize..=2), 8),
+        base in vec(prop_oneof![6 => (3u64..5, 1usize..=2), 1 => (8u64..10, 9usize..=9)], 6..10),
+        new in vec((4u64..8, 1usize..=2), 6..10),
     ) {
         let (_keep, folder) = folder();
         let run = |name: &str, boots: &[(u64, usize)]| {
@@ -382,7 +563,7 @@ fn markdown_and_page_say_the_same_and_take_no_markup_from_a_run() {
     let markdown = present::compare::markdown(&comparison);
     let page = present::compare::html(&comparison).unwrap();
     for text in [&markdown, &page] {
-        assert!(text.contains("figures are slower"), "{text}");
+        assert!(text.contains("3 of 3 totals are slower"), "{text}");
         assert!(!text.contains("<img"), "{text}");
         assert!(text.contains("callin"));
     }
@@ -397,7 +578,7 @@ fn markdown_and_page_say_the_same_and_take_no_markup_from_a_run() {
         assert!(bars == columns && bars >= 7, "{bars} and {columns}: {row}");
     }
     let json = present::compare::json(&comparison);
-    assert_eq!(json["schema"], 1);
+    assert_eq!(json["schema"], 2);
     assert_eq!(json["cells"][0]["figures"][0]["verdict"], "slower");
 }
 
@@ -432,10 +613,11 @@ fn a_large_comparison_and_its_check_fit_a_comment_and_say_what_they_left_out() {
     assert!(figures >= 600 && text.len() <= 65_536, "{figures}, {}", text.len());
     let left_out: usize = text
         .lines()
-        .filter_map(|line| line.strip_prefix("… and ")?.split_once(" more figure"))
+        .filter_map(|line| line.strip_prefix("… and ")?.split_once(" more row"))
         .map(|(count, _)| count.parse::<usize>().unwrap())
         .sum();
-    assert_eq!(table_rows(&text) + left_out, figures, "{text}");
+    let causes: usize = comparison.cells.iter().map(|cell| cell.causes.len()).sum();
+    assert_eq!(table_rows(&text) + left_out, figures + causes, "{text}");
     assert!(left_out > 0 && text.contains("--all` shows them"));
     assert!(text.contains("more warnings: `cargo analyze show RUN` shows them"), "{text}");
     assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());

@@ -94,6 +94,12 @@ fn json_rows(text: &str) -> Vec<Row> {
     text.lines().map(row).collect()
 }
 
+/// When the BSP was free to send an AP's SIPI: it kicks them by their index, without a delay.
+pub fn turn(aps: &[ApTimeline], ap: &ApTimeline) -> Option<i64> {
+    let before = aps.iter().filter(|other| other.cpu < ap.cpu);
+    before.filter_map(|other| other.stamps.get(Stamp::KickEnd)).max()
+}
+
 /// Every number of an AP's row, by column.
 fn numbers(trial: &Sent, ap: &ApTimeline) -> Vec<(String, Option<i128>)> {
     let mut all = vec![
@@ -114,8 +120,9 @@ fn numbers(trial: &Sent, ap: &ApTimeline) -> Vec<(String, Option<i128>)> {
     for phase in Phase::ALL {
         put(format!("phase_{}", phase.name()), phase.of(&ap.stamps).map(|of| of.0.into()));
     }
+    let turn = turn(&trial.aps, ap);
     for part in SubPhase::ALL {
-        put(format!("sub_phase_{}", part.name()), part.of(&ap.stamps).map(|of| of.0.into()));
+        put(format!("sub_phase_{}", part.name()), part.of(&ap.stamps, turn).map(|of| of.0.into()));
     }
     for (step, by) in OVERRUNS.iter().zip(ap.overruns) {
         put(format!("overrun_{step}"), Some(by.into()));

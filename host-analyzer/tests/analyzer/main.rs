@@ -5,6 +5,7 @@ mod captures;
 mod command_line;
 mod comparisons;
 mod exports;
+mod host_times;
 mod hostile;
 mod linux;
 mod madt;

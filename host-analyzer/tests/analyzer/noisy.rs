@@ -24,12 +24,23 @@ const COSTS: [(&str, f64); 5] = [
 /// A run of four CPUs on `tcg`: in each boot every step takes up to 3 % more or less, and callin
 /// takes `callin` times what it did.
 pub fn noisy_run(folder: &Path, boots: u32, seed: u64, callin: f64) -> Run {
+    run_of_line(LINE, folder, boots, seed, callin)
+}
+
+/// The same with three cells, one for each strategy.
+pub fn noisy_run_of_three_cells(folder: &Path, boots: u32, seed: u64, callin: f64) -> Run {
+    let cells = ["serial", "parallel-sipi", "full-parallel"];
+    let cells = cells.map(|strategy| format!(" cell strategy={strategy}"));
+    run_of_line(&format!("{LINE}{}", cells.concat()), folder, boots, seed, callin)
+}
+
+fn run_of_line(line: &str, folder: &Path, boots: u32, seed: u64, callin: f64) -> Run {
     let mut random = Rng::with_seed(seed);
     fs::create_dir_all(folder.join("captures")).unwrap();
     let told = (1..=boots).map(|number| {
         let name = format!("captures/tcg-4-{number}.bin");
-        fs::write(folder.join(&name), capture(&mut random, callin)).unwrap();
-        let mut told = boot(&name, LINE, 4);
+        fs::write(folder.join(&name), capture(line, &mut random, callin)).unwrap();
+        let mut told = boot(&name, line, 4);
         (told.engine, told.exact, told.boot) = ("tcg".to_owned(), false, number);
         told
     });
@@ -40,22 +51,27 @@ pub fn noisy_run(folder: &Path, boots: u32, seed: u64, callin: f64) -> Run {
 }
 
 /// One boot. Its frames tell the costs that were asked for, as a real boot's do.
-fn capture(random: &mut Rng, callin: f64) -> Vec<u8> {
-    let mut line = LINE.to_owned();
+fn capture(asked: &str, random: &mut Rng, callin: f64) -> Vec<u8> {
+    let mut line = asked.to_owned();
     for (key, cycles) in COSTS {
         let factor = if key == "cost-callin" { callin } else { 1.0 };
         let cycles = cycles * factor * (0.97 + 0.06 * random.f64());
         let given = line.split(' ').find(|word| word.starts_with(key)).unwrap().to_owned();
         line = line.replace(&given, &format!("{key}={cycles:.0}"));
     }
-    let mut asked = Options::default();
-    LINE.split(' ').for_each(|word| asked.set_word(word).unwrap());
-    let asked = asked.to_string();
+    let asked_costs =
+        LINE.split(' ').filter(|word| COSTS.iter().any(|(key, _)| word.starts_with(key)));
+    let asked_costs: Vec<&str> = asked_costs.collect();
     let mut bytes = Vec::new();
     bringup::sim::boot(&line, 4, KHZ, |frame| {
         let mut frame = frame.clone();
+        let mut options = Options::default();
+        let text;
         if let Body::CellBegin(begin) = &mut frame.body {
-            begin.options = &asked;
+            let words = begin.options.split(' ').chain(asked_costs.iter().copied());
+            words.for_each(|word| options.set_word(word).unwrap());
+            text = options.to_string();
+            begin.options = &text;
         }
         bytes.extend(encoded(&frame));
     })

@@ -1,5 +1,6 @@
 //! The Perfetto trace, decoded by another protobuf library than the one that wrote it.
 
+use crate::exports::turn;
 use crate::exports::{Sent, sent};
 use crate::simulated::{STRATEGIES, encoded, folder};
 use bringup::frame::{ApTimeline, Body};
@@ -275,15 +276,19 @@ fn expected(
     let ns = |cycles: i64| zero + (i128::from(cycles) * 1_000_000 / i128::from(khz)) as u64;
     let mut slices = Vec::new();
     for ap in &trial.aps {
-        let mut put = |depth, name, (from, to): (Stamp, Stamp)| {
-            let (from, to) = (ap.stamps.get(from).unwrap(), ap.stamps.get(to).unwrap());
+        let mut put = |depth, name, (from, to): (i64, i64)| {
             if from < to {
                 let track = format!("CPU {}", ap.cpu.0);
                 slices.push((track, depth, name, ns(from), ns(to), (to - from) as u64));
             }
         };
-        Phase::ALL.into_iter().for_each(|phase| put(0, phase.name(), phase.ends()));
-        SubPhase::ALL.into_iter().for_each(|part| put(1, part.name(), part.ends()));
+        let stamps =
+            |(from, to): (Stamp, Stamp)| (ap.stamps.get(from).unwrap(), ap.stamps.get(to).unwrap());
+        Phase::ALL.into_iter().for_each(|phase| put(0, phase.name(), stamps(phase.ends())));
+        let turn = turn(&trial.aps, ap);
+        for part in SubPhase::ALL {
+            put(1, part.name(), part.ends(&ap.stamps, turn).unwrap());
+        }
     }
     slices.sort();
     slices
@@ -349,7 +354,7 @@ fn waits_are_told_from_work() {
     for slice in traced(STRATEGIES, 28, 1_000_000, Shown::Median) {
         if slice.track.starts_with("CPU") && !slice.track.contains("BSP") {
             let category = match (slice.name.as_str(), slice.depth) {
-                ("hold" | "turn", 0) => "wait",
+                ("hold" | "turn", 0) | ("queue", 1) => "wait",
                 (_, 0) => "work",
                 (_, depth) => {
                     assert_eq!(depth, 1);

@@ -60,6 +60,16 @@ fn verdicts_widths_windows_and_planted_skews_are_counted() {
     assert_eq!(cell["time"], json!({ "median": 3000, "max": 3000 }));
     assert_eq!((&cell["planted"], &cell["found"]), (&json!(2), &json!(1)));
     assert_eq!((&cell["off_by"], &cell["others_off"]), (&json!(5), &json!(1)));
+    let planted =
+        json!({ "cpu": 1, "times": 1, "planted": 200, "correction": 195, "interval": [150, 240] });
+    assert_eq!(cell["off"][0], planted);
+    let warnings = run().0.warnings().join("\n");
+    for warning in [
+        "clocks with a planted skew were found to be off, in cycles: CPU 1 by +195 [150, 240]",
+        "clocks were found to be off, in cycles: CPU 4 by -30 [-40, -20]",
+    ] {
+        assert!(warnings.contains(warning), "{warnings}");
+    }
 }
 
 #[test]
@@ -71,7 +81,21 @@ fn the_table_tells_shares_and_leaves_out_verdicts_that_never_came() {
         rows[4].split("  ").map(str::trim).filter(|text| !text.is_empty()).collect();
     assert_eq!(
         numbers[1..],
-        ["4", "75.0 %", "25.0 %", "70", "110", "18", "3", "3000", "3000", "1 of 2", "5", "1"]
+        [
+            "4",
+            "75.0 %",
+            "25.0 %",
+            "70",
+            "110",
+            "18",
+            "3",
+            "3000",
+            "3000",
+            "1 of 2",
+            "5",
+            "1",
+            "CPU 1 by +195 [150, 240], CPU 4 by -30 [-40, -20]"
+        ]
     );
 }
 

@@ -9,11 +9,13 @@ mod simulated;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bringup::frame::ApEnd;
-use bringup::phase::Phase;
+use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 use browser::Browser;
+use host_analyzer::judge::compare::{Settings, compare};
+use host_analyzer::present;
 use host_analyzer::present::report;
-use host_analyzer::run::Run;
+use host_analyzer::run::{Run, turns};
 use serde_json::{Value, json};
 use simulated::{STRATEGIES, boot, capture, folder, manifest, run_folder, write_manifest};
 use std::fs;
@@ -50,11 +52,13 @@ fn every_ap_has_a_rectangle_for_each_phase_that_is_not_empty() {
     let run = Run::open(keep.path()).unwrap();
     let browser = Browser::open(&page, 1280, false);
     for (index, trial) in run.median_trials().unwrap().into_iter().enumerate() {
-        let phases = trial
-            .unwrap()
-            .timelines
-            .into_iter()
-            .flat_map(|ap| Phase::ALL.map(|phase| phase.of(&ap.stamps).unwrap().0));
+        let timelines = trial.unwrap().timelines;
+        let turns = turns(&run.cells[index], &timelines);
+        let phases = timelines.iter().zip(turns).flat_map(|(ap, turn)| {
+            let queue = SubPhase::Queue.of(&ap.stamps, turn).unwrap().0;
+            let phases = Phase::ALL.map(|phase| phase.of(&ap.stamps).unwrap().0);
+            [queue, phases[0] - queue].into_iter().chain(phases.into_iter().skip(1))
+        });
         let expected = phases.filter(|cycles| *cycles > 0).count();
         let script = format!(
             "const cell = document.getElementById('timeline-cell');
@@ -76,6 +80,7 @@ fn a_lost_ap_has_a_rectangle_as_far_as_it_came() {
     let trial = run.median_trials().unwrap().remove(0).unwrap();
     let (lost, online): (Vec<_>, Vec<_>) =
         trial.timelines.into_iter().partition(|ap| ap.end != ApEnd::Online);
+    // Serially no AP is in a queue.
     let phases = online
         .iter()
         .flat_map(|ap| Phase::ALL.map(|phase| phase.of(&ap.stamps).unwrap().0))
@@ -169,7 +174,7 @@ fn the_phases_are_shown_as_time_cycles_or_share() {
     };
     assert_eq!(axis("cycles"), json!(["time of one AP, mean [cycles]", 2_700_000]));
     let share = axis("share");
-    assert_eq!(share[0], "time of one AP, mean [%]");
+    assert_eq!(share[0], "share of the mean AP’s time [%]");
     assert!((share[1].as_f64().unwrap() - 100.0).abs() < 1e-9, "{share}");
     let time = axis("time");
     assert_eq!(time[0], "time of one AP, mean [ms]");
@@ -210,6 +215,102 @@ fn the_page_is_accessible_at_both_widths_in_both_themes() {
         // Wide tables scroll in their own box; the page itself never does.
         let wide = browser.run("return document.documentElement.scrollWidth;");
         assert_eq!(wide, json!(width));
+    }
+}
+
+/// What is wrong with the places of a page: a text that its box cuts, a box that sticks out of the page and can't be
+/// scrolled to, labels of an axis that overlap or are cut, a tick that is not where its label says.
+const MISPLACED: &str = r#"
+const wrong = [];
+const visible = (element) => element.checkVisibility({ contentVisibilityAuto: true });
+const scrolls = (element) => element.closest('.wide') !== null;
+for (const element of document.querySelectorAll('h1, h2, p, li, dt, dd, th, td, label, legend, button, pre, summary, output')) {
+  if (!visible(element)) continue;
+  const { left, right } = element.getBoundingClientRect();
+  if (!scrolls(element) && (left < -0.5 || right > innerWidth + 0.5)) wrong.push(`${element.tagName} out of the page: ${element.textContent.trim().slice(0, 60)}`);
+  if (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== 'visible') wrong.push(`${element.tagName} is cut: ${element.textContent.trim().slice(0, 60)}`);
+}
+for (const box of document.querySelectorAll('.wide')) {
+  if (visible(box) && box.scrollWidth > box.clientWidth + 1) wrong.push(`a table is wider than the page: ${box.ariaLabel}, ${box.scrollWidth} of ${box.clientWidth}`);
+}
+for (const name of ['phases', 'totals', 'spread', 'timeline']) {
+  const element = document.getElementById(`${name}-chart`);
+  if (!element || !window.echarts) continue;
+  const chart = echarts.getInstanceByDom(element);
+  const { width, height } = { width: chart.getWidth(), height: chart.getHeight() };
+  const texts = chart.getZr().storage.getDisplayList(true).filter((item) => item.type === 'tspan' && !item.ignore && !item.invisible);
+  if (texts.length < 3) wrong.push(`${name}: no texts are found`);
+  const boxes = texts.map((item) => {
+    const box = item.getBoundingRect().clone();
+    if (item.transform) box.applyTransform(item.transform);
+    return { text: item.style.text, left: box.x, right: box.x + box.width, top: box.y, bottom: box.y + box.height };
+  });
+  for (const { text, left, right, top, bottom } of boxes) {
+    if (left < -1 || right > width + 1 || top < -2 || bottom > height + 2) wrong.push(`${name}: the chart cuts ${text}`);
+    if (text.includes('…')) wrong.push(`${name}: ${text} is cut`);
+  }
+  boxes.forEach((one, index) => boxes.slice(index + 1).forEach((other) => {
+    const across = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+    const down = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+    if (across > 1.5 && down > 3.5) wrong.push(`${name}: ${one.text} overlaps ${other.text}`);
+  }));
+  chart.getModel().eachComponent((type, model) => {
+    if ((type !== 'xAxis' && type !== 'yAxis') || model.axis.type === 'category') return;
+    const { axis } = model;
+    for (const label of axis.getViewLabels()) {
+      const said = Number(label.formattedLabel.replaceAll(',', ''));
+      if (label.formattedLabel !== '' && Math.abs(said - label.tickValue) > 1e-6 * Math.abs(label.tickValue)) {
+        wrong.push(`${name}: a tick at ${label.tickValue} is labelled ${label.formattedLabel}`);
+      }
+    }
+  });
+}
+return wrong;
+"#;
+
+/// The pages that are looked at: of many cells, of two TSC syncs, of a lost AP, and a comparison.
+fn pages() -> Vec<(&'static str, tempfile::TempDir, PathBuf)> {
+    let cell = |strategy: &str, sync: &str| format!("cell strategy={strategy} tsc-sync={sync}");
+    let strategies = ["serial", "parallel-sipi", "full-parallel"];
+    let syncs =
+        strategies.map(|name| ["pairwise", "one-to-many"].map(|sync| cell(name, sync)).join(" "));
+    let costs = "cost-kick=100us cost-wake=1200us cost-callin=800us tsc-window=500us repetitions=3";
+    let two_syncs = format!("{costs} {}", syncs.join(" "));
+    let lost = format!("{costs} limit=60ms fault=never:2 skew=3:300 {}", syncs[2]);
+    let mut pages = Vec::new();
+    for (name, words, cpus) in [
+        ("three strategies", STRATEGIES, &[2u16, 4, 8, 16, 28][..]),
+        ("54 cells", &two_syncs, &[2, 4, 8, 12, 16, 28, 64, 96, 128]),
+        ("one CPU count", &two_syncs, &[12]),
+        ("a lost AP", &lost, &[4]),
+    ] {
+        let (keep, page) = reported_of(words, cpus);
+        pages.push((name, keep, page));
+    }
+    let (keep, base) = folder();
+    run_folder(&base.join("base"), &two_syncs, &[4, 8]);
+    run_folder(&base.join("new"), &two_syncs.replace("800us", "900us"), &[4, 8]);
+    let [one, other] = ["base", "new"].map(|name| Run::open(&base.join(name)).unwrap());
+    let comparison = compare(&one, &other, Settings::default()).unwrap();
+    let page = base.join("compare.html");
+    fs::write(&page, present::compare::html(&comparison).unwrap()).unwrap();
+    pages.push(("a comparison", keep, page));
+    pages
+}
+
+#[test]
+fn nothing_is_cut_or_overlaps_and_every_tick_says_its_value() {
+    for (name, _keep, page) in pages() {
+        let browser = Browser::open(&page, 1280, false);
+        browser.run(
+            "for (const details of document.querySelectorAll('details')) details.open = true;",
+        );
+        for (width, dark) in [(1280, false), (1280, true), (400, true), (400, false)] {
+            browser.look(width, dark);
+            assert_eq!(browser.run(MISPLACED), json!([]), "{name} at {width}, dark: {dark}");
+            let wide = browser.run("return document.documentElement.scrollWidth;");
+            assert_eq!(wide, json!(width), "{name}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tests that boot a kernel in QEMU; `cargo xtask test kernel` runs them.
 
 mod agreement;
+mod bisect;
 mod bochs;
 mod budgets;
 mod engines;

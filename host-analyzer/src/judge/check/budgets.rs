@@ -8,7 +8,7 @@ use crate::ground::document::{self, Keys, Value, suggestion, text_of};
 use crate::ground::failure::Failure;
 use crate::ground::options::option_value;
 use crate::run::measure::Measure;
-use crate::run::{Cell, PROFILE};
+use crate::run::{Cell, HostBoots, HostMeasure, PROFILE};
 use bringup::options::Options;
 use miette::Report;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,16 @@ type ReadLimit = fn(&Value<'_>) -> Option<Limit>;
 
 /// The keys that limit a figure.
 const LIMITS: [(&str, ReadLimit); 6] = [
-    ("max-us", |value| value.positive().map(Limit::Us)),
+    (MAX_US, |value| value.positive().map(Limit::Us)),
     ("max-cycles", |value| value.positive().map(Limit::Cycles)),
     (MAX_COUNT, |value| count(value).map(Limit::Count)),
     ("max-ratio-to", ratio_to),
     ("max-growth", growth),
     ("baseline", |value| Some(Limit::Baseline { run: value.text()?, tolerance: 0.0 })),
 ];
+
+/// A limit in microseconds, the only one of figures on the host's clock.
+const MAX_US: &str = "max-us";
 
 /// The limit of figures that are no times.
 const MAX_COUNT: &str = "max-count";
@@ -63,8 +66,10 @@ pub struct Picked(pub Vec<(String, Vec<String>)>);
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
-    /// A time.
+    /// A time of trials.
     Time(Measure),
+    /// A time of boots on the host's clock.
+    Host(HostMeasure),
     /// APs that did not come online.
     Lost,
     /// Steps that took longer than their cost.
@@ -107,13 +112,15 @@ impl Figure {
     /// Every figure that can be limited.
     fn all() -> impl Iterator<Item = Figure> {
         let times = Measure::ALL.into_iter().filter(|measure| *measure != Measure::Work);
-        times.map(Figure::Time).chain([Figure::Lost, Figure::Overruns])
+        let of_boots = HostMeasure::OF_ENGINE.map(Figure::Host);
+        times.map(Figure::Time).chain([Figure::Lost, Figure::Overruns]).chain(of_boots)
     }
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Figure::Time(measure) => measure.name(),
+            Figure::Host(measure) => measure.name(),
             Figure::Lost => "lost",
             Figure::Overruns => "overruns",
         }
@@ -124,6 +131,15 @@ impl Picked {
     /// True where a cell has one of the values of each key.
     pub fn holds(&self, cell: &Cell) -> bool {
         self.0.iter().all(|(key, values)| values.contains(&value(cell, key)))
+    }
+
+    /// True where boots of this engine and CPU count have one of the values of each key.
+    pub fn holds_boots(&self, boots: &HostBoots<'_>) -> bool {
+        let smp = boots.smp.to_string();
+        self.0.iter().all(|(key, values)| {
+            let value = if key == "engine" { boots.engine } else { &smp };
+            values.iter().any(|wanted| wanted == value)
+        })
     }
 
     /// True where it names this key.
@@ -205,7 +221,7 @@ fn budget(whole: &Value<'_>, keys: &mut Keys<'_>) -> Budget {
     let max_lost = keys.may("max-lost", count);
     let budget =
         Budget { line: whole.line(), cells: cells.unwrap_or_default(), figures, limit, max_lost };
-    check_together(whole, figure.is_some(), &limits, keys.has("max-lost"), &budget.figures);
+    check_together(whole, figure.is_some(), &limits, keys.has("max-lost"), &budget);
     budget
 }
 
@@ -215,7 +231,7 @@ fn check_together(
     has_figure: bool,
     limits: &[(&str, Value<'_>, ReadLimit)],
     limits_losses: bool,
-    figures: &[Figure],
+    Budget { cells, figures, .. }: &Budget,
 ) {
     if let [_, (key, ..), ..] = limits {
         let spans = limits.iter().map(|(_, value, _)| (value.at(), "here")).collect();
@@ -237,6 +253,22 @@ fn check_together(
     let Some((key, value, _)) = limits.first() else { return };
     for figure in figures {
         let name = figure.name();
+        if let Figure::Host(_) = figure {
+            if *key != MAX_US {
+                value.wrong(
+                    &format!("`{name}` is a time of the host's clock: limit it by `{MAX_US}`"),
+                    None,
+                );
+            }
+            let of_cells = cells.0.iter().find(|(key, _)| !["engine", "smp"].contains(&&**key));
+            if let Some((key, _)) = of_cells {
+                let message = format!(
+                    "`{name}` is of whole boots: `cells` can name `engine` and `smp`, but not `{key}`"
+                );
+                whole.wrong(&message, None);
+            }
+            continue;
+        }
         match (figure, *key == MAX_COUNT) {
             (Figure::Time(_), true) => {
                 value.wrong(&format!("`{name}` is a time: limit it by another key"), None);

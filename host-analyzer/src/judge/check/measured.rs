@@ -3,8 +3,8 @@
 use super::verdict::{BudgetRow, Outcome};
 use crate::ground::unit::{Unit, readable};
 use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Interval, resampled};
-use crate::run::Cell;
 use crate::run::measure::Measure;
+use crate::run::{Cell, HOST_KHZ, HostBoots, HostMeasure};
 
 /// A number and its limit.
 pub(super) struct Measured {
@@ -60,6 +60,22 @@ impl Measured {
             boots: sample.boots(),
             text: shown(cell, value),
             allowed: shown(cell, most),
+        })
+    }
+
+    /// A time of boots on the host's clock, with a limit in µs; `None` without a boot.
+    pub fn host(boots: &HostBoots<'_>, measure: HostMeasure, most: f64) -> Option<Measured> {
+        let sample = boots.sample(measure);
+        let value = sample.median()?;
+        let text = |micros: f64| readable(Unit::Auto, micros.round() as u64, HOST_KHZ);
+        Some(Measured {
+            value,
+            interval: sample.interval(),
+            most,
+            exact: false,
+            boots: sample.boots(),
+            text: text(value),
+            allowed: text(most),
         })
     }
 
@@ -144,7 +160,10 @@ impl Measured {
                 format!(", {:.2} % above the limit", (value / most - 1.0) * 100.0)
             }
             (Outcome::Broken, None) => String::new(),
-            (Outcome::InDoubt, Some(_)) => ": the limit lies inside the 95 % interval".to_owned(),
+            (Outcome::InDoubt, Some(_)) => {
+                ": the limit lies inside the 95 % interval, which more boots make narrower"
+                    .to_owned()
+            }
             (Outcome::InDoubt, None) => format!(
                 ": a noisy engine needs at least {BOOTS_FOR_INTERVAL} boots for an interval, and the cell has {}",
                 self.boots

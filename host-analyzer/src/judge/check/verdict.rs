@@ -18,6 +18,8 @@ pub struct BudgetVerdict {
     /// Every figure of every cell that a budget is for, in the order of the file; then lost APs and gaps that
     /// no budget allows.
     pub rows: Vec<BudgetRow>,
+    /// True where a cell of the run is of an exact engine.
+    pub exact: bool,
     /// What makes the run unequal to its baselines, one sentence each.
     pub notes: Vec<String>,
     /// The run's own warnings.

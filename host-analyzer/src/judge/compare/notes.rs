@@ -16,7 +16,7 @@ pub(super) fn of(base: &Run, new: &Run, cells: &[CellPair<'_>]) -> Vec<String> {
     if let Some(what) = origins::unequal(base, new, &exact) {
         notes.push(format!(
             "the {what} differ: the numbers are exact, but of different programs, so a small \
-             difference need not come from what you changed"
+             difference need not come from what you changed; `--margin` sets what counts"
         ));
     }
     notes.extend(noise_notes(base, new, cells));

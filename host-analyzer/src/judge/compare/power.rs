@@ -1,6 +1,6 @@
 //! How many boots a comparison would need for a conclusion.
 
-use crate::judge::statistics::{BOOTS_FOR_INTERVAL, Interval, RankSums};
+use crate::judge::statistics::{CONFIDENCE, Interval, RankSums, enough_boots, median};
 use fastrand::Rng;
 use std::collections::BTreeMap;
 
@@ -13,18 +13,15 @@ const ROUNDS: usize = 200;
 /// Above this many boots it is better to measure differently.
 const MOST: usize = 200;
 
-/// Boots added to the fewest that could suffice: one of each run may be an outlier.
-const SPARE: usize = 2;
-
 /// Fewer boots than this say too little about how far boots scatter.
 const FEW: usize = 3;
 
 /// Equal data give equal answers.
 const SEED: u64 = 29;
 
-/// Finds counts of boots for one level of the test.
+/// Finds counts of boots for a family of figures.
 pub struct Power {
-    level: f64,
+    figures: usize,
     sums: BTreeMap<usize, RankSums>,
 }
 
@@ -43,50 +40,43 @@ pub struct Known<'a> {
 }
 
 impl Power {
-    /// For a test that finds a difference where its p-value is at most `level`.
-    pub fn at(level: f64) -> Power {
-        Power { level, sums: BTreeMap::new() }
+    /// For a family of so many figures.
+    pub fn of(figures: usize) -> Power {
+        Power { figures, sums: BTreeMap::new() }
     }
 
     /// How many boots each run would need for a conclusion, with a probability of 95 %: that the difference
     /// is as it was seen, or that it is too small to matter, whichever takes fewer boots. `None` if more
     /// than 200.
     pub fn boots(&mut self, known: &Known<'_>) -> Option<usize> {
-        let fewest = self.fewest().max(BOOTS_FOR_INTERVAL);
         let boots = known.base.len().min(known.new.len());
+        let least = enough_boots(self.figures);
         if boots < FEW {
-            return Some(fewest + SPARE);
+            return Some(least);
         }
-        let found = self.finds(known, fewest);
+        let found = self.finds(known, least);
         let same = to_narrow(known, boots);
         found.into_iter().chain(same).min().filter(|boots| *boots <= MOST)
     }
 
-    /// With fewer boots than this the test finds no difference, however great it is.
-    fn fewest(&mut self) -> usize {
-        let level = self.level;
-        // The lowest ranks all on one side: 2, 4, … 2n add up to n (n + 1).
-        let enough = (1..MOST).find(|boots| self.sums(*boots).p(boots * (boots + 1)) <= level);
-        enough.unwrap_or(MOST)
-    }
-
     fn sums(&mut self, boots: usize) -> &RankSums {
-        self.sums.entry(boots).or_insert_with(|| RankSums::of_distinct(boots))
+        self.sums.entry(boots).or_insert_with(|| RankSums::of_distinct(boots, boots))
     }
 
     /// Boots with which the test finds the difference, if boots scatter as these do.
-    fn finds(&mut self, known: &Known<'_>, fewest: usize) -> Option<usize> {
+    fn finds(&mut self, known: &Known<'_>, least: usize) -> Option<usize> {
         let scatter: Vec<f64> = scatter(known.base).chain(scatter(known.new)).collect();
         let difference = known.difference.abs();
-        let counts =
-            std::iter::successors(Some(fewest + SPARE), |boots| Some(boots + boots.div_ceil(8)));
+        let counts = std::iter::successors(Some(least), |boots| Some(boots + boots.div_ceil(8)));
         let mut counts = counts.take_while(|boots| *boots <= MOST);
         counts.find(|boots| self.power(&scatter, difference, *boots) >= POWER)
     }
 
     /// The share of simulated comparisons in which the test finds the difference.
     fn power(&mut self, scatter: &[f64], difference: f64, boots: usize) -> f64 {
-        let (level, sums) = (self.level, self.sums(boots));
+        // The strictest level of Holm's method.
+        let level = (1.0 - CONFIDENCE) / self.figures.max(1) as f64;
+        let sums = self.sums(boots);
         let mut random = Rng::with_seed(SEED);
         let mut draw = |shift: f64| {
             (0..boots).map(|_| scatter[random.usize(..scatter.len())] + shift).collect::<Vec<f64>>()
@@ -109,9 +99,7 @@ impl Power {
 /// The distances of boots from their median, enlarged by √(n / (n − 1)), since few boots scatter less than
 /// many.
 fn scatter(boots: &[f64]) -> impl Iterator<Item = f64> {
-    let mut sorted = boots.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    let median = median(boots).unwrap_or_default();
     let more = (boots.len() as f64 / (boots.len() as f64 - 1.0)).sqrt();
     boots.iter().map(move |boot| (boot - median) * more)
 }

@@ -1,9 +1,12 @@
 //! The result of a comparison, as data.
 
+use super::boots::Boots;
+use crate::judge::critical::Part;
 use crate::judge::statistics::Interval;
 use crate::run::measure::Measure;
-use crate::run::{Cell, Run};
+use crate::run::{Cell, HostBoots, HostMeasure, Run};
 use bringup::CpuIndex;
+use std::cmp::Ordering;
 
 /// What is compared of each cell: all but the last measure, `work`, which is a sum of others.
 pub const MEASURES: &[Measure] = Measure::ALL.split_at(Measure::COUNT - 1).0;
@@ -11,18 +14,35 @@ pub const MEASURES: &[Measure] = Measure::ALL.split_at(Measure::COUNT - 1).0;
 /// At most this many APs are named for a figure that changed.
 const MOVED: usize = 3;
 
+/// On noisy engines a difference below this share of the base does not matter, unless another margin is
+/// asked for.
+pub const MARGIN: f64 = 0.05;
+
 /// How a comparison is made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// On noisy engines a difference below this share of the base's median does not matter.
-    pub margin: f64,
+    /// A difference below this share of the base does not matter. `None`: [`MARGIN`] on noisy engines, none
+    /// on exact ones.
+    pub margin: Option<f64>,
     /// An engine of the base and one of the new run whose cells are paired.
     pub engines: Option<(String, String)>,
+    /// What is compared of each cell, some of [`MEASURES`].
+    pub figures: Vec<Measure>,
+    /// What is compared of the boots of each noisy engine and CPU count, on the host's clock.
+    pub host_figures: Vec<HostMeasure>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { margin: 0.05, engines: None }
+        let (figures, host_figures) = (MEASURES.to_vec(), HostMeasure::OF_ENGINE.to_vec());
+        Settings { margin: None, engines: None, figures, host_figures }
+    }
+}
+
+impl Settings {
+    /// The margin on exact or on noisy engines, as a share of the base.
+    pub fn margin_of(&self, exact: bool) -> f64 {
+        self.margin.unwrap_or(if exact { 0.0 } else { MARGIN })
     }
 }
 
@@ -35,14 +55,20 @@ pub struct Comparison<'a> {
     pub new: &'a Run,
     /// How they were compared.
     pub settings: Settings,
-    /// Every cell that both have, in the order of the new run.
+    /// In what the programs of the two runs differ, as `kernels and compilers`; `None` where in nothing.
+    pub programs: Option<String>,
+    /// Every cell that both have: those whose total changed first, then by the size of its difference.
     pub cells: Vec<CellPair<'a>>,
+    /// The boots of every noisy engine and CPU count of these cells, where both runs have their times.
+    pub hosts: Vec<HostPair<'a>>,
     /// Cells that only the base has.
     pub base_alone: Vec<&'a Cell>,
     /// Cells that only the new run has.
     pub new_alone: Vec<&'a Cell>,
     /// How many figures were tested together; 0 where all engines are exact.
     pub family: usize,
+    /// What the boots suffice for; `None` where there is no family.
+    pub boots: Option<Boots>,
     /// What makes the runs unequal beyond the numbers, one sentence each.
     pub notes: Vec<String>,
 }
@@ -54,37 +80,76 @@ pub struct CellPair<'a> {
     pub base: &'a Cell,
     /// In the new run.
     pub new: &'a Cell,
-    /// Its name among the cells of the new run.
+    /// Its name among the cells of the new run, with both engines where two are compared.
     pub label: String,
     /// True where both are of exact engines: their numbers are compared without a test.
     pub exact: bool,
     /// Options in which the two differ, each with its value in the base and in the new run.
     pub options: Vec<(&'static str, String, String)>,
-    /// Its figures, in the order of [`MEASURES`]; those that neither run has are left out.
+    /// Its figures: the total, then those that changed, then by the size of their difference. Those that
+    /// neither run has are left out.
     pub figures: Vec<MetricPair>,
+    /// What makes up the difference of its total, the greatest difference first; empty where the
+    /// total did not change, or a run has no timelines.
+    pub causes: Vec<Cause>,
 }
 
-/// A figure of a cell in both runs, in cycles of each run's own clock.
+/// The boots of an engine and CPU count in both runs, on the host's clock.
+#[derive(Debug)]
+pub struct HostPair<'a> {
+    /// In the base.
+    pub base: HostBoots<'a>,
+    /// In the new run.
+    pub new: HostBoots<'a>,
+    /// Its name, with both engines where two are compared.
+    pub label: String,
+    /// Its figures, in µs.
+    pub figures: Vec<MetricPair<HostMeasure>>,
+}
+
+/// A figure in both runs: of a cell in cycles of each run's own clock, of boots in µs of the host's.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MetricPair {
+pub struct MetricPair<M = Measure> {
     /// Which.
-    pub measure: Measure,
-    /// The median over the base's trials.
+    pub measure: M,
+    /// The base's: on an exact engine the median of its trials, on a noisy one of the medians of its boots.
     pub base: f64,
-    /// The median over the new run's trials.
+    /// The new run's, likewise.
     pub new: f64,
-    /// New less base: of the medians, or, where those are equal on an exact engine, of the means.
+    /// On an exact engine new less base, or, where those are equal, that of the means. On a noisy one the
+    /// median of the differences of all pairs of a new and a base boot.
     pub difference: f64,
     /// The 95 % interval of the difference; `None` on exact engines and with too few boots.
     pub interval: Option<Interval>,
     /// Cliff's delta of the boots' medians, −1 to 1; `None` on exact engines.
     pub effect: Option<f64>,
-    /// The p-value of the test of ranks, corrected for the family; `None` on exact engines.
+    /// The p-value of the test of ranks, corrected for the family; `None` on exact engines, and where the
+    /// figure is of too few boots to take part.
     pub p: Option<f64>,
     /// The conclusion.
     pub verdict: MetricVerdict,
     /// The APs whose mean changed most; empty where the figure did not change.
     pub moved: Vec<Moved>,
+}
+
+/// A part of the critical path in both runs, in cycles of each run's own clock. The differences of all parts add
+/// up to that of the totals of the trials that they are taken from: of an exact engine the median
+/// trial, of a noisy one the mean over the median trial of each boot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cause {
+    /// What it is spent on.
+    pub part: Part,
+    /// In the base.
+    pub base: f64,
+    /// In the new run.
+    pub new: f64,
+}
+
+impl Cause {
+    /// New less base.
+    pub fn difference(&self) -> f64 {
+        self.new - self.base
+    }
 }
 
 /// The conclusion about a figure.
@@ -111,13 +176,13 @@ impl MetricVerdict {
             MetricVerdict::Slower => "slower".to_owned(),
             MetricVerdict::Same => "same".to_owned(),
             MetricVerdict::CantTell { more_boots: Some(1) } => {
-                "can't tell (needs 1 more boot)".to_owned()
+                "can't tell (1 more boot per run)".to_owned()
             }
             MetricVerdict::CantTell { more_boots: Some(more) } => {
-                format!("can't tell (needs {more} more boots)")
+                format!("can't tell ({more} more boots per run)")
             }
             MetricVerdict::CantTell { more_boots: None } => {
-                "can't tell (needs more than 200 boots)".to_owned()
+                "can't tell (over 200 boots per run)".to_owned()
             }
         }
     }
@@ -179,7 +244,21 @@ impl Moved {
     }
 }
 
-impl MetricPair {
+impl CellPair<'_> {
+    /// The total, if it is compared.
+    pub fn total(&self) -> Option<&MetricPair> {
+        self.figures.iter().find(|figure| figure.measure == Measure::Total)
+    }
+}
+
+impl<M> MetricPair<M> {
+    /// A change before all else, a greater difference before a smaller one.
+    pub(super) fn before(&self, other: &MetricPair<M>) -> Ordering {
+        let change = |figure: &MetricPair<M>| figure.verdict.is_change();
+        let size = |figure: &MetricPair<M>| figure.difference.abs();
+        change(other).cmp(&change(self)).then(size(other).total_cmp(&size(self)))
+    }
+
     /// The difference as a share of the base; `None` where the base is 0.
     pub fn share(&self) -> Option<f64> {
         (self.base > 0.0).then(|| self.difference / self.base)
@@ -195,15 +274,5 @@ impl<'a> Comparison<'a> {
     /// How many figures have such a verdict.
     pub fn count(&self, is: impl Fn(MetricVerdict) -> bool) -> usize {
         self.figures().filter(|(_, figure)| is(figure.verdict)).count()
-    }
-
-    /// The slower figure that changed by the greatest share; if none is slower, the faster one.
-    pub fn greatest(&self) -> Option<(&CellPair<'a>, &MetricPair)> {
-        let share = |figure: &MetricPair| figure.share().unwrap_or(f64::INFINITY).abs();
-        let of = |verdict: MetricVerdict| {
-            let figures = self.figures().filter(move |(_, figure)| figure.verdict == verdict);
-            figures.max_by(|(_, one), (_, other)| share(one).total_cmp(&share(other)))
-        };
-        of(MetricVerdict::Slower).or_else(|| of(MetricVerdict::Faster))
     }
 }

@@ -43,10 +43,10 @@ pub struct RankSums {
 }
 
 impl RankSums {
-    /// Of `count` values against as many, no two of them equal.
-    pub fn of_distinct(count: usize) -> RankSums {
-        let ranks: Vec<usize> = (1..=2 * count).map(|rank| 2 * rank).collect();
-        RankSums::of(&ranks, count, 0.0)
+    /// Of `one` values against `other` values, no two of them equal.
+    pub fn of_distinct(one: usize, other: usize) -> RankSums {
+        let ranks: Vec<usize> = (1..=one + other).map(|rank| 2 * rank).collect();
+        RankSums::of(&ranks, one, 0.0)
     }
 
     /// Of `count` of these ranks, each twice as great as it is; `ties` is the sum of t³ − t over
@@ -122,7 +122,7 @@ mod tests {
         let exact = rank_test(&one, &other);
         let less = |value: &f64| one.iter().chain(&other).filter(|other| *other < value).count();
         let twice: usize = one.iter().map(|value| 2 * (less(value) + 1)).sum();
-        let approximate = RankSums::of_distinct(20).approximate(twice);
+        let approximate = RankSums::of_distinct(20, 20).approximate(twice);
         assert!((exact - approximate).abs() < 0.1 * exact, "{exact} and {approximate}");
     }
 

@@ -1,7 +1,7 @@
 //! A comparison as a page.
 
 use super::figures::{Row, rows, table};
-use super::words::{headline, method, origin, remarks, warnings};
+use super::words::{Side, headline, method, origin, remarks, warnings};
 use crate::ground::failure::Failure;
 use crate::ground::text::counted;
 use crate::judge::compare::Comparison;
@@ -31,8 +31,7 @@ struct Page {
 /// Fails with [`Failure::Internal`] where the template does.
 pub fn html(comparison: &Comparison<'_>) -> Result<String, Failure> {
     let rows = rows(comparison);
-    let (changed, others): (Vec<&Row>, Vec<&Row>) =
-        rows.iter().partition(|row| row.verdict.is_change());
+    let (changed, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_change());
     let figures = |rows: &[&Row], name: &str| {
         (!rows.is_empty()).then(|| table(comparison, rows, true).html(name, &[]))
     };
@@ -40,8 +39,8 @@ pub fn html(comparison: &Comparison<'_>) -> Result<String, Failure> {
     let warnings = warnings(comparison);
     let page = Page {
         headline: headline(comparison),
-        base: origin(comparison.base),
-        new: origin(comparison.new),
+        base: origin(comparison, Side::Base),
+        new: origin(comparison, Side::New),
         changed: figures(&changed, "Figures that moved"),
         others: figures(&others, "Figures without a change"),
         unchanged: counted(others.len() as u64, "figure"),

@@ -1,7 +1,7 @@
 //! A comparison for people: a table, and Markdown for a pull request.
 
 use super::figures::{Row, rows, table as figures};
-use super::words::{are, headline, method, origin, remarks, warnings};
+use super::words::{Side, are, headline, method, origin, remarks, warnings, warnings_by_run};
 use crate::ground::text::counted;
 use crate::judge::compare::{Comparison, MetricVerdict};
 use crate::present::markdown::{Comment, LONG, list, plain};
@@ -11,12 +11,12 @@ use crate::present::markdown::{Comment, LONG, list, plain};
 pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
     let rows = rows(comparison);
     let shown: Vec<&Row> =
-        rows.iter().filter(|row| all || row.verdict != MetricVerdict::Same).collect();
+        rows.iter().filter(|row| all || row.verdict != Some(MetricVerdict::Same)).collect();
     let mut text = format!(
         "{}\n\nbase: {}\nnew:  {}\n",
         headline(comparison),
-        origin(comparison.base),
-        origin(comparison.new)
+        origin(comparison, Side::Base),
+        origin(comparison, Side::New)
     );
     if !shown.is_empty() {
         let mut table = figures(comparison, &shown, false);
@@ -31,13 +31,10 @@ pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
     for remark in remarks(comparison) {
         text += &format!("note: {remark}\n");
     }
-    for (which, run) in [("base", comparison.base), ("new run", comparison.new)] {
-        let warnings = run.warnings().len();
-        if warnings > 0 {
-            let count = counted(warnings as u64, "warning");
-            let path = run.path.display();
-            text += &format!("note: the {which} has {count}: `cargo analyze show {path}`\n");
-        }
+    for (which, run, warnings) in warnings_by_run(comparison) {
+        let count = counted(warnings.len() as u64, "warning");
+        let path = run.path.display();
+        text += &format!("note: {which} has {count}: `cargo analyze show {path}`\n");
     }
     text
 }
@@ -46,11 +43,10 @@ pub fn table(comparison: &Comparison<'_>, all: bool) -> String {
 /// else folded. Where it would be too long, it says what is left out. Ends with a newline.
 pub fn markdown(comparison: &Comparison<'_>) -> String {
     let rows = rows(comparison);
-    let (changed, others): (Vec<&Row>, Vec<&Row>) =
-        rows.iter().partition(|row| row.verdict.is_change());
+    let (changed, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_change());
     let more = |count: usize, noun: &str| counted(count as u64, &format!("more {noun}"));
-    let more_figures = |count| {
-        let more = more(count, "figure");
+    let more_rows = |count| {
+        let more = more(count, "row");
         format!("\n… and {more}: `cargo analyze compare BASE NEW --all` shows them")
     };
     let end = "\n</details>\n";
@@ -63,18 +59,18 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
     }
     if !changed.is_empty() {
         comment.text("\n");
-        comment.table(figures(comparison, &changed, false).markdown(), 0.75, more_figures);
+        comment.table(figures(comparison, &changed, false).markdown(), 0.75, more_rows);
     }
     if !others.is_empty() {
         let count = counted(others.len() as u64, "figure");
         comment.text(format!("\n<details><summary>{count} without a change</summary>\n\n"));
-        comment.table(figures(comparison, &others, false).markdown(), 0.75, more_figures);
+        comment.table(figures(comparison, &others, false).markdown(), 0.75, more_rows);
         comment.text(end);
     }
     comment.text(format!(
         "\n<details><summary>How it was compared</summary>\n\nBase: {}  \nNew: {}\n\n{}\n\n",
-        plain(&origin(comparison.base), LONG),
-        plain(&origin(comparison.new), LONG),
+        plain(&origin(comparison, Side::Base), LONG),
+        plain(&origin(comparison, Side::New), LONG),
         method(comparison)
     ));
     comment.lines(list(&warnings(comparison)), 1.0, |count| {

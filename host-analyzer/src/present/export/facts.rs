@@ -43,6 +43,8 @@ impl Serialize for Fact<'_> {
 struct Source<'a> {
     trial: &'a WholeTrial<'a>,
     ap: &'a ApTimeline,
+    /// When the BSP was free to send its SIPI.
+    turn: Option<i64>,
     /// The values of the cell's options, in the order of [`Options::KEYS`].
     options: &'a [String],
     place: Option<&'a Cpu>,
@@ -100,18 +102,21 @@ impl Facts {
         &self.columns
     }
 
-    /// The values of an AP of a trial, in the order of the columns.
+    /// The values of an AP of a trial, with its [`turn`](WholeTrial::turns), in the order of the columns.
     pub fn row<'a>(
         &'a self,
         trial: &'a WholeTrial<'a>,
         ap: &'a ApTimeline,
+        turn: Option<i64>,
     ) -> impl Iterator<Item = Fact<'a>> + Clone {
         let cpus = trial.boot.machine.as_ref().map_or(&[][..], |machine| &machine.cpus);
         // Where no frame was lost, a CPU stands at its index.
         let at_index = cpus.get(usize::from(ap.cpu.0)).filter(|cpu| cpu.cpu == ap.cpu);
         let place = at_index.or_else(|| cpus.iter().find(|cpu| cpu.cpu == ap.cpu));
         let options = &self.options[trial.cell_index];
-        self.columns.iter().map(move |column| (column.fact)(&Source { trial, ap, options, place }))
+        self.columns
+            .iter()
+            .map(move |column| (column.fact)(&Source { trial, ap, turn, options, place }))
     }
 }
 
@@ -214,7 +219,7 @@ fn times(columns: &mut Columns) {
     }
     columns.group = Some(SUB_PHASES);
     for part in SubPhase::ALL {
-        columns.put(part.name(), move |of| span(part.of(&of.ap.stamps)));
+        columns.put(part.name(), move |of| span(part.of(&of.ap.stamps, of.turn)));
     }
 }
 

@@ -23,9 +23,9 @@ impl<'a> Jsonl<'a> {
 impl Exporter for Jsonl<'_> {
     fn trial(&mut self, trial: &WholeTrial<'_>) -> io::Result<()> {
         let mut row = Vec::new();
-        for ap in trial.timelines {
+        for (ap, turn) in trial.timelines.iter().zip(trial.turns()) {
             row.clear();
-            row.extend(self.facts.row(trial, ap));
+            row.extend(self.facts.row(trial, ap, turn));
             serde_json::to_writer(
                 &mut self.output,
                 &Object { columns: self.facts.columns(), row: &row },

@@ -8,7 +8,7 @@
 use super::axes::{Axis, axes, value};
 use super::groups::groups;
 use super::headline;
-use super::palette::{LINES, MARKS};
+use super::palette::{DASHES, PIECES, pieces, strategy_colour, strategy_mark};
 use super::timeline::TimelineData;
 use super::trials::{median_of, names};
 use crate::ground::unit::{Scale, Unit};
@@ -31,6 +31,8 @@ const MOST_NUMBERS: usize = 400_000;
 pub struct Data {
     schema: u32,
     phases: [&'static str; Phase::ALL.len()],
+    /// The pieces of an AP's time, the first of which is a part of the first phase.
+    pieces: [&'static str; PIECES],
     sub_phases: [&'static str; SubPhase::ALL.len()],
     parts: [&'static str; Part::ALL.len()],
     /// What the five numbers of a distribution are.
@@ -74,7 +76,10 @@ struct LineData {
     label: String,
     colour: &'static str,
     mark: &'static str,
-    dashed: bool,
+    /// Lengths of its dashes and gaps in px; empty where it is solid.
+    dashes: &'static [u32],
+    #[serde(skip)]
+    second: String,
 }
 
 /// A lower bound.
@@ -112,7 +117,11 @@ pub struct CellData {
     pub interval: Option<(f64, f64)>,
     /// What it could come to at least.
     pub lower_bound: Option<u64>,
-    /// Median over the trials of the mean over the APs.
+    /// Median of the cold trials' totals; `None` where the cell has none.
+    pub cold: Option<u64>,
+    /// Median over the trials of the mean over the APs: what of `sipi` is `queue`.
+    pub queue: u64,
+    /// The same of the phases.
     pub phases: Option<[u64; Phase::ALL.len()]>,
     /// Each phase over the trials, each the mean of its APs: the five [`Data::quantiles`].
     pub over_trials: Option<[[u64; 5]; Phase::ALL.len()]>,
@@ -135,6 +144,7 @@ impl Data {
         let mut data = Data {
             schema: schema::PAGE,
             phases: Phase::ALL.map(Phase::name),
+            pieces: pieces().map(|(name, ..)| name),
             sub_phases: SubPhase::ALL.map(SubPhase::name),
             parts: Part::ALL.map(Part::name),
             quantiles: ["least", "quartile", "median", "quartile", "greatest"],
@@ -222,7 +232,22 @@ fn cells(
         let engine = if engines.len() > 1 { format!("{}, ", cell.engine) } else { String::new() };
         let name = format!("{engine}{options}");
         let line = lines.iter().position(|line| line.label == name).unwrap_or_else(|| {
-            lines.push(LineData::of(name, lines.len()));
+            // What the lines of one strategy differ in.
+            let second = name.replacen(cell.options.strategy.name(), "", 1);
+            let mut known: Vec<&str> = Vec::new();
+            lines.iter().for_each(|line| {
+                if !known.contains(&&*line.second) {
+                    known.push(&line.second);
+                }
+            });
+            let place = known.iter().position(|other| *other == second).unwrap_or(known.len());
+            lines.push(LineData {
+                label: name.clone(),
+                colour: strategy_colour(cell.options.strategy),
+                mark: strategy_mark(cell.options.strategy),
+                dashes: DASHES[place % DASHES.len()],
+                second,
+            });
             lines.len() - 1
         });
         let label = format!("{engine}{} CPUs, {options}", cell.smp);
@@ -233,23 +258,12 @@ fn cells(
             timelines: trials
                 .iter()
                 .zip(names(trials.len()))
-                .map(|(trial, which)| TimelineData::of(which, &cell.options, trial, cell.tsc_khz()))
+                .map(|(trial, which)| TimelineData::of(which, cell, trial))
                 .collect(),
             ..CellData::of(label, cell, total.median, median_of(trials))
         });
     }
     (cells, lines, places)
-}
-
-impl LineData {
-    fn of(label: String, index: usize) -> LineData {
-        LineData {
-            label,
-            colour: LINES[index % LINES.len()],
-            mark: MARKS[index % MARKS.len()],
-            dashed: index >= LINES.len(),
-        }
-    }
 }
 
 impl CellData {
@@ -275,6 +289,10 @@ impl CellData {
             lower_bound: median
                 .and_then(|trial| critical::lower_bound(&trial.timelines))
                 .map(|cycles| cycles.0),
+            cold: cell.spread(Measure::Cold).map(|spread| spread.median),
+            queue: cell
+                .spread(Measure::SubPhase(SubPhase::Queue))
+                .map_or(0, |spread| spread.median),
             phases: per_phase(|phase| Some(cell.phase(phase)?.median)),
             over_trials: per_phase(|phase| Some(five(cell.phase(phase)?))),
             over_aps: per_phase(over_aps),

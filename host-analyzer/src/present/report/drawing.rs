@@ -1,10 +1,10 @@
 //! Drawings, as SVG and PNG. The one file that knows the plotting library.
 
-use super::palette::{FAINT, GRID, INK, LINES, PAPER, phase_colour, wait};
-use bringup::phase::Phase;
+use super::palette::{FAINT, GRID, INK, PAPER, PIECES, pieces};
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
+use kuva::plot::line::LineStyle;
 use kuva::plot::scatter::MarkerShape;
 use kuva::plot::{BandPlot, BarPlot, LinePlot, ScatterPlot};
 use kuva::render::layout::{Layout, TickFormat};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const WIDTH: f64 = 860.0;
 /// What axis, labels and legend take of a picture's height.
-const AROUND: f64 = 130.0;
+const AROUND: f64 = 156.0;
 
 /// More rows than this are drawn thin.
 const MANY_ROWS: usize = 64;
@@ -29,12 +29,14 @@ pub struct Drawing {
     pub png: Vec<u8>,
 }
 
-/// One bar: its label, and the length of each phase in the axis's unit.
+/// One bar: its label, the share of each piece, and how long that is.
 pub struct Bar {
     /// What stands beside it.
     pub label: String,
-    /// In the order of [`Phase::ALL`].
-    pub phases: [f64; 6],
+    /// In the order of [`pieces`], in percent.
+    pub shares: [f64; PIECES],
+    /// The same in words.
+    pub lengths: [String; PIECES],
 }
 
 /// One row of a timeline: the AP's label, when it begins and how long each phase takes, in the
@@ -42,8 +44,8 @@ pub struct Bar {
 pub struct Row {
     /// What stands beside it.
     pub label: String,
-    /// `init`, then the phases in the order of [`Phase::ALL`]; `None` for an AP that was not kicked.
-    pub span: Option<(f64, [f64; 6])>,
+    /// `init`, then the lengths of the [`pieces`]; `None` for an AP that was not kicked.
+    pub span: Option<(f64, [f64; PIECES])>,
     /// Of a lost AP the moment of its last stamp, and how it ended.
     pub end: Option<(f64, String)>,
 }
@@ -52,6 +54,10 @@ pub struct Row {
 pub struct Line {
     /// What the legend says.
     pub label: String,
+    /// Its colour.
+    pub colour: &'static str,
+    /// Its dashes and gaps in px; none where it is solid.
+    pub dashes: &'static [u32],
     /// CPU count, and time in the axis's unit.
     pub points: Vec<(f64, f64)>,
     /// The confidence interval of each point; empty where one has none.
@@ -59,25 +65,18 @@ pub struct Line {
 }
 
 /// Stacked bars, the first at the top.
-pub fn phase_bars(bars: &[Bar], unit: &str) -> Drawing {
+pub fn phase_bars(bars: &[Bar]) -> Drawing {
     let mut plot = bar_plot(0.72);
     let mut tips = Vec::new();
-    for Bar { label, phases } in bars.iter().rev() {
-        plot = plot.with_group(label, stacked(phases));
-        tips.extend(
-            Phase::ALL.iter().zip(phases).map(|(phase, length)| {
-                format!("{label}: {} {} {unit}", phase.name(), short(*length))
-            }),
-        );
+    for Bar { label, shares, lengths } in bars.iter().rev() {
+        plot = plot.with_group(label, stacked(shares));
+        let of = |((name, ..), length): ((&str, &str, Option<&str>), &String)| {
+            format!("{label}: {name} {length}")
+        };
+        tips.extend(pieces().into_iter().zip(lengths).map(of));
     }
     let labels = bars.iter().rev().map(|bar| bar.label.clone()).collect();
-    draw_rows(
-        plot.with_tooltip_labels(tips),
-        None,
-        labels,
-        &format!("time of one AP, mean [{unit}]"),
-        24.0,
-    )
+    draw_rows(plot.with_tooltip_labels(tips), None, labels, "share of the mean AP's time [%]", 24.0)
 }
 
 /// One row for each AP, the first at the top.
@@ -90,18 +89,13 @@ pub fn timeline(rows: &[&Row], unit: &str) -> Drawing {
             ends.push((*last, f64::from(row)));
             ends_tips.push(format!("{label}: {text}, at {} {unit}", short(*last)));
         }
-        let (init, phases) = span.unwrap_or_default();
-        plot = plot.with_group(label, [(init, "none")].into_iter().chain(stacked(&phases)));
+        let (init, lengths) = span.unwrap_or_default();
+        plot = plot.with_group(label, [(init, "none")].into_iter().chain(stacked(&lengths)));
         tips.push(String::new());
         let mut at = init;
-        for (phase, length) in Phase::ALL.iter().zip(phases) {
+        for ((name, ..), length) in pieces().into_iter().zip(lengths) {
             let end = at + length;
-            tips.push(format!(
-                "{label}: {} from {} to {} {unit}",
-                phase.name(),
-                short(at),
-                short(end)
-            ));
+            tips.push(format!("{label}: {name} from {} to {} {unit}", short(at), short(end)));
             at = end;
         }
     }
@@ -137,44 +131,64 @@ pub fn totals(lines: &[Line], bounds: &[Line], unit: &str) -> Drawing {
 fn totals_plots(lines: &[Line], bounds: &[Line], unit: &str) -> (Vec<Plot>, Layout) {
     let mut plots: Vec<Plot> = Vec::new();
     let mut legend = Vec::new();
-    for Line { label, points, .. } in bounds {
-        let line = LinePlot::new().with_data(points.iter().copied()).with_color(FAINT);
-        plots.push(line.with_dotted().with_stroke_width(2.0).into());
-        let dots = LegendEntry {
-            dasharray: Some("2 4".to_owned()),
-            ..entry(label, FAINT, LegendShape::Line)
-        };
-        legend.push(dots);
-    }
-    for (index, Line { label, points, band }) in lines.iter().enumerate() {
-        let colour = LINES[index % LINES.len()];
-        if band.len() == points.len() {
+    for Line { label, colour, dashes, points, band } in bounds.iter().chain(lines) {
+        let colour = *colour;
+        let dashes: Option<String> = (!dashes.is_empty())
+            .then(|| dashes.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
+        let of_line =
+            LegendEntry { dasharray: dashes.clone(), ..entry(label, colour, LegendShape::Line) };
+        legend.push(of_line);
+        if !band.is_empty() && band.len() == points.len() {
             let cpus = points.iter().map(|(cpus, _)| *cpus);
             let (low, high): (Vec<f64>, Vec<f64>) = band.iter().copied().unzip();
             plots.push(BandPlot::new(cpus, low, high).with_color(colour).into());
         }
         let line = LinePlot::new().with_data(points.iter().copied()).with_color(colour);
-        // A second round of the colours is dashed.
-        let line = if index >= LINES.len() { line.with_dashed() } else { line };
+        let line = match dashes {
+            Some(dashes) => line.with_line_style(LineStyle::Custom(dashes)),
+            None => line,
+        };
         plots.push(line.with_stroke_width(2.0).into());
+        if colour == FAINT {
+            continue;
+        }
         let marks = ScatterPlot::new().with_data(points.iter().copied()).with_color(colour);
         let tips: Vec<String> = points
             .iter()
             .map(|(cpus, total)| format!("{label}: {cpus} CPUs, {} {unit}", short(*total)))
             .collect();
         plots.push(marks.with_size(4.0).with_tooltips().with_tooltip_labels(tips).into());
-        legend.push(entry(label, colour, LegendShape::Line));
     }
+    let points = || lines.iter().chain(bounds).flat_map(|line| &line.points);
+    let (wide, high) = (
+        spans_factors(points().map(|(cpus, _)| *cpus)),
+        spans_factors(points().map(|(_, total)| *total)),
+    );
+    let scale = |log| if log { ", log scale" } else { "" };
     let layout = layout(&plots, legend)
         .with_height(420.0)
-        .with_x_label("CPUs, the BSP counted")
-        .with_y_label(format!("total [{unit}]"))
-        .with_x_tick_step(whole_step(lines.iter().chain(bounds)))
+        .with_x_label(format!("CPUs, the BSP counted{}", scale(wide)))
+        .with_y_label(format!("total [{unit}]{}", scale(high)))
         .with_x_tick_format(exact())
-        .with_y_tick_format(exact())
-        .with_x_axis_min(0.0)
-        .with_y_axis_min(0.0);
+        .with_y_tick_format(exact());
+    let layout = match wide {
+        true => layout.with_log_x(),
+        false => {
+            layout.with_x_axis_min(0.0).with_x_tick_step(whole_step(lines.iter().chain(bounds)))
+        }
+    };
+    let layout = if high { layout.with_log_y() } else { layout.with_y_axis_min(0.0) };
     (plots, layout)
+}
+
+/// True where the positive numbers span a factor of 50: the small ones can't be told apart on a linear axis.
+fn spans_factors(numbers: impl Iterator<Item = f64>) -> bool {
+    let (least, most) = numbers
+        .filter(|number| *number > 0.0)
+        .fold((f64::INFINITY, 0.0_f64), |(least, most), number| {
+            (least.min(number), most.max(number))
+        });
+    most / least >= 50.0
 }
 
 /// From tick to tick of an axis of CPU counts: 1, 2 or 5 times a power of ten, since half a CPU is
@@ -206,8 +220,8 @@ fn bar_plot(width: f64) -> BarPlot {
     BarPlot::new().with_stacked().with_horizontal(true).with_width(width).with_tooltips()
 }
 
-fn stacked(phases: &[f64; 6]) -> impl Iterator<Item = (f64, &'static str)> {
-    Phase::ALL.into_iter().zip(*phases).map(|(phase, length)| (length, phase_colour(phase)))
+fn stacked(lengths: &[f64; PIECES]) -> impl Iterator<Item = (f64, &'static str)> {
+    pieces().into_iter().zip(*lengths).map(|((_, colour, _), length)| (length, colour))
 }
 
 /// Bars, the first row at the bottom, and marks on some of them.
@@ -218,9 +232,9 @@ fn draw_rows(
     axis: &str,
     row: f64,
 ) -> Drawing {
-    let legend = Phase::ALL.iter().map(|phase| {
-        let wait = wait(*phase).map_or(String::new(), |wait| format!(" ({wait})"));
-        entry(&format!("{}{wait}", phase.name()), phase_colour(*phase), LegendShape::Rect)
+    let legend = pieces().into_iter().map(|(name, colour, wait)| {
+        let wait = wait.map_or(String::new(), |wait| format!(" ({wait})"));
+        entry(&format!("{name}{wait}"), colour, LegendShape::Rect)
     });
     let mark = entry("lost, at its last stamp", INK, LegendShape::Marker(MarkerShape::Cross));
     let legend = legend.chain(marks.is_some().then_some(mark));
@@ -313,7 +327,7 @@ mod tests {
             let points: Vec<(f64, f64)> = counts.map(|cpus| (cpus, cpus * per_cpu)).collect();
             let (cpus, total) =
                 points.iter().copied().max_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
-            let line = Line { label: "serial".to_owned(), points, band: vec![] };
+            let line = Line { label: "serial".to_owned(), colour: "#d55e00", dashes: &[], points, band: vec![] };
             let (plots, layout) = totals_plots(&[line], &[], "ms");
             let svg = SvgBackend::new().render_scene(&render_multiple(plots, layout));
             // The axes meet where both are 0, and the last point is where its values are.

@@ -5,15 +5,15 @@
 
 use super::data::Data;
 use super::headline;
-use super::palette::{FAINT, GRID, INK, PAPER, phase_colour, wait};
+use super::palette::{FAINT, GRID, INK, PAPER, PIECES, QUEUE, phase_colour, pieces};
 use super::picture::{Kind, Picture};
 use super::pictures::Pictures;
 use super::tables::{self, CellTable};
 use crate::ground::manifest::Manifest;
 use crate::ground::unit::Unit;
 use crate::judge::predict;
-use crate::present::html::with_code;
-use crate::present::show::{PREDICTED, caption, cells, found, linux_tables, predicted};
+use crate::present::html::{in_whole_words, with_code};
+use crate::present::show::{PREDICTED, caption, cells, found, host_boots, linux_tables, predicted};
 use crate::present::table::Table;
 use crate::run::{Cell, FullTrial, Machine, Run};
 use askama::Template;
@@ -46,7 +46,7 @@ const WARNINGS_SHOWN: usize = 6;
 #[derive(Template)]
 #[template(path = "report/page.html")]
 pub struct Page<'a> {
-    /// The finding, in one sentence.
+    /// The finding, in one sentence, as HTML.
     headline: String,
     /// What limits it, where there is something to limit.
     limit: Option<String>,
@@ -77,6 +77,8 @@ pub struct Page<'a> {
     linux: Vec<(String, Vec<String>)>,
     /// What predicted totals are, their table as HTML, and what they take for granted; `None` where nothing was imported.
     predicted: Option<(&'static str, String, Vec<String>)>,
+    /// What boots took on the host's clock: what the numbers are, and their table, both as HTML.
+    host: Option<(String, String)>,
     caption: String,
     /// How many cells the run has.
     cell_count: usize,
@@ -96,9 +98,10 @@ pub struct Page<'a> {
     ink: &'static str,
     grid: &'static str,
     faint: &'static str,
-    /// Each phase, its colour, and what an AP waits for in it.
-    legend: [(&'static str, &'static str, Option<&'static str>); Phase::ALL.len()],
+    /// Each piece of an AP's time, its colour, and what the AP waits for in it.
+    legend: [(&'static str, &'static str, Option<&'static str>); PIECES],
     /// The colours of waiting, which are too bright on a dark screen.
+    queue: &'static str,
     hold: &'static str,
     turn: &'static str,
     style: &'static str,
@@ -154,7 +157,7 @@ impl<'a> Page<'a> {
         let found = found(run, Unit::Auto);
         let clocks = tables::tsc_sync(&found, &places);
         Page {
-            headline: headline::sentence(run),
+            headline: in_whole_words(&headline::sentence(run)),
             limit: headline::limit(run, shown),
             name: name(run),
             manifest: run.manifest.as_ref(),
@@ -175,6 +178,9 @@ impl<'a> Page<'a> {
             tsc_sync_caption: found.caption,
             linux: linux(run),
             predicted: predicted_of(run),
+            host: host_boots(run).map(|(caption, table)| {
+                (with_code(&caption), table.html("Boots on the host's clock", &[]))
+            }),
             caption: caption(run, Unit::Auto),
             cell_count: run.cells.len(),
             cells: cells(run, Unit::Auto).html("Table of all cells", &places),
@@ -187,7 +193,8 @@ impl<'a> Page<'a> {
             ink: INK,
             grid: GRID,
             faint: FAINT,
-            legend: Phase::ALL.map(|phase| (phase.name(), phase_colour(phase), wait(phase))),
+            legend: pieces(),
+            queue: QUEUE,
             hold: phase_colour(Phase::Hold),
             turn: phase_colour(Phase::Turn),
             style: STYLE,

@@ -2,7 +2,8 @@
 //!
 //! A page may override a colour by its very value, which is how the report follows a dark screen.
 
-use bringup::phase::Phase;
+use bringup::options::Strategy;
+use bringup::phase::{Phase, SubPhase};
 
 /// Behind everything.
 pub const PAPER: &str = "#fefefe";
@@ -13,11 +14,56 @@ pub const FAINT: &str = "#5b5f69";
 /// Lines of the grid.
 pub const GRID: &str = "#dcdde1";
 
-/// The colours of lines, in turn; a second round is dashed.
-pub const LINES: [&str; 6] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+/// The colours of strategies, in the order of [`Strategy::ALL`]; a strategy has the same in every picture.
+const STRATEGIES: [&str; 6] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
-/// The marks of lines, in turn, by their names in Apache ECharts.
-pub const MARKS: [&str; 6] = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
+/// The marks of strategies, likewise, by their names in Apache ECharts.
+const MARKS: [&str; 5] = ["circle", "rect", "triangle", "diamond", "roundRect"];
+
+/// How the lines of one strategy differ: the dashes of the second axis, in turn, in px of dash and gap.
+pub const DASHES: [&[u32]; 4] = [&[], &[8, 4], &[2, 3], &[8, 3, 2, 3]];
+
+/// The colour of a strategy.
+pub fn strategy_colour(strategy: Strategy) -> &'static str {
+    STRATEGIES[place(strategy) % STRATEGIES.len()]
+}
+
+/// The mark of a strategy.
+pub fn strategy_mark(strategy: Strategy) -> &'static str {
+    MARKS[place(strategy) % MARKS.len()]
+}
+
+fn place(strategy: Strategy) -> usize {
+    Strategy::ALL.iter().position(|known| *known == strategy).unwrap_or_default()
+}
+
+/// A piece of an AP's time as pictures show it: `queue`, in which it waits, then the rest of `sipi`, then the other
+/// phases.
+pub const PIECES: usize = Phase::ALL.len() + 1;
+
+/// The colour of `queue`.
+pub const QUEUE: &str = "#e3e5e9";
+
+/// What an AP waits for in `queue`.
+pub const QUEUE_WAIT: &str = "waits for the kicks of others";
+
+/// What each piece is called, its colour, and what an AP waits for in it; `None` where it works.
+pub fn pieces() -> [(&'static str, &'static str, Option<&'static str>); PIECES] {
+    let mut pieces = [(SubPhase::Queue.name(), QUEUE, Some(QUEUE_WAIT)); PIECES];
+    for (piece, phase) in pieces.iter_mut().skip(1).zip(Phase::ALL) {
+        *piece = (phase.name(), phase_colour(phase), wait(phase));
+    }
+    pieces
+}
+
+/// The lengths of the pieces, of those of `queue` and of the phases.
+pub fn pieces_of(queue: u64, phases: [u64; Phase::ALL.len()]) -> [u64; PIECES] {
+    let mut pieces = [0; PIECES];
+    pieces[1..].copy_from_slice(&phases);
+    pieces[0] = queue.min(phases[0]);
+    pieces[1] -= pieces[0];
+    pieces
+}
 
 /// The colour of a phase: work in strong colours that the colour-blind can distinguish (Okabe and
 /// Ito's), waiting in greys.
@@ -44,6 +90,27 @@ pub const fn wait(phase: Phase) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_pieces_are_the_phases_with_the_queue_taken_out_of_sipi() {
+        let phases = [70, 0, 5, 6, 7, 8];
+        let pieces = pieces_of(30, phases);
+        assert_eq!(pieces, [30, 40, 0, 5, 6, 7, 8]);
+        assert_eq!(pieces.iter().sum::<u64>(), phases.iter().sum::<u64>());
+        // Means are rounded one by one.
+        assert_eq!(pieces_of(71, phases)[..2], [70, 0]);
+        assert_eq!(super::pieces().map(|(name, ..)| name)[..3], ["queue", "sipi", "hold"]);
+    }
+
+    #[test]
+    fn every_strategy_has_a_colour_of_its_own() {
+        for (index, strategy) in Strategy::ALL.into_iter().enumerate() {
+            let before = &Strategy::ALL[..index];
+            assert!(
+                before.iter().all(|other| strategy_colour(*other) != strategy_colour(strategy))
+            );
+        }
+    }
 
     #[test]
     fn every_phase_without_work_says_what_the_ap_waits_for() {

@@ -57,13 +57,13 @@ pub fn of(
             cells_left_out += group.cells.len();
             continue;
         }
-        watch(pictures.len())?;
-        pictures.extend(phases::picture(run, group));
         if !together {
             watch(pictures.len())?;
             let alone = slice::from_ref(group);
             pictures.extend(totals::picture(run, &trials, &group.behind(), &group.file, alone));
         }
+        watch(pictures.len())?;
+        pictures.extend(phases::picture(run, group));
         let most = group.cells.iter().map(|cell| run.cells[*cell].smp).max();
         for cell in group.cells.iter().filter(|cell| Some(run.cells[**cell].smp) == most) {
             if let Some(trial) = trials[*cell] {

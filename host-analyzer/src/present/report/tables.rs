@@ -35,11 +35,13 @@ impl CellTable {
 /// Mean phases of one AP.
 pub fn phases(data: &Data) -> CellTable {
     let scale = data.scales.phases;
-    let names = Phase::ALL.map(|phase| format!("{} [{}]", phase.name(), scale.name()));
+    let mut names = Phase::ALL.map(|phase| format!("{} [{}]", phase.name(), scale.name())).to_vec();
+    names.insert(1, format!("queue, of sipi [{}]", scale.name()));
     CellTable::of(&["cell"], names, data, |cell| {
         let Some(phases) = cell.phases else { return vec![] };
-        let texts = phases.map(|cycles| scale.text(cycles, cell.khz));
-        vec![[cell.label.clone()].into_iter().chain(texts).collect()]
+        let [sipi, others @ ..] = phases.map(|cycles| scale.text(cycles, cell.khz));
+        let first = [cell.label.clone(), sipi, scale.text(cell.queue, cell.khz)];
+        vec![first.into_iter().chain(others).collect()]
     })
 }
 
@@ -49,6 +51,7 @@ pub fn totals(data: &Data) -> CellTable {
     let unit = scale.name();
     let header = [
         format!("total [{unit}]"),
+        format!("cold [{unit}]"),
         format!("95 % from [{unit}]"),
         format!("to [{unit}]"),
         format!("lower bound [{unit}]"),
@@ -60,6 +63,7 @@ pub fn totals(data: &Data) -> CellTable {
         vec![vec![
             cell.label.clone(),
             text(cell.total),
+            maybe(cell.cold),
             maybe(cell.interval.map(|(low, _)| low as u64)),
             maybe(cell.interval.map(|(_, high)| high as u64)),
             maybe(cell.lower_bound),

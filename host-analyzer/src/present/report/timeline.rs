@@ -3,10 +3,9 @@
 use super::trials::ending;
 use crate::ground::unit::{Scale, Unit, readable};
 use crate::judge::critical::{self, Segment, Sum};
-use crate::run::FullTrial;
 use crate::run::timeline::{self, Reached};
+use crate::run::{Cell, FullTrial, turns};
 use bringup::frame::{ApEnd, ApTimeline};
-use bringup::options::Options;
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 use bringup::{CpuIndex, Cycles};
@@ -24,7 +23,7 @@ pub struct TimelineData {
     total: u64,
     /// Its unit, and the decimals.
     scale: (&'static str, usize),
-    /// Of each AP its index, `init`, the lengths of `kick`, `wake`, `trampoline` and of the six
+    /// Of each AP its index, `init`, the lengths of `queue`, `kick`, `wake`, `trampoline` and of the six
     /// phases; nothing where a stamp is missing. Behind them, of an AP whose phases are not whole,
     /// how long it was in each.
     aps: Vec<Vec<Option<i64>>>,
@@ -39,17 +38,13 @@ pub struct TimelineData {
 }
 
 impl TimelineData {
-    /// Of a trial, and the frequency of its clock.
-    pub fn of(
-        which: &'static str,
-        options: &Options,
-        trial: &FullTrial,
-        khz: Option<u64>,
-    ) -> TimelineData {
+    /// Of a trial of a cell.
+    pub fn of(which: &'static str, cell: &Cell, trial: &FullTrial) -> TimelineData {
+        let khz = cell.tsc_khz();
         let FullTrial { trial, timelines } = trial;
         let total = trial.total;
         let lost = timelines.iter().filter(|ap| ap.end != ApEnd::Online);
-        let path = critical::path(options, Cycles(total), timelines);
+        let path = critical::path(&cell.options, Cycles(total), timelines);
         let rows: BTreeMap<CpuIndex, i64> =
             timelines.iter().zip(1..).map(|(ap, row)| (ap.cpu, row)).collect();
         let unit = match khz {
@@ -72,7 +67,7 @@ impl TimelineData {
             ),
             total,
             scale: (scale.name(), scale.decimals()),
-            aps: timelines.iter().map(lengths).collect(),
+            aps: timelines.iter().zip(turns(cell, timelines)).map(lengths).collect(),
             lost: lost
                 .map(|ap| {
                     let last = Reached::of(&ap.stamps).map(|reached| reached.last());
@@ -96,9 +91,9 @@ impl TimelineData {
     }
 }
 
-fn lengths(ap: &ApTimeline) -> Vec<Option<i64>> {
+fn lengths((ap, turn): (&ApTimeline, Option<i64>)) -> Vec<Option<i64>> {
     let signed = |cycles: u64| i64::try_from(cycles).ok();
-    let parts = SubPhase::ALL.map(|part| part.of(&ap.stamps));
+    let parts = SubPhase::ALL.map(|part| part.of(&ap.stamps, turn));
     let phases = Phase::ALL.map(|phase| phase.of(&ap.stamps));
     let mut lengths = vec![Some(i64::from(ap.cpu.0)), ap.stamps.get(Stamp::Init)];
     lengths.extend(parts.iter().chain(&phases).map(|length| signed((*length)?.0)));

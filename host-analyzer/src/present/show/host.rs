@@ -7,7 +7,7 @@ use crate::run::{HOST_KHZ, HostBoots, HostMeasure, Run};
 use serde_json::{Map, Value, json};
 
 /// The table, a row for each engine and CPU count, with its caption; `None` where no boot has such times.
-fn host_boots(run: &Run) -> Option<(String, Table)> {
+pub(crate) fn host_boots(run: &Run) -> Option<(String, Table)> {
     let groups = run.host_boots();
     if groups.is_empty() {
         return None;

@@ -6,6 +6,7 @@ use crate::run::lost::LostAp;
 use crate::run::model::{Breach, Cell, Overrun};
 use crate::run::timeline::phases;
 use crate::run::trial::{Trial, wait_init};
+use crate::run::turns::turns;
 use bringup::Cycles;
 use bringup::class::Class;
 use bringup::frame::{ApEnd, ApTimeline, TrialBegin, TrialEnd};
@@ -89,11 +90,12 @@ fn add_phases(cell: &mut Cell, cold: bool, timelines: &[ApTimeline]) -> Means {
     }
     let (mut sums, mut part_sums) = ([0u128; Phase::ALL.len()], [0u128; SubPhase::ALL.len()]);
     let mut online = 0;
-    for timeline in timelines.iter().filter(|timeline| timeline.end == ApEnd::Online) {
+    let all = timelines.iter().zip(turns(cell, timelines));
+    for (timeline, turn) in all.filter(|(timeline, _)| timeline.end == ApEnd::Online) {
         match phases(&timeline.stamps) {
             Ok(phases) => {
                 online += 1;
-                let parts = parts(&timeline.stamps);
+                let parts = parts(&timeline.stamps, turn);
                 sums.iter_mut().zip(phases).for_each(|(sum, c)| *sum += u128::from(c.0));
                 part_sums.iter_mut().zip(parts).for_each(|(sum, c)| *sum += u128::from(c.0));
                 if !cold {

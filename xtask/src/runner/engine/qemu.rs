@@ -117,8 +117,9 @@ impl Qemu {
             // the next armed timer: the guard keeps that short.
             // Its CPUs share one thread, and one clock.
             Qemu::Icount => "guard=5us tsc-poll=pause tsc-trust=engine",
-            // Every CPU reads the host's TSC, under a lock.
-            Qemu::Tcg => "tsc-trust=engine",
+            // Every CPU reads the host's TSC, under a lock. In a window of 20 ms for each AP nothing else could be
+            // seen of a total; where the host has let two threads exchange too little in a short one, it goes on.
+            Qemu::Tcg => "tsc-trust=engine tsc-window=1ms tsc-limit=20ms",
             // KVM may offset and scale the host's TSC: the user says whether the clocks agree.
             Qemu::Kvm => "",
         }

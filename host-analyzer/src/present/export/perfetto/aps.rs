@@ -13,11 +13,11 @@ use std::io;
 /// Draws every AP. Returns how many of those online have stamps that make no phases.
 pub fn draw(pen: &mut Pen<'_, '_>, trial: &WholeTrial<'_>) -> io::Result<u64> {
     let mut cut = 0;
-    for (nth, ap) in trial.timelines.iter().enumerate() {
+    for ((nth, ap), turn) in trial.timelines.iter().enumerate().zip(trial.turns()) {
         let arrows =
             [(Stamp::Entry, pen.kick_arrow(nth)), (Stamp::CallinBegin, pen.release_arrow(nth))];
         let track = pen.tracks.cpu(ap.cpu.0);
-        let mut path = Path { pen, track, ap, arrows: arrows.to_vec() };
+        let mut path = Path { pen, track, ap, turn, arrows: arrows.to_vec() };
         path.draw()?;
         path.ending()?;
         cut += u64::from(ap.end == ApEnd::Online && phases(&ap.stamps).is_err());
@@ -30,6 +30,8 @@ struct Path<'a, 'p, 'o> {
     pen: &'a mut Pen<'p, 'o>,
     track: u64,
     ap: &'a ApTimeline,
+    /// When the BSP was free to send its SIPI.
+    turn: Option<i64>,
     /// Arrows that have not arrived, each with the stamp that it leads to. It ends at the first
     /// slice that begins there, since an empty phase has none.
     arrows: Vec<(Stamp, u64)>,
@@ -50,9 +52,9 @@ impl Path<'_, '_, '_> {
                 }
                 (Phase::Sipi, Some(_)) => {}
                 (Phase::Sipi, None) => return self.sub_phases(),
-                (_, Some(_)) => {
+                (_, Some(ends)) => {
                     let category = if phase.is_work() { "work" } else { "wait" };
-                    self.slice(phase.name(), category, from, to)?;
+                    self.slice(phase.name(), category, from, ends)?;
                 }
                 (_, None) => return Ok(()),
             }
@@ -62,11 +64,11 @@ impl Path<'_, '_, '_> {
 
     fn sub_phases(&mut self) -> io::Result<()> {
         for part in SubPhase::ALL {
-            let (from, to) = part.ends();
-            if self.ends(from, to).is_none() {
-                break;
-            }
-            self.slice(part.name(), "sub-phase", from, to)?;
+            let Some(ends) = part.ends(&self.ap.stamps, self.turn) else { break };
+            let category = if part == SubPhase::Queue { "wait" } else { "sub-phase" };
+            // The arrow of a kick arrives at `entry`, where `wake` is over.
+            let from = if part == SubPhase::Trampoline { Stamp::Entry } else { Stamp::Init };
+            self.slice(part.name(), category, from, ends)?;
         }
         Ok(())
     }
@@ -77,17 +79,17 @@ impl Path<'_, '_, '_> {
         (ends.0 <= ends.1).then_some(ends)
     }
 
-    /// A slice, unless it is empty.
+    /// A slice between two moments, the first of them behind the stamp `from`; none where it is empty.
     fn slice(
         &mut self,
         name: &str,
         category: &'static str,
         from: Stamp,
-        to: Stamp,
+        (begin, end): (i64, i64),
     ) -> io::Result<()> {
-        let Some((begin, end)) = self.ends(from, to).filter(|(begin, end)| begin < end) else {
+        if begin == end {
             return Ok(());
-        };
+        }
         let label = self.label(name, category, from, Cycles(end.abs_diff(begin)));
         self.pen.open(self.track, begin, &label)?;
         self.pen.close(self.track, end)

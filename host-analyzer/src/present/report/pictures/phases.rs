@@ -1,51 +1,43 @@
 //! Where one AP's time goes, of the cells of a group.
 
-use crate::ground::unit::{Scale, Unit};
+use crate::ground::unit::{Unit, readable};
 use crate::present::report::drawing::{self, Bar};
 use crate::present::report::groups::Group;
+use crate::present::report::palette::pieces_of;
 use crate::present::report::picture::{Kind, Picture};
+use crate::run::measure::Measure;
 use crate::run::{Cell, Run};
-use bringup::phase::Phase;
+use bringup::phase::{Phase, SubPhase};
 
 /// Stacked bars of the phases, a bar for each cell.
 pub fn picture(run: &Run, group: &Group) -> Option<Picture> {
-    let medians = |cell: &Cell| {
-        let medians: Option<Vec<u64>> =
-            Phase::ALL.iter().map(|phase| Some(cell.phase(*phase)?.median)).collect();
-        medians
-    };
-    let shown: Vec<(&Cell, Vec<u64>)> = group
-        .cells
-        .iter()
-        .filter_map(|cell| Some((&run.cells[*cell], medians(&run.cells[*cell])?)))
-        .collect();
-    let scale = Scale::of(
-        Unit::Auto,
-        shown.iter().map(|(cell, medians)| {
-            (medians.iter().fold(0, |sum: u64, median| sum.saturating_add(*median)), cell.tsc_khz())
-        }),
-    );
-    let bars: Vec<Bar> = shown
-        .iter()
-        .map(|(cell, medians)| {
-            let mut phases = [0.0; 6];
-            for (phase, median) in phases.iter_mut().zip(medians) {
-                *phase = scale.value(*median, cell.tsc_khz())?;
-            }
-            Some(Bar { label: cell_name(cell), phases })
-        })
-        .collect::<Option<_>>()?;
+    let bars: Vec<Bar> = group.cells.iter().filter_map(|cell| bar(&run.cells[*cell])).collect();
     if bars.is_empty() {
         return None;
     }
-    let (unit, behind) = (scale.name(), group.behind());
-    let title = format!("Where one AP's time goes{behind}");
-    let description = format!(
-        "Stacked bars of the six phases in {unit}: a bar for each strategy and CPU count, the mean \
-         over the APs of a trial, the median over the trials."
-    );
-    let drawing = drawing::phase_bars(&bars, unit);
+    let title = format!("Where one AP's time goes{}", group.behind());
+    let description = "Stacked bars of an AP's phases, a bar for each strategy and CPU count: their shares in the time \
+                       from an AP's INIT until it is online, the mean over the APs of a trial, the median over the \
+                       trials. Waiting is grey. A bar's length says nothing of how long it takes."
+        .to_owned();
+    let drawing = drawing::phase_bars(&bars);
     Some(Picture::new(Kind::Phases, group.file("phases"), title, description, drawing))
+}
+
+fn bar(cell: &Cell) -> Option<Bar> {
+    let median = |measure| Some(cell.spread(measure)?.median);
+    let mut phases = [0; Phase::ALL.len()];
+    for (length, phase) in phases.iter_mut().zip(Phase::ALL) {
+        *length = median(Measure::Phase(phase))?;
+    }
+    let pieces = pieces_of(median(Measure::SubPhase(SubPhase::Queue)).unwrap_or(0), phases);
+    let all = pieces.iter().map(|length| *length as f64).sum::<f64>().max(1.0);
+    let khz = cell.tsc_khz();
+    Some(Bar {
+        label: cell_name(cell),
+        shares: pieces.map(|length| 100.0 * length as f64 / all),
+        lengths: pieces.map(|length| readable(Unit::Auto, length, khz)),
+    })
 }
 
 /// The name of a cell in its group.

@@ -3,13 +3,14 @@
 use crate::ground::unit::{Scale, Unit};
 use crate::present::report::drawing::{self, Row};
 use crate::present::report::groups::Group;
+use crate::present::report::palette::pieces_of;
 use crate::present::report::picture::{Kind, Picture};
 use crate::present::report::trials::ending;
 use crate::present::table::{NONE, Table};
 use crate::run::timeline::{self, Reached};
-use crate::run::{Cell, FullTrial};
+use crate::run::{Cell, FullTrial, turns};
 use bringup::frame::{ApEnd, ApTimeline};
-use bringup::phase::Phase;
+use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 
 /// A timeline has no more rows than this, as many as the largest machine of an engine has CPUs: of more APs some
@@ -21,7 +22,11 @@ pub fn picture(group: &Group, cell: &Cell, trial: &FullTrial) -> Option<Picture>
     let FullTrial { trial, timelines } = trial;
     let khz = cell.tsc_khz();
     let scale = Scale::of(Unit::Auto, [(trial.total, khz)]);
-    let rows: Vec<Row> = timelines.iter().map(|ap| row(ap, scale, khz)).collect();
+    let rows: Vec<Row> = timelines
+        .iter()
+        .zip(turns(cell, timelines))
+        .map(|(ap, turn)| row(ap, turn, scale, khz))
+        .collect();
     if rows.is_empty() {
         return None;
     }
@@ -31,7 +36,7 @@ pub fn picture(group: &Group, cell: &Cell, trial: &FullTrial) -> Option<Picture>
     let every = rows.len().div_ceil(MOST_ROWS);
     let which = if every == 1 { "each AP".to_owned() } else { format!("one of {every} APs each") };
     let description = format!(
-        "A row for {which} of the median trial, which took {} {unit}: its six phases as coloured \
+        "A row for {which} of the median trial, which took {} {unit}: its phases as coloured \
          pieces from left to right, waiting in grey.{}",
         scale.text(trial.total, khz),
         match rows.iter().any(|row| row.end.is_some()) {
@@ -48,10 +53,12 @@ pub fn picture(group: &Group, cell: &Cell, trial: &FullTrial) -> Option<Picture>
 }
 
 /// The row of an AP, as far as it came.
-fn row(ap: &ApTimeline, scale: Scale, khz: Option<u64>) -> Row {
+fn row(ap: &ApTimeline, turn: Option<i64>, scale: Scale, khz: Option<u64>) -> Row {
     let value = |cycles| scale.value(cycles, khz).unwrap_or_default();
     let reached = Reached::of(&ap.stamps);
-    let span = reached.map(|Reached { init, phases }| (value(init), phases.map(value)));
+    let queue = SubPhase::Queue.of(&ap.stamps, turn).map_or(0, |cycles| cycles.0);
+    let span =
+        reached.map(|Reached { init, phases }| (value(init), pieces_of(queue, phases).map(value)));
     let (note, end) = if ap.end != ApEnd::Online {
         let last = reached.map_or(0.0, |reached| value(reached.last()));
         (" (lost)", Some((last, ending(ap.end))))

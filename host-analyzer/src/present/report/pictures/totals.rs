@@ -5,6 +5,7 @@ use crate::judge::critical::lower_bound;
 use crate::judge::predict::{self, Prediction};
 use crate::present::report::drawing::{self, Line};
 use crate::present::report::groups::Group;
+use crate::present::report::palette::{DASHES, FAINT, strategy_colour};
 use crate::present::report::picture::{Kind, Picture};
 use crate::run::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
@@ -17,26 +18,31 @@ pub fn picture(
     file: &str,
     groups: &[Group],
 ) -> Option<Picture> {
-    let mut shown: Vec<(String, &Cell, u64)> = Vec::new();
-    let mut bounds: Vec<(String, &Cell, u64)> = Vec::new();
-    for group in groups {
+    let mut shown: Vec<(Style, &Cell, u64)> = Vec::new();
+    let mut bounds: Vec<(Style, &Cell, u64)> = Vec::new();
+    for (place, group) in groups.iter().enumerate() {
         let called = |name: &str| match groups.len() {
             1 => name.to_owned(),
             _ => format!("{name}{}", group.behind()),
         };
         for index in &group.cells {
             let cell = &run.cells[*index];
-            shown.push((called(cell.options.strategy.name()), cell, cell.total()?.median));
+            let strategy = cell.options.strategy;
+            let colour = strategy_colour(strategy);
+            let dashes = DASHES[place % DASHES.len()];
+            let style = Style { label: called(strategy.name()), colour, dashes };
+            shown.push((style, cell, cell.total()?.median));
             if let Some(bound) = trials[*index].and_then(|trial| lower_bound(&trial.timelines)) {
-                bounds.push((called("lower bound"), cell, bound.0));
+                let style = Style { label: called("lower bound"), colour: FAINT, dashes: DOTS };
+                bounds.push((style, cell, bound.0));
             }
         }
     }
     let spans = shown.iter().map(|(_, cell, total)| (*total, cell.tsc_khz()));
     let scale = Scale::of(Unit::Auto, spans);
     let mut lines: Vec<Line> = Vec::new();
-    for (label, cell, total) in &shown {
-        let line = line_called(&mut lines, label);
+    for (style, cell, total) in &shown {
+        let line = line_called(&mut lines, style);
         let khz = cell.tsc_khz();
         line.points.push((f64::from(cell.smp), scale.value(*total, khz)?));
         let ends = |cycles: f64| scale.value(cycles as u64, khz);
@@ -46,8 +52,8 @@ pub fn picture(
     predicted(run, groups, scale, &mut lines)?;
     // What any of the strategies shows to be possible.
     let mut floors: Vec<Line> = Vec::new();
-    for (label, cell, bound) in &bounds {
-        let line = line_called(&mut floors, label);
+    for (style, cell, bound) in &bounds {
+        let line = line_called(&mut floors, style);
         let (cpus, bound) = (f64::from(cell.smp), scale.value(*bound, cell.tsc_khz())?);
         match line.points.iter_mut().find(|(at, _)| *at == cpus) {
             Some((_, least)) => *least = least.min(bound),
@@ -57,6 +63,7 @@ pub fn picture(
     if lines.is_empty() {
         return None;
     }
+    let (lines, floors) = (merged(lines), merged(floors));
     let unit = scale.name();
     let title = format!("Total against CPU count{behind}");
     let description = format!(
@@ -73,7 +80,8 @@ fn predicted(run: &Run, groups: &[Group], scale: Scale, lines: &mut Vec<Line>) -
     for one in predict::of_logs(run).iter().filter(|one| is_of(run, groups, one)) {
         let khz = one.fitted.khz;
         let label = format!("{} of {}, predicted", one.options.strategy, one.fitted.cell.engine);
-        let line = line_called(lines, &label);
+        let colour = strategy_colour(one.options.strategy);
+        let line = line_called(lines, &Style { label, colour, dashes: DOTS });
         line.points.push((f64::from(one.smp), scale.value(one.median, khz)?));
         line.band.push((scale.value(one.low, khz)?, scale.value(one.high, khz)?));
     }
@@ -86,11 +94,36 @@ fn is_of(run: &Run, groups: &[Group], one: &Prediction<'_>) -> bool {
     cells.any(|cell| std::ptr::eq(&run.cells[*cell], one.fitted.cell))
 }
 
+/// What a line is called and looks like.
+struct Style {
+    label: String,
+    colour: &'static str,
+    dashes: &'static [u32],
+}
+
+/// What is not measured is dotted.
+const DOTS: &[u32] = &[2, 4];
+
 /// The line of that name, new where there was none.
-fn line_called<'a>(lines: &'a mut Vec<Line>, label: &str) -> &'a mut Line {
+fn line_called<'a>(lines: &'a mut Vec<Line>, style: &Style) -> &'a mut Line {
+    let Style { label, colour, dashes } = style;
     let at = lines.iter().position(|line| line.label == *label).unwrap_or_else(|| {
-        lines.push(Line { label: label.to_owned(), points: Vec::new(), band: Vec::new() });
+        let (points, band) = (Vec::new(), Vec::new());
+        lines.push(Line { label: label.clone(), colour, dashes, points, band });
         lines.len() - 1
     });
     &mut lines[at]
+}
+
+/// Of lines that lie on each other the first, called by the names of all.
+fn merged(lines: Vec<Line>) -> Vec<Line> {
+    let mut merged: Vec<Line> = Vec::new();
+    for line in lines {
+        let same = |other: &&mut Line| other.colour == line.colour && other.points == line.points;
+        match merged.iter_mut().find(same) {
+            Some(other) => other.label += &format!(" = {}", line.label),
+            None => merged.push(line),
+        }
+    }
+    merged
 }

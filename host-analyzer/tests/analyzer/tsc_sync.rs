@@ -1,12 +1,12 @@
 //! What `tsc-sync` tells of a capture.
 
 use crate::runs::changed;
-use crate::simulated::folder;
+use crate::simulated::{folder, run_folder};
 use bringup::exchange::{OffsetInterval, SyncVerdict};
 use bringup::frame::{Body, Sync};
 use host_analyzer::ground::unit::Unit;
 use host_analyzer::present::report;
-use host_analyzer::present::show::{tsc_sync_json, tsc_sync_table};
+use host_analyzer::present::show::{self, tsc_sync_json, tsc_sync_table};
 use host_analyzer::run::Run;
 use serde_json::json;
 use std::fs;
@@ -124,4 +124,22 @@ fn without_a_comparison_there_is_no_table() {
     report::write(&run, &folder).unwrap();
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(!page.contains("What the TSC sync found"));
+}
+
+#[test]
+fn a_table_says_where_one_window_for_all_saves_nothing() {
+    let note = "clocks are compared with one AP at a time, so tsc-sync=one-to-many takes as long as pairwise";
+    let cell = |strategy: &str, sync: &str| format!("cell strategy={strategy} tsc-sync={sync} ");
+    let both = |strategy: &str| cell(strategy, "pairwise") + &cell(strategy, "one-to-many");
+    let text = |words: &str| {
+        let (_keep, folder) = folder();
+        run_folder(&folder, words, &[4]);
+        show::table(&Run::open(&folder).unwrap(), Unit::Auto)
+    };
+    let all = text(&["serial", "parallel-sipi", "full-parallel"].map(both).concat());
+    assert!(all.contains(&format!("\nserial, parallel-sipi: {note}\n")), "{all}");
+    for words in [both("full-parallel"), cell("serial", "one-to-many")] {
+        let table = text(&words);
+        assert!(!table.contains(note), "{table}");
+    }
 }

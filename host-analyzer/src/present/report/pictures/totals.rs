@@ -5,7 +5,7 @@ use crate::judge::critical::lower_bound;
 use crate::judge::predict::{self, Prediction};
 use crate::present::report::drawing::{self, Line};
 use crate::present::report::groups::Group;
-use crate::present::report::palette::{DASHES, FAINT, strategy_colour};
+use crate::present::report::palette::{FAINT, LineStyle, PREDICTED, line_style, strategy_colour};
 use crate::present::report::picture::{Kind, Picture};
 use crate::run::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
@@ -29,11 +29,11 @@ pub fn picture(
             let cell = &run.cells[*index];
             let strategy = cell.options.strategy;
             let colour = strategy_colour(strategy);
-            let dashes = DASHES[place % DASHES.len()];
-            let style = Style { label: called(strategy.name()), colour, dashes };
+            let label = called(strategy.name());
+            let style = Style { label, colour, line: Some(line_style(place)) };
             shown.push((style, cell, cell.total()?.median));
             if let Some(bound) = trials[*index].and_then(|trial| lower_bound(&trial.timelines)) {
-                let style = Style { label: called("lower bound"), colour: FAINT, dashes: DOTS };
+                let style = Style { label: called("lower bound"), colour: FAINT, line: None };
                 bounds.push((style, cell, bound.0));
             }
         }
@@ -81,7 +81,7 @@ fn predicted(run: &Run, groups: &[Group], scale: Scale, lines: &mut Vec<Line>) -
         let khz = one.fitted.khz;
         let label = format!("{} of {}, predicted", one.options.strategy, one.fitted.cell.engine);
         let colour = strategy_colour(one.options.strategy);
-        let line = line_called(lines, &Style { label, colour, dashes: DOTS });
+        let line = line_called(lines, &Style { label, colour, line: Some(PREDICTED) });
         line.points.push((f64::from(one.smp), scale.value(one.median, khz)?));
         line.band.push((scale.value(one.low, khz)?, scale.value(one.high, khz)?));
     }
@@ -98,18 +98,16 @@ fn is_of(run: &Run, groups: &[Group], one: &Prediction<'_>) -> bool {
 struct Style {
     label: String,
     colour: &'static str,
-    dashes: &'static [u32],
+    /// `None` for a bound.
+    line: Option<LineStyle>,
 }
-
-/// What is not measured is dotted.
-const DOTS: &[u32] = &[2, 4];
 
 /// The line of that name, new where there was none.
 fn line_called<'a>(lines: &'a mut Vec<Line>, style: &Style) -> &'a mut Line {
-    let Style { label, colour, dashes } = style;
+    let Style { label, colour, line } = style;
     let at = lines.iter().position(|line| line.label == *label).unwrap_or_else(|| {
         let (points, band) = (Vec::new(), Vec::new());
-        lines.push(Line { label: label.clone(), colour, dashes, points, band });
+        lines.push(Line { label: label.clone(), colour, style: *line, points, band });
         lines.len() - 1
     });
     &mut lines[at]

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// The cell whose total changed most comes first, with the parts of the critical path that changed it. Exact
 /// engines are compared to the cycle, in virtual time: icount never shows the speed of QEMU. Of noisy ones
 /// it says faster, slower, same, or that it can't tell, and how many boots that would need; boots are
-/// the unit, so give scenarios that are to be compared `boots = 9`, which suffice for 7 cells. It
+/// the unit, so give scenarios that are to be compared `boots = 9`, which suffice for 5 cells. It
 /// only reports: it ends with 0 whatever it finds (`check` decides), and with 2 where the runs have nothing in
 /// common.
 #[derive(Debug, clap::Args)]

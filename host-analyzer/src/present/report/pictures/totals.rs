@@ -50,16 +50,7 @@ pub fn picture(
         line.band.extend(interval.and_then(|of| Some((ends(of.low)?, ends(of.high)?))));
     }
     predicted(run, groups, scale, &mut lines)?;
-    // What any of the strategies shows to be possible.
-    let mut floors: Vec<Line> = Vec::new();
-    for (style, cell, bound) in &bounds {
-        let line = line_called(&mut floors, style);
-        let (cpus, bound) = (f64::from(cell.smp), scale.value(*bound, cell.tsc_khz())?);
-        match line.points.iter_mut().find(|(at, _)| *at == cpus) {
-            Some((_, least)) => *least = least.min(bound),
-            None => line.points.push((cpus, bound)),
-        }
-    }
+    let floors = floors(&bounds, scale)?;
     if lines.is_empty() {
         return None;
     }
@@ -73,6 +64,20 @@ pub fn picture(
     );
     let drawing = drawing::totals(&lines, &floors, unit);
     Some(Picture::new(Kind::Totals, format!("totals{file}.svg"), title, description, drawing))
+}
+
+/// The lower bounds: at each CPU count what any of the strategies shows to be possible.
+fn floors(bounds: &[(Style, &Cell, u64)], scale: Scale) -> Option<Vec<Line>> {
+    let mut floors: Vec<Line> = Vec::new();
+    for (style, cell, bound) in bounds {
+        let line = line_called(&mut floors, style);
+        let (cpus, bound) = (f64::from(cell.smp), scale.value(*bound, cell.tsc_khz())?);
+        match line.points.iter_mut().find(|(at, _)| *at == cpus) {
+            Some((_, least)) => *least = least.min(bound),
+            None => line.points.push((cpus, bound)),
+        }
+    }
+    Some(floors)
 }
 
 /// Adds what is predicted of the groups' cells that come from logs, each with its range.

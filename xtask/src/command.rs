@@ -1,20 +1,23 @@
 //! The command line of `cargo xtask`: reads it, and hands each command to its module.
 
-use crate::linux::{self, LinuxBoots, distribution};
-use crate::runner::engine::Qemu;
+mod common;
+mod linux;
+
+use crate::linux::distribution;
 use crate::runner::engine::{self, Engine};
 use crate::runner::experiment::{self, Extent};
 use crate::runner::interrupt;
 use crate::runner::kernel::Kernel;
 use crate::runner::progress::{Lines, write_line};
 use crate::runner::run::{execute, go_on};
-use crate::runner::scenario::{LONGEST_BOOT, MOST_BOOTS, Scenario, named_in};
+use crate::runner::scenario::{Counts, LONGEST_BOOT, MOST_BOOTS, Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
 use crate::{image, kernel, newer_qemu, stages};
 use bringup::boot_options::BootOptions;
 use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use common::{Place, given, paths, print};
 use host_analyzer::command::manual::{self, Shell};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::text::counted;
@@ -22,8 +25,6 @@ use host_analyzer::ground::unit::Unit;
 use host_analyzer::present::show;
 use host_analyzer::run::Run;
 use miette::{MietteHandlerOpts, miette};
-use std::env;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -53,19 +54,20 @@ enum Command {
     },
     /// Build the kernel
     Build,
-    /// Boot once with the options given, and show the result
+    /// Boot with the options given, and show the result; results/latest-run points to the run
     #[command(after_long_help = options())]
     Run {
-        /// Options key=value; each word `cell` begins a cell that inherits those before the first
+        /// Options key=value, or key=value,value for a cell of each; each word `cell` begins a cell that inherits those
+        /// before the first
         #[arg(value_name = "KEY=VALUE")]
         words: Vec<String>,
-        /// CPU count, the BSP included
-        #[arg(long, value_name = "N", default_value_t = 4)]
-        smp: u16,
-        /// What executes the kernel: icount, tcg, kvm, bochs or sim
-        #[arg(long, value_name = "ENGINE", default_value = "icount")]
-        engine: String,
-        /// How long the boot may take
+        /// CPU counts, the BSP included: 4,8 or 2..=8 or '2..=128 * 2'
+        #[arg(long, value_name = "N", default_value = "4", value_delimiter = ',')]
+        smp: Vec<Counts>,
+        /// What executes the kernel: icount, tcg, kvm, bochs or sim, or several with commas between
+        #[arg(long, value_name = "ENGINE", default_value = "icount", value_delimiter = ',')]
+        engine: Vec<String>,
+        /// How long a boot may take
         #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
         limit_seconds: u64,
         /// What to print
@@ -100,7 +102,7 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    Linux(Linux),
+    Linux(linux::Linux),
     /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
     Experiment {
         /// A built-in engine
@@ -150,62 +152,6 @@ enum Command {
     },
 }
 
-/// Boot a real Linux, in serial and in parallel, and import what it traced
-///
-/// The run also has our strategies with the costs of the serial boots, in the simulator; the report shows all of them,
-/// and what is predicted of parallel from serial. docs/linux.md explains it.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  cargo xtask setup --linux && cargo xtask linux --smp 4
-  cargo xtask linux --kernel /boot/vmlinuz-6.12.95-amd64 --smp 8 --boots 6 --append 'nosmt'")]
-struct Linux {
-    /// A bzImage, or the begin of the version of one that `setup --linux` has fetched [default: the newest of those]
-    #[arg(long, value_name = "FILE|VERSION")]
-    kernel: Option<String>,
-    /// CPU count, the BSP included
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..))]
-    smp: u16,
-    /// More words for the kernel's command line
-    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
-    append: String,
-    /// An initramfs whose init prints /sys/kernel/tracing/trace and powers off [default: one of busybox]
-    #[arg(long, value_name = "FILE")]
-    initrd: Option<PathBuf>,
-    /// What executes it: tcg or kvm
-    #[arg(long, value_name = "ENGINE", default_value = "tcg", value_parser = ["tcg", "kvm"])]
-    engine: String,
-    /// Boots in each mode
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    boots: u32,
-    /// How long a boot may take
-    #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
-    limit_seconds: u64,
-    #[command(flatten)]
-    place: Place,
-}
-
-impl Linux {
-    /// Does it.
-    fn run(self) -> Result<(), Failure> {
-        ensure(Needs { qemu: true, ..Needs::NONE }, false)?;
-        let base = Qemu::named(&self.engine).unwrap_or(Qemu::Tcg);
-        let boots = LinuxBoots {
-            engine: base.engine(),
-            kernel: linux::kernel(self.kernel.as_deref())?,
-            initrd: self.initrd,
-            smp: self.smp,
-            append: self.append,
-            boots: self.boots,
-            limit: Duration::from_secs(self.limit_seconds),
-        };
-        let run = linux::execute(&boots, given(), &self.place.folder())?;
-        print(&show::table(&run, Unit::Auto))?;
-        print(&show::predicted_of_logs(&run))?;
-        print(&paths(&run.path))?;
-        run.verdict()
-    }
-}
-
 /// Every option, for the help.
 fn options() -> String {
     let mut text = "Options as KEY=VALUE, the default first:".to_owned();
@@ -237,19 +183,6 @@ impl Boots {
     fn jobs(self) -> usize {
         let of_host = || thread::available_parallelism().map_or(1, usize::from);
         self.jobs.map_or_else(of_host, usize::from)
-    }
-}
-
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// Where runs go [default: results/ of this repository]
-    #[arg(long, value_name = "DIR")]
-    results: Option<PathBuf>,
-}
-
-impl Place {
-    fn folder(&self) -> PathBuf {
-        self.results.clone().unwrap_or_else(|| root().join("results"))
     }
 }
 
@@ -293,8 +226,11 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         }
         Command::Run { words, smp, engine, limit_seconds, format, place } => {
             let limit = Duration::from_secs(limit_seconds);
-            let scenario = Scenario::single(named(&engine)?, smp, &words.join(" "), limit)?;
-            let run = measured(scenario, &place.folder(), Lines::Trials, Boots::default())?;
+            let engines = engine.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
+            let smp: Vec<u16> = smp.into_iter().flat_map(|Counts(counts)| counts).collect();
+            let scenario = Scenario::single(&engines, &smp, &words.join(" "), limit)?;
+            let lines = if scenario.groups.len() == 1 { Lines::Trials } else { Lines::Boots };
+            let run = measured(scenario, &place.folder(), lines, Boots::default())?;
             match format {
                 Format::Table => print(&show::table(&run, Unit::Auto).trim_end())?,
                 Format::Json => print(&format_args!("{:#}", show::json(&run)))?,
@@ -383,12 +319,6 @@ fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
     })
 }
 
-/// The command that this program was given, a word each.
-fn given() -> Vec<String> {
-    let given = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    ["cargo", "xtask"].map(str::to_owned).into_iter().chain(given).collect()
-}
-
 /// Sets the machine up for the scenario that this program was asked for, then runs it.
 fn measured(
     mut scenario: Scenario,
@@ -417,30 +347,4 @@ fn prepared(engines: &[Arc<dyn Engine>]) -> Result<Option<Kernel>, Failure> {
 /// The kernel of this checkout, built.
 fn built() -> Result<Kernel, Failure> {
     kernel::build(root(), &kernel::target_folder(root()))
-}
-
-/// More figures than this are not listed one by one.
-const FIGURES_LISTED: usize = 20;
-
-/// Where the report and the figures of a run are.
-fn paths(folder: &Path) -> String {
-    let mut lines = vec![format!("report:  {}", folder.join("report.html").display())];
-    let figures = folder.join("figures").read_dir().into_iter().flatten().flatten();
-    // Beside each stands the same as PNG.
-    let svg = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "svg");
-    let figures = figures.map(|figure| figure.path()).filter(svg);
-    let mut figures: Vec<String> =
-        figures.map(|path| format!("figure:  {}", path.display())).collect();
-    figures.sort();
-    match figures.len() {
-        0..=FIGURES_LISTED => lines.extend(figures),
-        many => lines.push(format!("figures: {many} in {}", folder.join("figures").display())),
-    }
-    lines.push(format!("run:     {}", folder.display()));
-    lines.join("\n")
-}
-
-fn print(text: &dyn std::fmt::Display) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{text}")
-        .map_err(|error| Failure::Environment(miette!("can't write to standard output: {error}")))
 }

@@ -101,7 +101,7 @@ mod tests {
     fn the_menu_has_all_cells_in_one_boot_and_each_by_itself() {
         let words = "repetitions=5 cell strategy=serial cell strategy=full-parallel wait=spin";
         let limit = Duration::from_secs(1);
-        let scenario = Scenario::single(named("icount").unwrap(), 4, words, limit).unwrap();
+        let scenario = Scenario::single(&[named("icount").unwrap()], &[4], words, limit).unwrap();
         let found: Vec<(String, String)> = entries(&scenario, "serial=0x2f8")
             .into_iter()
             .map(|Entry { title, words }| (title, words))

@@ -70,7 +70,7 @@ pub fn kernel(given: Option<&str>) -> Result<PathBuf, Failure> {
 ///
 /// Fails with [`Failure::Request`] where the kernel is none, and with [`Failure::Environment`] where a boot goes wrong.
 pub fn execute(boots: &LinuxBoots, command: Vec<String>, results: &Path) -> Result<Run, Failure> {
-    latest_is_free(results)?;
+    latest_is_free(results, NAME)?;
     boots.engine.takes(boots.smp).map_err(|why| Failure::Request(miette!("{why}")))?;
     let version = image::version(&boots.kernel)?;
     let modes: &[u8] = if image::is_parallel(&version) { &[0, 1] } else { &[0] };

@@ -316,7 +316,8 @@ options! {
     /// one INIT and SIPI for each AP, or one for all: `broadcast` only if no other program uses CPUs of the machine
     "kick" (Kind::Protocol) kick: Kick = Kick::Unicast;
 
-    /// one AP at a time exchanges clock readings with the BSP; all in one window; none
+    /// one AP at a time exchanges clock readings with the BSP; all in one window, with `full-parallel`, and with the other
+    /// strategies as `pairwise`; none
     "tsc-sync" (Kind::Protocol) tsc_sync: TscSync = TscSync::Pairwise;
 
     /// how a CPU waits for another: HLT until an IPI or its timer, or PAUSE
@@ -325,10 +326,11 @@ options! {
     /// how a CPU waits for the end of a cost
     "spend" (Kind::Wait) spend: Spend = Spend::Halt;
 
-    /// µs from the last INIT of a kick to its first SIPI; the classic protocol has `10000`
+    /// from the last INIT of a kick to its first SIPI, as `10ms`; a number without a unit is µs; the classic protocol has
+    /// `10000`
     "init-delay" (Kind::Protocol) init_delay: Duration as Micros = Duration::Nanos(0);
 
-    /// SIPIs sent to each AP; the classic protocol has `2`
+    /// SIPIs sent to each AP, 200 µs from one to the next; the classic protocol has `2`
     "sipi-count" (Kind::Protocol) sipi_count: u8 as Sipis = 1;
 
     /// how long a clock is watched; by class as a cost: `2ms,package:20ms`
@@ -340,8 +342,8 @@ options! {
     /// how closely a clock must be known to be clean
     "tsc-resolution" (Kind::Precision) tsc_resolution: Duration as Positive = Duration::Cycles(200);
 
-    /// `yes` accepts clocks that are not compared if CPUID reports an invariant TSC; engines with a single clock set
-    /// `engine` themselves
+    /// `yes` accepts clocks that are not compared if CPUID reports an invariant TSC; an engine with a single clock sets
+    /// `engine`, which nobody else can
     "tsc-trust" (Kind::Engine) tsc_trust: TscTrust = TscTrust::No;
 
     /// how a CPU looks for the other's clock reading; `icount` sets `pause`
@@ -379,7 +381,7 @@ options! {
     /// refused
     "limit" (Kind::Limit) limit: Duration as Positive = Duration::from_millis(10_000);
 
-    /// the longest time slice while an INIT or SIPI is in flight; engines on virtual time set it themselves
+    /// the longest time slice while an INIT or SIPI is in flight; an engine on virtual time sets it, which nobody else can
     "guard" (Kind::EngineOnly) guard: Duration as Span = Duration::ZERO;
 
     /// all stamps, or an AP's first and last alone, to measure the overhead of the others

@@ -53,8 +53,8 @@ pub fn together(
     jobs: usize,
     finish: Finish<'_>,
 ) -> Result<Vec<Run>, Failure> {
-    latest_is_free(results)?;
     for scenario in scenarios {
+        latest_is_free(results, &scenario.name)?;
         probe::engines(scenario, kernel)?;
     }
     // A shell's working directory means nothing to an engine.

@@ -23,8 +23,19 @@ use std::time::{Duration, Instant};
 /// What the name of a run in the making begins with.
 const PARTIAL: &str = ".partial-";
 
-/// The link to the last complete run.
-const LATEST: &str = "latest";
+/// The name of the runs of `cargo xtask run`, which have no scenario's file.
+pub const RUN: &str = "run";
+
+/// The link to the last complete run of a scenario.
+pub const LATEST: &str = "latest";
+
+/// The link to the last complete run of `cargo xtask run`: a quick try is not what budgets are checked against.
+pub const LATEST_RUN: &str = "latest-run";
+
+/// The link that a complete run of this scenario makes and replaces.
+fn pointer(scenario: &str) -> &'static str {
+    if scenario == RUN { LATEST_RUN } else { LATEST }
+}
 
 /// How long a run waits until another one of its scenario has begun, which takes a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -115,7 +126,7 @@ impl RunFolder {
         describe(self.path(), manifest)
     }
 
-    /// The run has ended: gives it its name, and points `latest` to it if it is complete.
+    /// The run has ended: gives it its name, and points `latest`, or `latest-run`, to it if it is complete.
     ///
     /// Where it can't get the name, it is kept under the one that it has.
     pub fn end(&mut self, ended: Ended) -> Result<(), Failure> {
@@ -130,9 +141,10 @@ impl RunFolder {
 
     fn point_latest(&self) -> Result<(), Failure> {
         let target = Path::new(&self.scenario).join(&self.name);
-        let latest = self.results.join(LATEST);
+        let pointer = pointer(&self.scenario);
+        let latest = self.results.join(pointer);
         // A link can't be changed, only replaced.
-        let fresh = self.results.join(format!(".latest-{}", std::process::id()));
+        let fresh = self.results.join(format!(".{pointer}-{}", std::process::id()));
         let point = || {
             // A file that was put there since the run began would be replaced, too.
             if is_no_link(&latest) {
@@ -168,9 +180,10 @@ pub fn rename_in_commands(manifest: &mut Manifest, old: &Path, new: &Path) {
     }
 }
 
-/// Fails where `latest` under `results` is something else than the link that a run makes and replaces.
-pub fn latest_is_free(results: &Path) -> Result<(), Failure> {
-    let latest = results.join(LATEST);
+/// Fails where `latest`, or `latest-run`, under `results` is something else than the link that a run of this scenario
+/// makes and replaces.
+pub fn latest_is_free(results: &Path, scenario: &str) -> Result<(), Failure> {
+    let latest = results.join(pointer(scenario));
     match is_no_link(&latest) {
         true => Err(Failure::Request(miette!(
             help = "move it away, or name another folder: `--results DIR`",
@@ -270,6 +283,11 @@ mod tests {
             second.path().canonicalize().unwrap()
         );
         assert_eq!(names_in(results.path()), ["latest", "s"]);
+        let mut tried = RunFolder::begin(results.path(), RUN).unwrap();
+        tried.end(Ended::Complete).unwrap();
+        let pointed = |link: &str| results.path().join(link).canonicalize().unwrap();
+        assert_eq!(pointed("latest"), second.path().canonicalize().unwrap());
+        assert_eq!(pointed("latest-run"), tried.path().canonicalize().unwrap());
     }
 
     #[test]

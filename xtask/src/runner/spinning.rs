@@ -77,7 +77,7 @@ mod tests {
     fn warned(engine: &str, words: &str, boot_limit: u64) -> Vec<String> {
         let limit = std::time::Duration::from_secs(boot_limit);
         let engine = named(engine).unwrap();
-        warnings(&Scenario::single(engine, 28, words, limit).unwrap())
+        warnings(&Scenario::single(&[engine], &[28], words, limit).unwrap())
     }
 
     #[test]

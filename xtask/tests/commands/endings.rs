@@ -337,9 +337,9 @@ fn runs_whose_boots_take_turns_are_all_kept() {
     }
 }
 
-/// The page of the one run that `latest` points to, as text.
-fn page(results: &Path) -> String {
-    let html = text(&fs::read(results.join("latest/report.html")).unwrap());
+/// The page of the one run that a link points to, as text.
+fn page(link: &Path) -> String {
+    let html = text(&fs::read(link.join("report.html")).unwrap());
     html.replace("&#39;", "'").replace("&#38;", "&")
 }
 
@@ -349,19 +349,19 @@ fn a_page_tells_the_command_that_was_given_and_where_the_run_is() {
     let results = folder.path().join("re'sults");
     let mut run = command(folder.path(), "run --engine sim --smp 3 cost-callin=1ms --results");
     ends_with(&run.arg(&results).output().unwrap(), 0);
-    let told = page(&results);
+    let told = page(&results.join("latest-run"));
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     let command = format!(
         "cargo xtask run --engine sim --smp 3 cost-callin=1ms --results {}",
         quoted(&results)
     );
     assert!(told.contains(&command), "{command}");
-    let latest = results.join("latest").canonicalize().unwrap();
+    let latest = results.join("latest-run").canonicalize().unwrap();
     assert!(told.contains(&format!("cargo analyze report {}", quoted(&latest))));
     assert!(!told.contains(".partial"));
     scenario(&folder, super::SMALL);
     ends_with(&xtask(folder.path(), MATRIX), 0);
-    let told = page(&folder.path().join("results"));
+    let told = page(&folder.path().join("results/latest"));
     let place = folder.path().display();
     assert!(
         told.contains(&format!("cargo xtask matrix {place}/small.toml --results {place}/results"))

@@ -97,6 +97,48 @@ fn a_single_boot_tells_each_trial_as_it_ends() {
 }
 
 #[test]
+fn a_run_sweeps_options_and_cpu_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "strategy=serial,full-parallel cost-callin=1ms,1:3ms --smp 2,4..=5";
+    let run = format!("run --engine sim --format json --results @ {words}");
+    let (said, told) = ends_with(&xtask(folder.path(), &run), 0);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let cells: Vec<(u64, &str)> = json["cells"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cell| (cell["smp"].as_u64().unwrap(), cell["strategy"].as_str().unwrap()))
+        .collect();
+    let both = |smp| [(smp, "serial"), (smp, "full-parallel")];
+    assert_eq!(cells, [both(2), both(4), both(5)].concat());
+    // Boots side by side end in any order.
+    let mut told: Vec<&str> = told.lines().collect();
+    told.sort_unstable();
+    let boots = [2, 4, 5].map(|smp| format!("sim with {smp} CPUs: 3 trials"));
+    assert!(told.iter().zip(&boots).all(|(line, boot)| line.starts_with(boot)), "{told:?}");
+}
+
+#[test]
+fn a_run_moves_no_link_to_a_scenarios_run_and_warns_of_words_that_no_cell_uses() {
+    let folder = tempfile::tempdir().unwrap();
+    scenario(&folder, SMALL);
+    ends_with(&xtask(folder.path(), "matrix @/small.toml --results @/results"), 0);
+    let link = |name: &str| folder.path().join("results").join(name).canonicalize().unwrap();
+    let before = link("latest");
+    let words = "strategy=serial cell strategy=parallel-sipi cell strategy=full-parallel";
+    let (_, told) = ends_with(
+        &xtask(folder.path(), &format!("run --engine sim --results @/results {words}")),
+        0,
+    );
+    assert!(
+        told.starts_with("warning: `strategy=serial` is never used: every cell sets"),
+        "{told}"
+    );
+    assert_eq!(link("latest"), before);
+    assert_eq!(link("latest-run").parent().unwrap().file_name().unwrap(), "run");
+}
+
+#[test]
 fn json_stands_alone_on_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     let output = xtask(folder.path(), "run --engine sim --smp 28 --format json --results @");
@@ -114,7 +156,7 @@ fn a_run_goes_on_where_nobody_reads_what_it_tells() {
         &run.stdout(Stdio::piped()).stderr(full).spawn().unwrap().wait_with_output().unwrap(),
         0,
     );
-    assert!(folder.path().join("latest/report.html").is_file());
+    assert!(folder.path().join("latest-run/report.html").is_file());
 }
 
 #[test]
@@ -143,7 +185,7 @@ fn a_lost_ap_is_a_verdict() {
     let output = xtask(folder.path(), "run --engine sim --results @ fault=never:2 limit=50ms");
     let (said, told) = ends_with(&output, 1);
     assert!(said.contains("serial") && told.contains("1 lost"), "{said}{told}");
-    assert!(folder.path().join("latest/run.json").is_file());
+    assert!(folder.path().join("latest-run/run.json").is_file());
 }
 
 #[test]
@@ -236,7 +278,7 @@ fn a_simulation_that_is_interrupted_is_kept() {
     assert!(runs.len() == 1 && runs[0].ends_with("Z-interrupted"), "{runs:?}");
     let run = Run::open(&folder.path().join("run").join(&runs[0])).unwrap();
     assert!(run.boots[0].cells[0].whole >= 1);
-    assert!(!folder.path().join("latest").exists());
+    assert!(!folder.path().join("latest-run").exists());
 }
 
 #[test]

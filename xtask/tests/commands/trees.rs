@@ -59,7 +59,7 @@ fn a_copied_tree_measures_into_itself() {
             run.env("CARGO_MANIFEST_DIR", copy.join("xtask"));
         }
         ends_with(&run.output().unwrap(), 0);
-        assert_eq!(names_in(&copy.join("results")), ["latest", "run"], "{way}");
+        assert_eq!(names_in(&copy.join("results")), ["latest-run", "run"], "{way}");
         assert!(names_in(&other).is_empty(), "{way}");
     }
 }

@@ -51,7 +51,8 @@ fn the_largest_machine_takes_what_the_simulator_says() {
     let costs = profiles.read("kvm-guest").unwrap().words();
     let words = format!("strategy=full-parallel tsc-sync=one-to-many {costs}");
     let engine = Arc::new(Qemu::Icount.engine());
-    let run = measured(&Scenario::single(engine, 255, &words, LIMIT).map_err(failed).unwrap());
+    let run =
+        measured(&Scenario::single(&[engine], &[255], &words, LIMIT).map_err(failed).unwrap());
     assert_eq!(agreeing(&run)[0].cell.smp, 255);
 }
 

@@ -747,7 +747,7 @@ fn a_failed_boot_is_kept_under_a_name_that_says_so() {
     assert!(kept.to_str().unwrap().ends_with("-failed"), "{}", kept.display());
     assert!(told.contains(&kept.join("captures/icount-4-1.bin").display().to_string()), "{told}");
     assert!(kept.join("run.json").is_file() && kept.join("captures/icount-4-1.bin").is_file());
-    assert!(!results.path().join("latest").exists());
+    assert!(!results.path().join("latest-run").exists());
 }
 
 #[test]

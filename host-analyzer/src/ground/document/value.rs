@@ -120,9 +120,9 @@ impl<'d> Value<'d> {
         self.expect(number, "a number above 0")
     }
 
-    /// A text that `read` understands; `expected` says what that is.
+    /// A text, or a whole number as a text, that `read` understands; `expected` says what that is.
     pub fn parsed<T>(&self, read: impl FnOnce(&str) -> Option<T>, expected: &str) -> Option<T> {
-        self.expect(self.value.get_ref().as_str().and_then(read), expected)
+        self.expect(scalar(self.value.get_ref()).and_then(|text| read(&text)), expected)
     }
 
     /// One of a few things, by its name.

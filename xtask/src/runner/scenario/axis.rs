@@ -16,27 +16,29 @@ pub struct Placed<T> {
     pub at: Range<usize>,
 }
 
-/// The values of an array, or the one value; `name` is a value as the file writes it.
-pub fn axis<T>(
-    value: &Value<'_>,
-    mut read: impl FnMut(&Value<'_>) -> Option<T>,
+/// The values of an array, or of the one value; `read` gives those of an element, and `name` is a value as the
+/// file writes it.
+pub fn axis<T, Read: IntoIterator<Item = T>>(
+    axis: &Value<'_>,
+    mut read: impl FnMut(&Value<'_>) -> Read,
     name: impl Fn(&T) -> String,
 ) -> Vec<Placed<T>> {
-    let elements = value.list();
-    if elements.len() > MOST_CELLS {
-        let help = "take values out, or make several scenarios of it";
-        value.wrong(&format!("this axis has more than {MOST_CELLS} values"), Some(help));
-        return Vec::new();
-    }
     let (mut values, mut known) = (Vec::new(), BTreeSet::new());
-    for element in elements {
-        let Some(value) = read(&element) else { continue };
-        let written = name(&value);
-        if known.insert(written.clone()) {
+    for element in axis.list() {
+        for value in read(&element) {
+            let written = name(&value);
+            if !known.insert(written.clone()) {
+                let help = "take one out: repetitions and boots measure again";
+                element.wrong(&format!("`{written}` is there twice"), Some(help));
+                // The rest of a range would be there twice as well.
+                break;
+            }
             values.push(Placed { value, at: element.at() });
-        } else {
-            let help = "take one out: repetitions and boots measure again";
-            element.wrong(&format!("`{written}` is there twice"), Some(help));
+            if values.len() > MOST_CELLS {
+                let help = "take values out, or make several scenarios of it";
+                axis.wrong(&format!("this axis has more than {MOST_CELLS} values"), Some(help));
+                return Vec::new();
+            }
         }
     }
     values

@@ -1,6 +1,7 @@
 //! The keys of a scenario, each with what its value must be.
 
 use super::axis::{Placed, axis};
+use super::cpus;
 use super::engines::engines;
 use super::matrix::{Axis, Draft};
 use super::{KEYS, LONGEST_BOOT, MOST_BOOTS, OPTIONS, engines_own};
@@ -33,11 +34,10 @@ pub fn draft(keys: &mut Keys<'_>, folder: &Path, profiles: &Profiles) -> Result<
     keys.may("description", Value::text);
     let engines = engines(keys, folder);
     let cpus = match keys.get("cpus") {
-        Some(cpus) => axis(
-            &cpus,
-            |cpus| cpus.number(1..=u16::MAX, "a CPU count, the BSP included,"),
-            u16::to_string,
-        ),
+        Some(cpus) => {
+            let read = |value: &Value<'_>| value.parsed(cpus::counts, cpus::EXPECTED);
+            axis(&cpus, |cpus| read(cpus).unwrap_or_default(), u16::to_string)
+        }
         None => {
             keys.missing("cpus", Some("for example `cpus = [2, 4, 8]`"));
             Vec::new()
@@ -92,8 +92,12 @@ fn check_together(draft: &Draft, keys: &Keys<'_>) {
         }
     }
     for engine in &draft.engines {
+        let mut last = None;
         for cpus in &draft.cpus {
-            if let Err(why) = engine.takes(cpus.value) {
+            // Of a range the first that it does not take is enough.
+            if let Err(why) = engine.takes(cpus.value)
+                && last.replace(&cpus.at) != Some(&cpus.at)
+            {
                 keys.mistakes().add(cpus.at.clone(), "cpus", &why, None);
             }
         }

@@ -4,13 +4,14 @@ use super::check::draft;
 use super::{Scenario, engines};
 use crate::runner::folder::toml_files_in;
 use crate::runner::profile::Profiles;
+use crate::runner::run_folder::{LATEST, LATEST_RUN, RUN};
 use host_analyzer::ground::document::{read_explaining, text_of};
 use host_analyzer::ground::failure::Failure;
 use miette::{Report, miette};
 use std::path::{self, Path, PathBuf};
 
 /// Names in the results folder that no scenario can have.
-const RESERVED: [&str; 2] = ["latest", "reference"];
+const RESERVED: [&str; 4] = [LATEST, LATEST_RUN, "reference", RUN];
 
 impl Scenario {
     /// Reads a scenario file and checks all of it.

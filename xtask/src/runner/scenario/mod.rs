@@ -1,16 +1,18 @@
 //! Scenario files: read, checked whole before the first boot, and spanned to boots.
 //!
 //! Every mistake is reported with file, line, column and key; nothing is guessed. `file` reads a
-//! file, `check` its keys, `engines` those about engines and `definition` one of its own engines;
-//! `matrix` spans the axes. `single` makes a scenario of a command line.
+//! file, `check` its keys, `cpus` CPU counts, `engines` those about engines and `definition` one of its own engines;
+//! `matrix` spans the axes. `single` makes a scenario of a command line, whose sweeps `sweep` spans.
 
 mod axis;
 mod check;
+mod cpus;
 mod definition;
 mod engines;
 mod file;
 mod matrix;
 mod single;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,7 @@ use bringup::plan::CELL;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cpus::Counts;
 pub use file::named_in;
 
 /// The longest that a boot may be given: a day, in seconds.

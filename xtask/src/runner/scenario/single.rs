@@ -1,10 +1,12 @@
-//! A single boot, from the words of a command line.
+//! A scenario of the words of a command line.
 
+use super::sweep::{key, once, sections, spanned};
 use super::{CommandLine, Group, KEYS, Scenario, engines_own};
 use crate::runner::engine::Engine;
+use crate::runner::run_folder::RUN;
 use crate::runner::words::join;
 use bringup::options::OptionError;
-use bringup::plan::{CELL, Plan};
+use bringup::plan::Plan;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::options::suggestion_for;
 use miette::{Report, miette};
@@ -13,47 +15,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 impl Scenario {
-    /// A single boot of a command line that its engine can carry.
+    /// A boot of each engine with each CPU count, whose cells a command line has; a word with several values is a
+    /// sweep.
     ///
     /// `words` are the kernel's, without the engine's own. Fails with [`Failure::Request`] if the
-    /// kernel would refuse them, or if one is the engine's to say.
+    /// kernel would refuse them, if one is the engine's to say, or if an engine can't carry them.
     pub fn single(
-        engine: Arc<dyn Engine>,
-        smp: u16,
+        engines: &[Arc<dyn Engine>],
+        cpus: &[u16],
         words: &str,
         boot_limit: Duration,
     ) -> Result<Scenario, Failure> {
-        engine.takes(smp).map_err(|why| Failure::Request(miette!("{why}")))?;
-        for word in words.split_ascii_whitespace() {
+        let names: Vec<&str> = engines.iter().map(|engine| engine.name()).collect();
+        once(&names, "--engine")?;
+        once(cpus, "--smp")?;
+        let line = spanned(words)?;
+        for word in line.split_ascii_whitespace() {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             if let Some((why, help)) = engines_own(key, value) {
                 return Err(Failure::Request(miette!(help = help, "`{word}`: {why}")));
             }
         }
-        let command_line = join(engine.own_words(), words);
-        Plan::parse(&command_line, usize::from(smp))
-            .map_err(|error| Failure::Request(wrong(&error)))?;
-        let longest = engine.longest_command_line();
-        if command_line.len() > longest {
-            return Err(Failure::Request(miette!(
-                help = "share the cells out to several boots; a scenario does that by itself",
-                "the command line has {} bytes, {} passes on at most {longest}",
-                command_line.len(),
-                engine.name()
-            )));
-        }
+        let groups =
+            engines.iter().flat_map(|engine| cpus.iter().map(|smp| group(engine, *smp, &line)));
         Ok(Scenario {
-            name: "run".to_owned(),
+            name: RUN.to_owned(),
             text: String::new(),
             command: Vec::new(),
             boots: 1,
             past: None,
             boot_limit,
-            groups: vec![Group {
-                engine,
-                smp,
-                command_lines: vec![CommandLine { words: command_line, profiles: Vec::new() }],
-            }],
+            groups: groups.collect::<Result<_, _>>()?,
             skipped: Vec::new(),
             unused: unused(words),
             profiles: Vec::new(),
@@ -61,11 +53,29 @@ impl Scenario {
     }
 }
 
+/// The boot of an engine with so many CPUs.
+fn group(engine: &Arc<dyn Engine>, smp: u16, words: &str) -> Result<Group, Failure> {
+    engine.takes(smp).map_err(|why| Failure::Request(miette!("{why}")))?;
+    let words = join(engine.own_words(), words);
+    Plan::parse(&words, usize::from(smp)).map_err(|error| Failure::Request(wrong(&error)))?;
+    let longest = engine.longest_command_line();
+    if words.len() > longest {
+        return Err(Failure::Request(miette!(
+            help = "share the cells out to several boots; a scenario does that by itself",
+            "the command line has {} bytes, {} passes on at most {longest}",
+            words.len(),
+            engine.name()
+        )));
+    }
+    let command_lines = vec![CommandLine { words, profiles: Vec::new() }];
+    Ok(Group { engine: Arc::clone(engine), smp, command_lines })
+}
+
 /// What is wrong with a command line, and what to do where the mistake does not say.
 fn wrong(error: &OptionError<'_>) -> Report {
     let help = match error {
         OptionError::UnknownKey { key: "engine" | "engines" } => "`--engine` names what runs",
-        OptionError::UnknownKey { key: "cpus" } => "`--smp` is the CPU count",
+        OptionError::UnknownKey { key: "cpus" } => "`--smp` has the CPU counts",
         OptionError::UnknownKey { key: "boot-limit" } => "`--limit-seconds` is the boot's limit",
         OptionError::UnknownKey { key } if KEYS.contains(key) => {
             "it is a key of scenarios, which are files: `cargo xtask matrix FILE` runs one"
@@ -81,8 +91,7 @@ fn wrong(error: &OptionError<'_>) -> Report {
 
 /// Each word that no cell uses, and why.
 fn unused(words: &str) -> Vec<String> {
-    let words: Vec<&str> = words.split_ascii_whitespace().collect();
-    let sections: Vec<&[&str]> = words.split(|word| *word == CELL).collect();
+    let sections = sections(words);
     // The last word of a key counts.
     let counting: Vec<HashMap<&str, &str>> = sections
         .iter()
@@ -90,7 +99,7 @@ fn unused(words: &str) -> Vec<String> {
         .collect();
     let mut unused = Vec::new();
     for (number, (words, counting_here)) in sections.iter().zip(&counting).enumerate() {
-        for word in *words {
+        for word in words {
             let (key, counts) = (key(word), counting_here[key(word)]);
             let cells = if number == 0 { &counting[1..] } else { &[] };
             if counts != *word {
@@ -107,24 +116,35 @@ fn unused(words: &str) -> Vec<String> {
     unused
 }
 
-/// The option that a word sets.
-fn key(word: &str) -> &str {
-    word.split_once('=').map_or(word, |(key, _)| key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runner::engine::named;
 
     fn single(engine: &str, words: &str) -> Result<Scenario, String> {
-        Scenario::single(named(engine).unwrap(), 8, words, Duration::from_secs(1)).map_err(
-            |failure| {
-                let report = failure.report();
-                let help = report.help().map(|help| help.to_string()).unwrap_or_default();
-                format!("{report} ({help})")
-            },
-        )
+        let (engines, limit) = ([named(engine).unwrap()], Duration::from_secs(1));
+        Scenario::single(&engines, &[8], words, limit).map_err(|failure| told(&failure))
+    }
+
+    fn told(failure: &Failure) -> String {
+        let report = failure.report();
+        let help = report.help().map(|help| help.to_string()).unwrap_or_default();
+        format!("{report} ({help})")
+    }
+
+    #[test]
+    fn each_engine_boots_each_cpu_count() {
+        let engines = ["sim", "icount"].map(|name| named(name).unwrap());
+        let words = "strategy=serial,full-parallel";
+        let scenario =
+            |cpus: &[u16]| Scenario::single(&engines, cpus, words, Duration::from_secs(1));
+        let groups = scenario(&[4, 8]).unwrap().groups;
+        let booted: Vec<(&str, u16)> =
+            groups.iter().map(|group| (group.engine.name(), group.smp)).collect();
+        assert_eq!(booted, [("sim", 4), ("sim", 8), ("icount", 4), ("icount", 8)]);
+        let cells = "cell strategy=serial cell strategy=full-parallel";
+        assert!(groups.iter().all(|group| group.command_lines[0].words.ends_with(cells)));
+        assert!(told(&scenario(&[4, 8, 4]).unwrap_err()).starts_with("`--smp` has `4` twice"));
     }
 
     #[test]
@@ -133,6 +153,7 @@ mod tests {
             ("icount", "guard=0", "`guard=0`: the engine sets it by itself (take it out"),
             ("sim", "cell wait=spin guard=3600s", "`guard=3600s`: the engine sets it by itself"),
             ("kvm", "tsc-trust=engine", "`tsc-trust=engine`: only an engine may say it"),
+            ("kvm", "tsc-trust=no,engine", "`tsc-trust=engine`: only an engine may say it"),
         ] {
             let error = single(engine, words).expect_err(words);
             assert!(error.contains(message), "{words}: {error}");
@@ -149,7 +170,7 @@ mod tests {
                 "a key of scenarios, which are files: `cargo xtask matrix FILE`",
             ),
             ("boots=3", "it is a key of scenarios"),
-            ("cpus=3", "`--smp` is the CPU count"),
+            ("cpus=3", "`--smp` has the CPU counts"),
             ("engine=tcg", "`--engine` names what runs"),
             ("boot-limit=3s", "`--limit-seconds` is the boot's limit"),
             ("profil=1", "there is no option `profil`: expected one of"),

@@ -27,6 +27,15 @@ fn every_mistake_is_reported_with_line_column_and_key() {
         ("engine = \"sim\"\ncpus = [2, 4, 2]", "s.toml:2:15: cpus: `2` is there twice"),
         ("engine = \"sim\"\ncpus = \"two\"", "s.toml:2:8: cpus: expected a CPU count"),
         ("engine = \"sim\"\ncpus = -3", "s.toml:2:8: cpus: expected a CPU count"),
+        (
+            "engine = \"sim\"\ncpus = \"2..8\"",
+            "s.toml:2:8: cpus: expected a CPU count, the BSP included, from 1 to 65535, or a range with its end: \"2..=8\" in \
+             steps of one, \"2..=128 * 2\" doubled each time, found `2..8`",
+        ),
+        (
+            "engine = \"sim\"\ncpus = [4, \"2..=8\"]",
+            "s.toml:2:12: cpus: `4` is there twice (take one out",
+        ),
         (&format!("{HEAD}boots = 0"), "s.toml:3:9: boots: expected a whole number from 1"),
         (&format!("{HEAD}boot-limit = 5"), "s.toml:3:14: boot-limit: expected a time above zero"),
         (
@@ -157,4 +166,26 @@ fn all_mistakes_of_a_file_are_reported_at_once_in_order() {
     {
         assert!(line.starts_with(place), "{error}");
     }
+}
+
+#[test]
+fn a_range_of_cpu_counts_stands_for_each_of_them() {
+    for (cpus, expected) in [
+        ("\"2..=5\"", &[2, 3, 4, 5][..]),
+        ("\"2..=28 * 2\"", &[2, 4, 8, 16]),
+        ("[1, \"2..=28 * 2\", 28]", &[1, 2, 4, 8, 16, 28]),
+    ] {
+        let scenario = read(&format!("engine = \"sim\"\ncpus = {cpus}\n")).unwrap();
+        let counts: Vec<u16> = scenario.groups.iter().map(|group| group.smp).collect();
+        assert_eq!(counts, expected, "{cpus}");
+    }
+}
+
+#[test]
+fn a_range_that_an_engine_does_not_take_is_reported_once() {
+    let mistakes = read("engine = \"icount\"\ncpus = \"2..=4096\"\n").unwrap_err();
+    assert_eq!(mistakes.matches("the engine icount takes 1 to 255").count(), 1, "{mistakes}");
+    assert!(mistakes.starts_with("s.toml:2:8: cpus: 256 CPUs: "), "{mistakes}");
+    let all = read("engine = \"sim\"\ncpus = \"1..=65535\"\n").unwrap_err();
+    assert!(all.starts_with("s.toml:2:8: cpus: this axis has more than 10000 values"), "{all}");
 }

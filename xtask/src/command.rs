@@ -112,7 +112,7 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
         pairs: u32,
         /// Boots of each run; a comparison that asks for more gets them
-        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
         boots: u32,
         /// Where summary.json and summary.md go [default: results/reference/experiment/ of this repository]
         #[arg(long, value_name = "DIR")]

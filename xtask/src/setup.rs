@@ -219,17 +219,7 @@ impl Step {
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         let finished = finish(&mut command, Output::Kept, Some(LIMIT), |_| ());
         spinner.finish_and_clear();
-        let finished = finished?;
-        match finished.status.success() {
-            true => Ok(()),
-            false => Err(Failure::Environment(miette!(
-                help = "what it said is above; run it by hand, then try again",
-                "`{}` failed ({}):\n{}",
-                self.text(),
-                finished.status,
-                finished.output.trim_end()
-            ))),
-        }
+        finished?.succeeded(&self.text(), "what it said is above; run it by hand, then try again")
     }
 }
 

@@ -1,7 +1,9 @@
 //! `compare`: what changed from one run to another.
 
+use super::manual::runs;
 use super::output::{json_text, print};
 use crate::ground::failure::Failure;
+use crate::ground::width::wrapped;
 use crate::judge::compare::{MEASURES, Settings, compare};
 use crate::present;
 use crate::present::format::Format;
@@ -25,9 +27,10 @@ use std::path::PathBuf;
     cargo analyze compare --engines stock:patched results/latest results/latest")]
 pub struct Compare {
     /// What there was: a run folder or a capture
+    #[arg(add = runs())]
     base: PathBuf,
     /// What there is now: a run folder or a capture
-    #[arg(default_value = "results/latest")]
+    #[arg(default_value = "results/latest", add = runs())]
     new: PathBuf,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
@@ -104,7 +107,7 @@ impl Compare {
         };
         let comparison = compare(&base, &new, settings)?;
         print(&match self.format {
-            Format::Table => present::compare::table(&comparison, self.all),
+            Format::Table => wrapped(&present::compare::table(&comparison, self.all)),
             Format::Markdown => present::compare::markdown(&comparison),
             Format::Json => json_text(&present::compare::json(&comparison)),
             Format::Html => present::compare::html(&comparison)?,

@@ -14,7 +14,7 @@ const NAME: &str = "host-analyzer";
 pub enum Pages {
     /// Prints a script that completes this program's words in a shell.
     ///
-    /// For `cargo analyze`, make an alias and complete that.
+    /// For `cargo analyze`, make an alias and complete that. The shell asks the program that cargo has built last.
     #[command(after_help = "Examples:
   alias analyze='cargo analyze'; source <(cargo analyze completions bash --name analyze)
   cargo analyze completions fish > ~/.config/fish/completions/host-analyzer.fish")]
@@ -37,10 +37,10 @@ pub enum Pages {
 
 impl Pages {
     /// Does it; given the whole command line.
-    pub fn run(self, mut command: Command) -> Result<(), Failure> {
+    pub fn run(self, command: Command) -> Result<(), Failure> {
         match self {
             Pages::Completions { shell, name } => {
-                let script = manual::completions(&mut command, shell, &name)?;
+                let script = manual::completions(shell, &name)?;
                 print(&String::from_utf8_lossy(&script))
             }
             Pages::Man { folder } => {

@@ -10,31 +10,43 @@ enum Verb {
     Kick(Aps<'static>),
     Release(Aps<'static>),
     Await(CpuIndex),
+    SyncMany(Aps<'static>),
 }
 
 /// A machine of four CPUs that writes down what it is to do, and waits for nothing.
-#[derive(Default)]
-struct Dictated(Vec<Verb>);
+struct Dictated {
+    tsc_sync: TscSync,
+    verbs: Vec<Verb>,
+}
+
+impl Dictated {
+    /// What a strategy does.
+    fn by(strategy: Strategy, tsc_sync: TscSync) -> Vec<Verb> {
+        let mut bsp = Dictated { tsc_sync, verbs: Vec::new() };
+        bring_up(strategy, Order::Listed, &[Class::Core; 4], &mut bsp);
+        bsp.verbs
+    }
+}
 
 impl Bsp for Dictated {
     fn tsc_sync(&self) -> TscSync {
-        TscSync::Trusted
+        self.tsc_sync
     }
 
     fn kick(&mut self, set: Aps<'_>) {
-        self.0.push(Verb::Kick(set.range()));
+        self.verbs.push(Verb::Kick(set.range()));
     }
 
     fn await_alive(&mut self, ap: CpuIndex) {
-        self.0.push(Verb::Await(ap));
+        self.verbs.push(Verb::Await(ap));
     }
 
     fn release(&mut self, set: Aps<'_>) {
-        self.0.push(Verb::Release(set.range()));
+        self.verbs.push(Verb::Release(set.range()));
     }
 
     fn await_callin(&mut self, ap: CpuIndex) {
-        self.0.push(Verb::Await(ap));
+        self.verbs.push(Verb::Await(ap));
     }
 
     fn await_any_callin(&mut self, _: Aps<'_>) -> Option<CpuIndex> {
@@ -43,23 +55,23 @@ impl Bsp for Dictated {
 
     fn sync_pair(&mut self, _: CpuIndex) {}
 
-    fn sync_many(&mut self, _: Aps<'_>) {}
+    fn sync_many(&mut self, set: Aps<'_>) {
+        self.verbs.push(Verb::SyncMany(set.range()));
+    }
 
     fn unsettled(&self, _: Aps<'_>) -> Option<CpuIndex> {
         None
     }
 
     fn await_online(&mut self, ap: CpuIndex) {
-        self.0.push(Verb::Await(ap));
+        self.verbs.push(Verb::Await(ap));
     }
 }
 
 #[test]
 fn what_options_know_of_a_strategy_is_what_its_verbs_do() {
     for strategy in Strategy::ALL.iter().copied() {
-        let mut bsp = Dictated::default();
-        bring_up(strategy, Order::Listed, &[Class::Core; 4], &mut bsp);
-        let (all, verbs) = (Aps::all(4), bsp.0);
+        let (all, verbs) = (Aps::all(4), Dictated::by(strategy, TscSync::Trusted));
         let mut kicks = verbs.iter().filter(|verb| matches!(verb, Verb::Kick(_)));
         let at_once = kicks.all(|kick| *kick == Verb::Kick(all));
         assert_eq!(at_once, strategy.kicks_all_at_once(), "{strategy}: {verbs:?}");
@@ -74,6 +86,9 @@ fn what_options_know_of_a_strategy_is_what_its_verbs_do() {
             _ => false,
         });
         assert_eq!(!waits_for_it, strategy.calls_in_side_by_side(), "{strategy}: {verbs:?}");
+        let synced = Dictated::by(strategy, TscSync::OneToMany);
+        let all_at_once = synced.contains(&Verb::SyncMany(all));
+        assert_eq!(all_at_once, strategy.syncs_all_at_once(), "{strategy}: {synced:?}");
     }
 }
 

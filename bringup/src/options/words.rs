@@ -16,7 +16,7 @@ words! {
     }
 }
 
-/// What follows from the order of a strategy's verbs. `tests/strategies.rs` compares both with the verbs.
+/// What follows from the order of a strategy's verbs. `tests/strategies.rs` compares it with the verbs.
 impl Strategy {
     /// One kick wakes all APs, so that they start side by side.
     pub const fn kicks_all_at_once(self) -> bool {
@@ -38,6 +38,11 @@ impl Strategy {
     /// it waits next for the AP whose gate it has opened.
     pub const fn calls_in_side_by_side(self) -> bool {
         matches!(self, Strategy::ParallelCallin | Strategy::FullParallel)
+    }
+
+    /// One window of `tsc-sync=one-to-many` compares the clocks of all APs. Where this is false, each AP has a window.
+    pub const fn syncs_all_at_once(self) -> bool {
+        matches!(self, Strategy::FullParallel)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands from outside: output, files and exit codes, with the simulator as the engine.
 
+mod completion;
 mod endings;
 mod engines;
 mod monitors;
@@ -27,7 +28,7 @@ fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     let place = folder.to_str().unwrap();
     command.args(arguments.split_whitespace().map(|word| word.replace('@', place)));
-    command.stdin(Stdio::null()).env_remove("CI");
+    command.stdin(Stdio::null()).env_remove("CI").env_remove("COLUMNS");
     command
 }
 

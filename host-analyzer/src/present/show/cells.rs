@@ -6,6 +6,7 @@ use crate::ground::unit::{Scale, Unit};
 use crate::present::table::{NONE, Table};
 use crate::run::measure::Measure;
 use crate::run::{Cell, Run};
+use bringup::options::{Strategy, TscSync};
 use bringup::phase::Phase;
 
 /// A run as a table for people: a row for each cell, medians over its trials, and below them the
@@ -18,11 +19,30 @@ pub fn table(run: &Run, unit: Unit) -> String {
     if run.cells.is_empty() {
         table.notes.push("no cell was begun".to_owned());
     }
+    table.notes.extend(equal_syncs(run));
     let (caption, cells) = (caption(run, unit), table.terminal());
     let (host, logs) = (host::text(run), linux::tables(run));
     let warnings: String = warnings(run).map(|warning| warning + "\n").collect();
     let gap = if warnings.is_empty() { "" } else { "\n" };
     format!("{caption}\n\n{cells}{host}{logs}{gap}{warnings}")
+}
+
+/// Why a strategy's rows with `one-to-many` are equal to those with `pairwise`, where a run has both.
+fn equal_syncs(run: &Run) -> Option<String> {
+    let has = |strategy: Strategy, sync: TscSync| {
+        let options = run.cells.iter().map(|cell| &cell.options);
+        options.into_iter().any(|cell| (cell.strategy, cell.tsc_sync) == (strategy, sync))
+    };
+    let one_by_one = Strategy::ALL.iter().copied().filter(|strategy| !strategy.syncs_all_at_once());
+    let equal = one_by_one
+        .filter(|strategy| has(*strategy, TscSync::Pairwise) && has(*strategy, TscSync::OneToMany));
+    let equal: Vec<&str> = equal.map(Strategy::name).collect();
+    (!equal.is_empty()).then(|| {
+        format!(
+            "{}: clocks are compared with one AP at a time, so tsc-sync=one-to-many takes as long as pairwise",
+            equal.join(", ")
+        )
+    })
 }
 
 /// What the numbers are, unit first.

@@ -241,11 +241,8 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         }),
         Command::Matrix { file, boots, place } => {
             let run = measured(scenario(file)?, &place.folder(), Lines::Boots, boots)?;
-            print(&format_args!(
-                "{}\n\n{}",
-                wrapped(&show::table(&run, Unit::Auto)).trim_end(),
-                paths(&run.path)
-            ))?;
+            let table = wrapped(&show::table(&run, Unit::Auto));
+            print(&format_args!("{}\n\n{}", table.trim_end(), paths(&run.path)))?;
             run.verdict()
         }
         Command::Image { file, boot_options, output } => {

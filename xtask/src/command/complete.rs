@@ -1,8 +1,8 @@
 //! What a shell is offered in the place of a word that only this program knows.
 
-use super::stages;
 use crate::runner::engine::BUILT_IN;
 use crate::runner::folder::toml_files_in;
+use crate::stages;
 use crate::workspace::root;
 use bringup::boot_options::{Apic, BootOptions};
 use bringup::frame::TscSource;

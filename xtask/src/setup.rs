@@ -53,7 +53,8 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         qemu: "qemu-system-x86",
         browser: &["chromium", "chromium-driver"],
         image: &["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "xorriso", "mtools", "ovmf"],
-        bochs: &["bochs", "bochsbios", "bochs-term"],
+        // Where SeaBIOS is there, `bochs` comes without its VGA BIOS.
+        bochs: &["bochs", "bochsbios", "bochs-term", "vgabios"],
     },
     PackageManager {
         program: "dnf",

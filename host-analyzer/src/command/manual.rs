@@ -94,12 +94,29 @@ pub fn pages(command: Command, name: &'static str, folder: &Path) -> Result<usiz
     let mut pages = 0;
     while let Some(command) = commands.pop() {
         commands.extend(command.get_subcommands().cloned());
+        let usage = command.clone().render_usage().to_string();
         let page = Man::new(command).source(&source).manual("Rollcall");
         let path = folder.join(page.get_filename());
         let mut text = Vec::new();
         page.render(&mut text).map_err(|error| unwritable(&path, &error))?;
-        write_whole(&path, &text)?;
+        write_whole(&path, in_order(&String::from_utf8_lossy(&text), &usage).as_bytes())?;
         pages += 1;
     }
     Ok(pages)
+}
+
+/// A page with the usage as the help has it: the library's leaves out what an option takes. What follows the help are examples.
+fn in_order(page: &str, usage: &str) -> String {
+    let usage = usage.trim_start_matches("Usage: ").replace('\\', "\\\\").replace('-', "\\-");
+    let mut text = String::new();
+    for section in page.split_inclusive("\n.SH ") {
+        text += &match section.strip_prefix("SYNOPSIS\n") {
+            Some(_) => format!("SYNOPSIS\n{}\n.SH ", usage.trim_end()),
+            None => match section.strip_prefix("EXTRA\nExamples:\n") {
+                Some(examples) => format!("EXAMPLES\n{examples}"),
+                None => section.to_owned(),
+            },
+        };
+    }
+    text
 }

@@ -27,7 +27,7 @@ pub enum Pages {
     },
     /// Writes manual pages into a folder.
     #[command(after_help = "Examples:
-  cargo analyze man ~/.local/share/man/man1    # then: man host-analyzer-export")]
+  cargo analyze man ~/.local/share/man/man1    # then: man cargo-analyze-export")]
     Man {
         /// The folder
         #[arg(value_name = "DIR")]
@@ -44,7 +44,7 @@ impl Pages {
                 print(&String::from_utf8_lossy(&script))
             }
             Pages::Man { folder } => {
-                let pages = manual::pages(command, NAME, &folder)?;
+                let pages = manual::pages(command, "cargo-analyze", &folder)?;
                 print(&format!("{pages} pages in {}\n", folder.display()))
             }
         }

@@ -93,7 +93,7 @@ fn the_block_of_data_holds_the_trials_and_their_critical_paths() {
     report::write(&run, &folder).unwrap();
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     let data: serde_json::Value = serde_json::from_str(block(&page)).unwrap();
-    assert_eq!(data["schema"], 2);
+    assert_eq!(data["schema"], 3);
     for (cell, told) in run.cells.iter().zip(data["cells"].as_array().unwrap()) {
         assert_eq!(told["total"], cell.total().unwrap().median);
         assert_eq!(told["timelines"].as_array().unwrap().len(), 3);

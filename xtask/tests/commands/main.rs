@@ -415,7 +415,7 @@ fn with_yes_setup_installs_and_looks_again() {
          noninteractive install -y --no-install-recommends qemu-system-x86\n\
          noninteractive install -y --no-install-recommends chromium chromium-driver\n\
          noninteractive install -y --no-install-recommends grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf\n\
-         noninteractive install -y --no-install-recommends bochs bochsbios bochs-term\n"
+         noninteractive install -y --no-install-recommends bochs bochsbios bochs-term vgabios\n"
     );
     program(&made_up, "apt-get", "echo E: no network; exit 100");
     let (_, told) = ends_with(&setup(), 3);

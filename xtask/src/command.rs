@@ -1,7 +1,9 @@
 //! The command line of `cargo xtask`: reads it, and hands each command to its module.
 
 mod common;
+mod complete;
 mod linux;
+mod options;
 
 use crate::linux::distribution;
 use crate::runner::engine::{self, Engine};
@@ -14,14 +16,13 @@ use crate::runner::scenario::{Counts, LONGEST_BOOT, MOST_BOOTS, Scenario, named_
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
 use crate::{image, kernel, newer_qemu, stages};
-use bringup::boot_options::BootOptions;
-use bringup::options::Options;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use common::{Place, given, paths, print};
 use host_analyzer::command::manual::{self, Shell};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::text::counted;
 use host_analyzer::ground::unit::Unit;
+use host_analyzer::ground::width::{self, wrapped};
 use host_analyzer::present::show;
 use host_analyzer::run::Run;
 use miette::{MietteHandlerOpts, miette};
@@ -55,17 +56,17 @@ enum Command {
     /// Build the kernel
     Build,
     /// Boot with the options given, and show the result; results/latest-run points to the run
-    #[command(after_long_help = options())]
+    #[command(after_long_help = options::all())]
     Run {
         /// Options key=value, or key=value,value for a cell of each; each word `cell` begins a cell that inherits those
         /// before the first
-        #[arg(value_name = "KEY=VALUE")]
+        #[arg(value_name = "KEY=VALUE", add = complete::options())]
         words: Vec<String>,
         /// CPU counts, the BSP included: 4,8 or 2..=8 or '2..=128 * 2'
         #[arg(long, value_name = "N", default_value = "4", value_delimiter = ',')]
         smp: Vec<Counts>,
         /// What executes the kernel: icount, tcg, kvm, bochs or sim, or several with commas between
-        #[arg(long, value_name = "ENGINE", default_value = "icount", value_delimiter = ',')]
+        #[arg(long, value_name = "ENGINE", default_value = "icount", value_delimiter = ',', add = complete::engines())]
         engine: Vec<String>,
         /// How long a boot may take
         #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
@@ -76,11 +77,20 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// List the options of `run` and of scenarios, with defaults and meanings
+    #[command(after_help = "Examples:
+  cargo xtask options
+  cargo xtask options cost-callin")]
+    Options {
+        /// Tell this one alone, with what it takes
+        #[arg(value_name = "KEY", add = complete::keys())]
+        key: Option<String>,
+    },
     /// Run a scenario: every cell of its matrix, then the report
     Matrix {
         /// The scenario: a file, or the name of one in scenarios/ of this repository [default:
         /// default]
-        #[arg(value_name = "FILE|NAME")]
+        #[arg(value_name = "FILE|NAME", add = complete::scenarios())]
         file: Option<PathBuf>,
         #[command(flatten)]
         boots: Boots,
@@ -93,7 +103,7 @@ enum Command {
   cargo xtask image kernel-alone --boot-options 'serial=0x2f8 apic=x2apic' -o /tmp/rollcall.iso")]
     Image {
         /// The scenario: a file, or the name of one in scenarios/ of this repository [default: default]
-        #[arg(value_name = "FILE|NAME")]
+        #[arg(value_name = "FILE|NAME", add = complete::scenarios())]
         file: Option<PathBuf>,
         /// Options of the whole boot, for every entry of the menu: apic, tsc-source, serial, rsdp
         #[arg(long, value_name = "WORDS", default_value = "")]
@@ -106,13 +116,13 @@ enum Command {
     /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
     Experiment {
         /// A built-in engine
-        #[arg(long, value_name = "ENGINE", default_value = "tcg")]
+        #[arg(long, value_name = "ENGINE", default_value = "tcg", add = complete::engines())]
         engine: String,
         /// Pairs of equal runs, and of a run and one with a planted slow-down
         #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
         pairs: u32,
         /// Boots of each run; a comparison that asks for more gets them
-        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
         boots: u32,
         /// Where summary.json and summary.md go [default: results/reference/experiment/ of this repository]
         #[arg(long, value_name = "DIR")]
@@ -125,6 +135,7 @@ enum Command {
     Test {
         /// Stages to run: fmt, clippy, clippy-kernel, doc, unit, page, loom, kernel; of `--long`
         /// properties, kernel-long, bench
+        #[arg(add = complete::stages())]
         stages: Vec<String>,
         /// Run also the stages that are worth more time, and keep the summary of all
         #[arg(long, conflicts_with = "stages")]
@@ -132,7 +143,8 @@ enum Command {
     },
     /// Print a script that completes this program's words in a shell
     ///
-    /// It runs through cargo alone, so make an alias and complete that.
+    /// `cargo xtask` is not a word of its own, so make an alias and complete that. The shell asks the program that cargo
+    /// has built last.
     #[command(after_help = "Examples:
   alias xtask='cargo xtask'; source <(cargo xtask completions bash)")]
     Completions {
@@ -150,22 +162,6 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
-}
-
-/// Every option, for the help.
-fn options() -> String {
-    let mut text = "Options as KEY=VALUE, the default first:".to_owned();
-    for key in Options::KEYS {
-        let default = key.value(&Options::default()).to_string();
-        let others = key.texts().iter().filter(|text| **text != default);
-        let values = others.fold(default.clone(), |values, text| format!("{values}, {text}"));
-        text += &format!("\n  {}={values}\n          {}", key.name(), key.meaning());
-    }
-    text += "\n\nOptions of the whole boot, before the first `cell`:";
-    for (name, meaning) in BootOptions::KEYS {
-        text += &format!("\n  {name}\n          {meaning}");
-    }
-    text
 }
 
 /// How many boots there are, and how many at a time.
@@ -201,6 +197,8 @@ pub fn main() -> Result<(), Failure> {
     let unwrapped = |_: &_| Box::new(MietteHandlerOpts::new().wrap_lines(false).build()) as _;
     // It can only be set once, and is, here.
     let _ = miette::set_hook(Box::new(unwrapped));
+    manual::complete(Arguments::command);
+    width::find();
     let Arguments { command } = Arguments::parse();
     interrupt::watch()?;
     find_root().map_err(|_| {
@@ -232,18 +230,19 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             let lines = if scenario.groups.len() == 1 { Lines::Trials } else { Lines::Boots };
             let run = measured(scenario, &place.folder(), lines, Boots::default())?;
             match format {
-                Format::Table => print(&show::table(&run, Unit::Auto).trim_end())?,
+                Format::Table => print(&wrapped(&show::table(&run, Unit::Auto)).trim_end())?,
                 Format::Json => print(&format_args!("{:#}", show::json(&run)))?,
             }
             run.verdict()
         }
+        Command::Options { key } => print(&match key {
+            Some(key) => options::one(&key)?,
+            None => options::all(),
+        }),
         Command::Matrix { file, boots, place } => {
             let run = measured(scenario(file)?, &place.folder(), Lines::Boots, boots)?;
-            print(&format_args!(
-                "{}\n\n{}",
-                show::table(&run, Unit::Auto).trim_end(),
-                paths(&run.path)
-            ))?;
+            let table = wrapped(&show::table(&run, Unit::Auto));
+            print(&format_args!("{}\n\n{}", table.trim_end(), paths(&run.path)))?;
             run.verdict()
         }
         Command::Image { file, boot_options, output } => {
@@ -260,7 +259,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         }
         Command::Test { stages, long } => stages::test(&stages, long, false),
         Command::Completions { shell, name } => {
-            let script = manual::completions(&mut Arguments::command(), shell, &name)?;
+            let script = manual::completions(shell, &name)?;
             print(&String::from_utf8_lossy(&script).trim_end())
         }
         Command::Man { folder } => {

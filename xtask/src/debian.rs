@@ -194,16 +194,10 @@ fn keyring<'l>(list: &'l str, uri: &str) -> Option<&'l str> {
 
 /// Runs a command to its end; `words` is its short form.
 fn run(command: &mut Command, words: &str) -> Result<(), Failure> {
-    let finished = finish(command, Output::Kept, Some(LIMIT), |_| ())?;
-    match finished.status.success() {
-        true => Ok(()),
-        false => Err(Failure::Environment(miette!(
-            help = "it needs the distribution's archive: look at the network, then try again",
-            "`{words}` failed ({}):\n{}",
-            finished.status,
-            finished.output.trim_end()
-        ))),
-    }
+    finish(command, Output::Kept, Some(LIMIT), |_| ())?.succeeded(
+        words,
+        "it needs the distribution's archive: look at the network, then try again",
+    )
 }
 
 #[cfg(test)]

@@ -53,7 +53,8 @@ const PACKAGE_MANAGERS: [PackageManager; 6] = [
         qemu: "qemu-system-x86",
         browser: &["chromium", "chromium-driver"],
         image: &["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "xorriso", "mtools", "ovmf"],
-        bochs: &["bochs", "bochsbios", "bochs-term"],
+        // Where SeaBIOS is there, `bochs` comes without its VGA BIOS.
+        bochs: &["bochs", "bochsbios", "bochs-term", "vgabios"],
     },
     PackageManager {
         program: "dnf",
@@ -219,17 +220,7 @@ impl Step {
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         let finished = finish(&mut command, Output::Kept, Some(LIMIT), |_| ());
         spinner.finish_and_clear();
-        let finished = finished?;
-        match finished.status.success() {
-            true => Ok(()),
-            false => Err(Failure::Environment(miette!(
-                help = "what it said is above; run it by hand, then try again",
-                "`{}` failed ({}):\n{}",
-                self.text(),
-                finished.status,
-                finished.output.trim_end()
-            ))),
-        }
+        finished?.succeeded(&self.text(), "what it said is above; run it by hand, then try again")
     }
 }
 

@@ -79,6 +79,11 @@ fn cargo(words: &str) -> Command {
     command
 }
 
+/// The stages' names, in the order in which they run; those of `--long` last.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    STAGES.into_iter().chain(LONG_STAGES).map(|(name, _)| name)
+}
+
 /// Runs the stages whose names are given, or every stage of a change; with `long` also those that are
 /// worth more time, and then writes their summary to `results/reference`. Shows their output.
 ///
@@ -90,7 +95,7 @@ pub fn test(names: &[String], long: bool, yes: bool) -> Result<(), Failure> {
         return Err(Failure::Request(miette!(
             help = SINGLE_TEST,
             "there is no stage `{unknown}`: expected {}",
-            all().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+            self::names().collect::<Vec<_>>().join(", ")
         )));
     }
     let stages = if names.is_empty() {

@@ -104,7 +104,7 @@ impl Options {
 
     fn read<'a>(&mut self, key: &'a str, value: &'a str) -> Result<&'static Key, OptionError<'a>> {
         let known = Key::named(key).ok_or(OptionError::UnknownKey { key })?;
-        let expected = known.expected;
+        let expected = known.expected();
         (known.set)(self, value).ok_or(OptionError::BadValue { key, value, expected })?;
         Ok(known)
     }

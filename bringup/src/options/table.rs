@@ -141,7 +141,7 @@ impl Kind {
 pub struct Key {
     name: &'static str,
     kind: Kind,
-    pub(super) expected: &'static str,
+    expected: &'static str,
     /// Sets it; it stays as it is where the text is no value of it.
     pub(super) set: fn(&mut Options, &str) -> Option<()>,
     /// The first CPU that its value names twice.
@@ -179,6 +179,11 @@ impl Key {
     /// Every text that it takes, where they are few; else none.
     pub fn texts(&self) -> &'static [&'static str] {
         HELP.iter().find(|(name, ..)| *name == self.name).map_or(&[], |(_, texts, _)| texts)
+    }
+
+    /// What it takes, for messages.
+    pub const fn expected(&self) -> &'static str {
+        self.expected
     }
 
     /// Its value as a number, where it counts something.

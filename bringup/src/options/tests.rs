@@ -284,7 +284,7 @@ fn the_defaults_read_what_they_write() {
 
 #[test]
 fn no_duration_is_longer_than_an_hour() {
-    let spans = Options::KEYS.iter().filter(|key| key.expected.contains("up to an hour"));
+    let spans = Options::KEYS.iter().filter(|key| key.expected().contains("up to an hour"));
     assert_eq!(spans.clone().count(), 6 + Step::COUNT);
     for key in spans.map(Key::name) {
         for (value, taken) in [("3600s", true), ("3601s", false), ("18446744073709551615", false)] {

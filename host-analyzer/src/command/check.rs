@@ -1,9 +1,11 @@
 //! `check`: a run against its budgets, for pipelines.
 
+use super::manual::runs;
 use super::output::{json_text, note, print};
 use crate::ground::failure::Failure;
 use crate::ground::file::{WholeFile, unwritable};
 use crate::ground::text::counted;
+use crate::ground::width::wrapped;
 use crate::judge::check::baseline::{self, Place};
 use crate::judge::check::budgets::{Budgets, Limit};
 use crate::judge::check::{BudgetVerdict, Outcome, check, unexplained_gap};
@@ -29,7 +31,7 @@ use std::path::{Path, PathBuf};
     git bisect run sh -c 'cargo xtask matrix S.toml || exit 125; cargo analyze check --budgets B.toml --bisect'")]
 pub struct Check {
     /// A run folder
-    #[arg(default_value = "results/latest")]
+    #[arg(default_value = "results/latest", add = runs())]
     run: PathBuf,
     /// The budgets
     #[arg(long, value_name = "FILE")]
@@ -92,7 +94,7 @@ impl Check {
         print(&match self.format {
             Format::Markdown => present::check::markdown(&verdict),
             Format::Json => json_text(&present::check::json(&verdict)),
-            _ => present::check::table(&verdict, self.all),
+            _ => wrapped(&present::check::table(&verdict, self.all)),
         })?;
         if self.github {
             print(&present::check::annotations(&verdict))?;

@@ -1,7 +1,9 @@
 //! `compare`: what changed from one run to another.
 
+use super::manual::runs;
 use super::output::{json_text, print};
 use crate::ground::failure::Failure;
+use crate::ground::width::wrapped;
 use crate::judge::compare::{MEASURES, Settings, compare};
 use crate::present;
 use crate::present::format::Format;
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 /// The cell whose total changed most comes first, with the parts of the critical path that changed it. Exact
 /// engines are compared to the cycle, in virtual time: icount never shows the speed of QEMU. Of noisy ones
 /// it says faster, slower, same, or that it can't tell, and how many boots that would need; boots are
-/// the unit, so give scenarios that are to be compared `boots = 9`, which suffice for 7 cells. It
+/// the unit, so give scenarios that are to be compared `boots = 9`, which suffice for 5 cells. It
 /// only reports: it ends with 0 whatever it finds (`check` decides), and with 2 where the runs have nothing in
 /// common.
 #[derive(Debug, clap::Args)]
@@ -25,9 +27,10 @@ use std::path::PathBuf;
     cargo analyze compare --engines stock:patched results/latest results/latest")]
 pub struct Compare {
     /// What there was: a run folder or a capture
+    #[arg(add = runs())]
     base: PathBuf,
     /// What there is now: a run folder or a capture
-    #[arg(default_value = "results/latest")]
+    #[arg(default_value = "results/latest", add = runs())]
     new: PathBuf,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
@@ -104,7 +107,7 @@ impl Compare {
         };
         let comparison = compare(&base, &new, settings)?;
         print(&match self.format {
-            Format::Table => present::compare::table(&comparison, self.all),
+            Format::Table => wrapped(&present::compare::table(&comparison, self.all)),
             Format::Markdown => present::compare::markdown(&comparison),
             Format::Json => json_text(&present::compare::json(&comparison)),
             Format::Html => present::compare::html(&comparison)?,

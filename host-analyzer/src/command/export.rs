@@ -1,5 +1,6 @@
 //! `export`: every trial of a run for other programs.
 
+use super::manual::runs;
 use super::output::{note, written};
 use crate::ground::failure::Failure;
 use crate::ground::file::{WholeFile, unwritable};
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
   cargo analyze export results/latest/captures/icount-28-1.bin --format perfetto --all-trials -o all.pftrace")]
 pub struct Export {
     /// A run folder or a capture
-    #[arg(default_value = "results/latest")]
+    #[arg(default_value = "results/latest", add = runs())]
     run: PathBuf,
     /// What to write
     #[arg(long, value_enum)]

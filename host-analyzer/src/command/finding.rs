@@ -1,7 +1,9 @@
 //! What `show`, `published`, `simulated` and `tsc-sync` share: a run, and the form of what is found.
 
+use super::manual::runs;
 use super::output::{json_text, print};
 use crate::ground::failure::Failure;
+use crate::ground::width::wrapped;
 use crate::present::format::Format;
 use crate::run::Run;
 use serde_json::Value;
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Finding {
     /// A run folder or a capture
-    #[arg(default_value = "results/latest")]
+    #[arg(default_value = "results/latest", add = runs())]
     run: PathBuf,
     /// What to print
     #[arg(long, default_value = "table", value_parser = Format::one_of(&[Format::Table, Format::Json]))]
@@ -32,7 +34,7 @@ impl Finding {
     ) -> Result<(), Failure> {
         print(&match self.format {
             Format::Json => json_text(&json()),
-            _ => table(),
+            _ => wrapped(&table()),
         })
     }
 }

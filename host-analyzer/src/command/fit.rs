@@ -1,5 +1,6 @@
 //! `fit`: a profile from what a run has measured.
 
+use super::manual::runs;
 use super::output::{note, print};
 use super::predict::cpu_count;
 use crate::ground::failure::Failure;
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
   cargo analyze fit results/linux/2026-11-26T18-00-00Z --wake 100 -o mine.toml")]
 pub struct Fit {
     /// Run folders or captures
-    #[arg(default_value = "results/latest", value_name = "RUN")]
+    #[arg(default_value = "results/latest", value_name = "RUN", add = runs())]
     runs: Vec<PathBuf>,
     /// The strategy whose cells the costs come from [default: serial where a run has it]
     #[arg(long, value_parser = PossibleValuesParser::new(Strategy::NAMES))]

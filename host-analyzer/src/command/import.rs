@@ -5,6 +5,7 @@ use crate::ground::failure::Failure;
 use crate::ground::manifest::LinuxLog;
 use crate::ground::text::printable;
 use crate::ground::unit::Unit;
+use crate::ground::width::wrapped;
 use crate::judge::published;
 use crate::present::show;
 use crate::run::Run;
@@ -99,7 +100,7 @@ impl Import {
                 rows(&machines, place.out.as_deref())?
             }
         };
-        print(&show::table(&run, Unit::Auto))?;
+        print(&wrapped(&show::table(&run, Unit::Auto)))?;
         note(&format!("run: {}", run.path.display()));
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::output::{json_text, print};
 use crate::ground::failure::Failure;
+use crate::ground::width::wrapped;
 use crate::present::format::Format;
 use crate::present::madt::{Census, json, table};
 use crate::source::madt::read;
@@ -40,7 +41,7 @@ impl Madt {
         let census = Census::of(&read(&self.file)?, self.bsp);
         print(&match self.format {
             Format::Json => json_text(&json(&census)),
-            _ => table(&census),
+            _ => wrapped(&table(&census)),
         })
     }
 }

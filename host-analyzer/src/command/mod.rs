@@ -20,6 +20,7 @@ mod simulated;
 mod tsc_sync;
 
 use crate::ground::failure::{Failure, caught, finish};
+use crate::ground::width;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -60,6 +61,8 @@ const SKIP: u8 = 125;
 
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
+    manual::complete(Arguments::command);
+    width::find();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

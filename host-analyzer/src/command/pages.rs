@@ -14,7 +14,7 @@ const NAME: &str = "host-analyzer";
 pub enum Pages {
     /// Prints a script that completes this program's words in a shell.
     ///
-    /// For `cargo analyze`, make an alias and complete that.
+    /// For `cargo analyze`, make an alias and complete that. The shell asks the program that cargo has built last.
     #[command(after_help = "Examples:
   alias analyze='cargo analyze'; source <(cargo analyze completions bash --name analyze)
   cargo analyze completions fish > ~/.config/fish/completions/host-analyzer.fish")]
@@ -27,7 +27,7 @@ pub enum Pages {
     },
     /// Writes manual pages into a folder.
     #[command(after_help = "Examples:
-  cargo analyze man ~/.local/share/man/man1    # then: man host-analyzer-export")]
+  cargo analyze man ~/.local/share/man/man1    # then: man cargo-analyze-export")]
     Man {
         /// The folder
         #[arg(value_name = "DIR")]
@@ -37,14 +37,14 @@ pub enum Pages {
 
 impl Pages {
     /// Does it; given the whole command line.
-    pub fn run(self, mut command: Command) -> Result<(), Failure> {
+    pub fn run(self, command: Command) -> Result<(), Failure> {
         match self {
             Pages::Completions { shell, name } => {
-                let script = manual::completions(&mut command, shell, &name)?;
+                let script = manual::completions(shell, &name)?;
                 print(&String::from_utf8_lossy(&script))
             }
             Pages::Man { folder } => {
-                let pages = manual::pages(command, NAME, &folder)?;
+                let pages = manual::pages(command, "cargo-analyze", &folder)?;
                 print(&format!("{pages} pages in {}\n", folder.display()))
             }
         }

@@ -1,5 +1,6 @@
 //! `report`: a run as a page and figures.
 
+use super::manual::runs;
 use super::output::print;
 use crate::ground::failure::Failure;
 use crate::present::report;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
   cargo analyze report results/latest/captures/icount-28-1.bin -o out")]
 pub struct Report {
     /// A run folder or a capture
-    #[arg(default_value = "results/latest")]
+    #[arg(default_value = "results/latest", add = runs())]
     run: PathBuf,
     /// The folder to write to, made where it is missing; by default the run's own, and needed for a
     /// capture

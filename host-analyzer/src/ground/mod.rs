@@ -8,3 +8,4 @@ pub mod manifest;
 pub mod options;
 pub mod text;
 pub mod unit;
+pub mod width;

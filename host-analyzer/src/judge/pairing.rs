@@ -66,7 +66,7 @@ impl Alike {
     fn holds(self, base: &Cell, new: &Cell) -> bool {
         let engines_differ = base.engine != new.engine;
         let free = |kind: Kind| {
-            engines_differ && kind.is_of_engine()
+            engines_differ && (kind.is_of_engine() || kind == Kind::Precision)
                 || match self {
                     Alike::All => false,
                     Alike::ButRepetitions => kind == Kind::Repetition,

@@ -68,6 +68,7 @@ fn budgets(rows: &[&BudgetRow], lines: bool) -> Table {
     }
     table.words("cell", rows().map(|row| row.cell.clone()));
     table.words("figure", rows().map(|row| row.figure.to_owned()));
+    table.columns_name_rows();
     table.numbers("measured", rows().map(|row| row.measured.clone()));
     table.numbers("allowed", rows().map(|row| row.allowed.clone()));
     table.numbers("used", rows().map(BudgetRow::used));

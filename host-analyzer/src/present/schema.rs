@@ -20,7 +20,7 @@ pub const CHECK: u32 = 1;
 /// `export --format jsonl`.
 pub const TRIALS: u32 = 1;
 /// The block of data in `report.html`, for the page's own script.
-pub const PAGE: u32 = 2;
+pub const PAGE: u32 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,9 @@
 use super::html::escaped;
 use super::markdown::{LONG, plain};
 use crate::ground::text::printable;
+use crate::ground::width::width;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use textwrap::core::display_width;
 
 /// What stands where there is no value.
 pub(crate) const NONE: &str = "–";
@@ -37,6 +39,8 @@ pub(crate) struct Table {
     pub rows: Vec<Vec<String>>,
     /// Lines below the table.
     pub notes: Vec<String>,
+    /// How many columns name a row; 0 for the words at the begin, or the first column.
+    pub names: usize,
 }
 
 impl Table {
@@ -54,7 +58,7 @@ impl Table {
         let of = |kind| move |header| Column { header, kind };
         let words = words.iter().map(|header| (*header).to_owned()).map(of(Kind::Words));
         let columns = words.chain(numbers.into_iter().map(of(Kind::Number))).collect();
-        Table { columns, rows, notes: Vec::new() }
+        Table { columns, rows, ..Table::default() }
     }
 
     /// Adds a column of words: a text for each row.
@@ -67,6 +71,11 @@ impl Table {
         self.column(header, Kind::Number, texts);
     }
 
+    /// The columns that are there name the rows: they are repeated where a table is too wide for a terminal.
+    pub fn columns_name_rows(&mut self) {
+        self.names = self.columns.len();
+    }
+
     /// Adds a column.
     pub fn column(&mut self, header: &str, kind: Kind, texts: impl IntoIterator<Item = String>) {
         self.columns.push(Column { header: header.to_owned(), kind });
@@ -75,27 +84,73 @@ impl Table {
         }
     }
 
-    /// For a terminal, with the notes below. Ends with a newline. Texts are made [`printable`].
+    /// For a terminal, with the notes below. Ends with a newline. Texts are made [`printable`]. Where the table is wider
+    /// than the terminal it is several, which share the columns that name the rows.
     pub fn terminal(&self) -> String {
-        let mut table = comfy_table::Table::new();
-        let rule = LineStyle::none().fill('─').junction('─');
-        table.load_style(TableStyle::new().header_separator(rule));
-        // A terminal that is too narrow folds lines, which reads better than folded words.
-        table.set_content_arrangement(ContentArrangement::Disabled);
-        let align = |(text, kind): (&String, Kind)| {
-            let right = kind == Kind::Number;
-            let side = if right { CellAlignment::Right } else { CellAlignment::Left };
-            Cell::new(printable(text)).set_alignment(side)
-        };
-        table.set_header(self.written().map(|(_, Column { header, kind })| align((header, *kind))));
-        for row in &self.rows {
-            table.add_row(self.written().map(|(at, column)| align((&row[at], column.kind))));
-        }
-        let mut text = format!("{}\n", table.trim_fmt());
+        let mut text = self.fitting(width());
         for note in &self.notes {
             text.extend([note, "\n"]);
         }
         text
+    }
+
+    /// The table in lines of so many columns of a terminal.
+    fn fitting(&self, width: Option<usize>) -> String {
+        let columns: Vec<usize> = self.written().map(|(at, _)| at).collect();
+        let Some(width) = width else { return self.part(&columns, None) };
+        let (names, others) = columns.split_at(self.naming(&columns));
+        // A blank on both sides, and a third one between two columns.
+        let space = |at: &usize| self.text_width(*at) + 3;
+        let named: usize = names.iter().map(space).sum();
+        let mut parts = vec![names.to_vec()];
+        let mut taken = named;
+        for at in others {
+            let part = parts.last().map_or(0, Vec::len);
+            if taken + space(at) > width + 1 && part > names.len() {
+                parts.push(names.to_vec());
+                taken = named;
+            }
+            taken += space(at);
+            parts.last_mut().into_iter().for_each(|part| part.push(*at));
+        }
+        let parts: Vec<String> = parts.iter().map(|part| self.part(part, Some(width))).collect();
+        parts.join("\n")
+    }
+
+    /// How many of the columns name the rows.
+    fn naming(&self, columns: &[usize]) -> usize {
+        let words = columns.iter().take_while(|at| self.columns[**at].kind == Kind::Words).count();
+        match self.names {
+            0 => words.max(1).min(columns.len()),
+            names => columns.iter().filter(|at| **at < names).count(),
+        }
+    }
+
+    /// The longest text of a column, its header included.
+    fn text_width(&self, at: usize) -> usize {
+        let texts = self.rows.iter().map(|row| display_width(&printable(&row[at])));
+        texts.max().unwrap_or(0).max(display_width(&self.columns[at].header))
+    }
+
+    /// These columns alone. Where they are wider than a terminal of that width, texts are folded.
+    fn part(&self, columns: &[usize], width: Option<usize>) -> String {
+        let mut table = comfy_table::Table::new();
+        let rule = LineStyle::none().fill('─').junction('─');
+        table.load_style(TableStyle::new().header_separator(rule));
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        if let Some(width) = width.and_then(|width| u16::try_from(width).ok()) {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        let align = |text: &String, at: usize| {
+            let right = self.columns[at].kind == Kind::Number;
+            let side = if right { CellAlignment::Right } else { CellAlignment::Left };
+            Cell::new(printable(text)).set_alignment(side)
+        };
+        table.set_header(columns.iter().map(|at| align(&self.columns[*at].header, *at)));
+        for row in &self.rows {
+            table.add_row(columns.iter().map(|at| align(&row[*at], *at)));
+        }
+        format!("{}\n", table.trim_fmt())
     }
 
     /// For a comment in Markdown: the header, and a line for each row. What a comment has no room
@@ -181,6 +236,38 @@ mod tests {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(lines[0], "cell          total");
         assert_eq!(lines[2..], ["a|<b>             1", "c       20\\u{1b}[2J", "warning: low"]);
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_several_tables_that_repeat_the_names() {
+        let mut table = Table::of(2);
+        table.words("engine", ["icount", "tcg"].map(str::to_owned));
+        table.numbers("CPUs", ["4", "28"].map(str::to_owned));
+        table.columns_name_rows();
+        for header in ["total", "kick-loop", "callin", "turn"] {
+            table.numbers(header, ["12.345", "6.789"].map(str::to_owned));
+        }
+        let text = table.fitting(Some(40));
+        let headers = text.lines().filter(|line| line.contains("engine"));
+        assert_eq!(
+            headers.map(|line| line.split_whitespace().collect::<Vec<_>>()).collect::<Vec<_>>(),
+            [
+                vec!["engine", "CPUs", "total", "kick-loop"],
+                vec!["engine", "CPUs", "callin", "turn"]
+            ]
+        );
+        assert!(text.lines().all(|line| display_width(line) <= 40), "{text}");
+        assert_eq!(table.fitting(Some(200)), table.fitting(None));
+    }
+
+    #[test]
+    fn a_text_that_is_wider_than_the_terminal_is_folded() {
+        let mut table = Table::of(1);
+        table.words("cell", ["icount, 28 CPUs, full-parallel, one-to-many".to_owned()]);
+        table.numbers("total", ["12.345".to_owned()]);
+        let text = table.fitting(Some(30));
+        assert!(text.lines().all(|line| display_width(line) <= 30), "{text}");
+        assert!(text.contains("12.345") && text.contains("one-to-many"), "{text}");
     }
 
     #[test]

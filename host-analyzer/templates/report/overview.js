@@ -128,7 +128,7 @@ function drawCurves() {
   const counts = shown.map((cell) => cell.smp);
   const [wide, high] = [spansFactors(counts), spansFactors(totals)];
   paint(charts.totals, isNarrow() ? 300 : 380, {
-    title: title(`total [${scale[0]}]${high ? ", log scale" : ""}`, { left: 0, top: 2, padding: 0, textStyle: { fontWeight: 400 } }),
+    title: title(`total [${scale[0]}]${high ? ", log scale" : ""}`, { left: 0, top: 0, padding: [3, 0], textStyle: { fontWeight: 400, lineHeight: 16 } }),
     grid: { left: 4, right: 16, top: 28, bottom: 44, containLabel: true },
     xAxis: values(`CPUs, the BSP counted${wide ? ", log scale" : ""}`,
       wide ? { ...logarithmic(counts), logBase: 2, min: 2 ** Math.floor(Math.log2(Math.min(...counts))), max: 2 ** Math.ceil(Math.log2(Math.max(...counts))) }

@@ -371,17 +371,28 @@ fn every_command_has_a_manual_page_and_every_shell_its_completions() {
     let output = analyzer(&[&"man", &folder.join("man1")]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     for command in &commands {
-        let page = fs::read_to_string(folder.join(format!("man1/host-analyzer-{command}.1")));
+        let page = fs::read_to_string(folder.join(format!("man1/cargo-analyze-{command}.1")));
         let page = page.unwrap().replace("\\-", "-");
-        assert!(page.contains(&format!("cargo analyze {command}")), "{command}");
+        assert!(page.contains(&format!(".SH SYNOPSIS\ncargo analyze {command}")), "{page}");
+        assert!(!page.contains(".SH EXTRA"), "{page}");
+    }
+    let check = fs::read_to_string(folder.join("man1/cargo-analyze-check.1")).unwrap();
+    let check = check.replace("\\-", "-");
+    for part in ["--budgets <FILE>", ".SH EXAMPLES\n", ".SH OPTIONS\n"] {
+        assert!(check.contains(part), "{part}: {check}");
     }
     // One of all commands, and one for each kind of import.
-    assert!(folder.join("man1/host-analyzer-import-linux.1").is_file());
+    assert!(folder.join("man1/cargo-analyze-import-linux.1").is_file());
     assert_eq!(fs::read_dir(folder.join("man1")).unwrap().count(), commands.len() + 3);
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = stdout(&analyzer(&[&"completions", &shell, &"--name", &"analyze"]));
-        for word in commands.iter().chain(&["all-trials"]) {
-            assert!(script.contains(word), "{shell} lacks {word}");
+        assert!(script.contains(env!("CARGO_BIN_EXE_host-analyzer")), "{shell}: {script}");
+        // The script starts the program with the shell's name in a variable.
+        let mut asked = Command::new(env!("CARGO_BIN_EXE_host-analyzer"));
+        asked.env("ROLLCALL_COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", "1");
+        let offered = stdout(&asked.args(["--", "analyze", ""]).output().unwrap());
+        for word in &commands {
+            assert!(offered.contains(word), "{shell} is not offered {word}: {offered}");
         }
     }
 }

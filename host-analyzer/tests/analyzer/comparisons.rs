@@ -289,9 +289,9 @@ fn too_few_boots_are_the_headline_with_the_number_that_suffices() {
 fn one_number_of_boots_is_recommended_by_warnings_help_and_documents() {
     let scenario = include_str!("../../../scenarios/default.toml");
     assert!(scenario.contains("cpus = [2, 4, 8, 16, 28]"));
-    // Seven cells of twelve figures.
-    let boots = format!("`boots = {}`", enough_boots(7 * 12));
-    assert_eq!(enough_boots(7 * 12), enough_boots(2 * 12));
+    // Five cells of fourteen figures, and two on the host's clock.
+    let boots = format!("`boots = {}`", enough_boots(5 * 16));
+    assert_eq!(enough_boots(5 * 16), enough_boots(2 * 16));
     for (name, text) in [
         ("ci.md", include_str!("../../../docs/ci.md")),
         ("method.md", include_str!("../../../docs/method.md")),

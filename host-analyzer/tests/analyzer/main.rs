@@ -7,6 +7,7 @@ mod comparisons;
 mod exports;
 mod host_times;
 mod hostile;
+mod json;
 mod linux;
 mod madt;
 mod noisy;

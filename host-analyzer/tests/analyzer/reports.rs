@@ -21,7 +21,7 @@ fn a_report_has_a_finding_five_figures_and_the_way_to_get_it_again() {
     report::write(&run, &folder).unwrap();
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     for part in [
-        "<h1>28 CPUs come online in 16.30 ms with full-parallel: 4.47 times as fast as serial \
+        "<h1>28 CPUs come online in 16.30 ms with <span class=\"whole\">full-parallel:</span> 4.47 times as fast as serial \
          (72.90 ms).</h1>",
         "What limits it now is tsc-sync: 13.50 ms of the 16.30 ms on its critical path (83 %), of \
          27 APs, one after the other. Without any waiting it would take 5.300 ms.",
@@ -93,7 +93,7 @@ fn the_block_of_data_holds_the_trials_and_their_critical_paths() {
     report::write(&run, &folder).unwrap();
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     let data: serde_json::Value = serde_json::from_str(block(&page)).unwrap();
-    assert_eq!(data["schema"], 2);
+    assert_eq!(data["schema"], 3);
     for (cell, told) in run.cells.iter().zip(data["cells"].as_array().unwrap()) {
         assert_eq!(told["total"], cell.total().unwrap().median);
         assert_eq!(told["timelines"].as_array().unwrap().len(), 3);

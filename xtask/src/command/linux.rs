@@ -7,6 +7,7 @@ use crate::runner::scenario::LONGEST_BOOT;
 use crate::setup::{Needs, ensure};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::unit::Unit;
+use host_analyzer::ground::width::wrapped;
 use host_analyzer::present::show;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,8 +61,8 @@ impl Linux {
             limit: Duration::from_secs(self.limit_seconds),
         };
         let run = linux::execute(&boots, given(), &self.place.folder())?;
-        print(&show::table(&run, Unit::Auto))?;
-        print(&show::predicted_of_logs(&run))?;
+        print(&wrapped(&show::table(&run, Unit::Auto)))?;
+        print(&wrapped(&show::predicted_of_logs(&run)))?;
         print(&paths(&run.path))?;
         run.verdict()
     }

@@ -39,16 +39,8 @@ pub fn write(kernel: &Path, entries: &[Entry], timeout: u32, file: &Path) -> Res
     // GRUB finds its files by the volume's date, which is the current one otherwise.
     command.args(["--", "-volume_date", "uuid", "2000010100000000"]);
     command.args(["-volume_date", "all_file_dates", "2000010100000000"]);
-    let finished = finish(&mut command, Output::Kept, Some(LIMIT), |_| ())?;
-    match finished.status.success() {
-        true => Ok(()),
-        false => Err(Failure::Environment(miette!(
-            help = "it needs xorriso, mtools and GRUB's files for BIOS and UEFI",
-            "`{PROGRAM}` failed ({}):\n{}",
-            finished.status,
-            finished.output.trim_end()
-        ))),
-    }
+    finish(&mut command, Output::Kept, Some(LIMIT), |_| ())?
+        .succeeded(PROGRAM, "it needs xorriso, mtools and GRUB's files for BIOS and UEFI")
 }
 
 /// GRUB's configuration.

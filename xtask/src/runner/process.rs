@@ -214,6 +214,22 @@ pub struct Finished {
     pub output: String,
 }
 
+impl Finished {
+    /// Fails with [`Failure::Environment`] where the command did not end well: with its words, how it ended, what it
+    /// said, and what to do.
+    pub fn succeeded(self, words: &str, help: &str) -> Result<(), Failure> {
+        match self.status.success() {
+            true => Ok(()),
+            false => Err(Failure::Environment(miette!(
+                help = help.to_owned(),
+                "`{words}` failed ({}):\n{}",
+                self.status,
+                self.output.trim_end()
+            ))),
+        }
+    }
+}
+
 /// What happens to a command's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {

@@ -1,5 +1,6 @@
 //! The commands from outside: output, files and exit codes, with the simulator as the engine.
 
+mod completion;
 mod endings;
 mod engines;
 mod monitors;
@@ -27,7 +28,7 @@ fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     let place = folder.to_str().unwrap();
     command.args(arguments.split_whitespace().map(|word| word.replace('@', place)));
-    command.stdin(Stdio::null()).env_remove("CI");
+    command.stdin(Stdio::null()).env_remove("CI").env_remove("COLUMNS");
     command
 }
 
@@ -414,7 +415,7 @@ fn with_yes_setup_installs_and_looks_again() {
          noninteractive install -y --no-install-recommends qemu-system-x86\n\
          noninteractive install -y --no-install-recommends chromium chromium-driver\n\
          noninteractive install -y --no-install-recommends grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf\n\
-         noninteractive install -y --no-install-recommends bochs bochsbios bochs-term\n"
+         noninteractive install -y --no-install-recommends bochs bochsbios bochs-term vgabios\n"
     );
     program(&made_up, "apt-get", "echo E: no network; exit 100");
     let (_, told) = ends_with(&setup(), 3);

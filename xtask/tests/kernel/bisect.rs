@@ -25,7 +25,7 @@ fn block(fence: &str, what: &str) -> String {
 
 /// A command in the history; panics where it fails.
 #[track_caller]
-fn done(folder: &Path, script: &str) -> String {
+pub fn done(folder: &Path, script: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", script]).current_dir(folder).env("ROLLCALL", root());
     for who in ["AUTHOR", "COMMITTER"] {
@@ -38,7 +38,7 @@ fn done(folder: &Path, script: &str) -> String {
 }
 
 /// The programs that `cargo xtask` and `cargo analyze` call, already built.
-fn programs() -> [PathBuf; 2] {
+pub fn programs() -> [PathBuf; 2] {
     let xtask = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
     done(root(), "cargo build --quiet --package host-analyzer");
     let analyzer = xtask.with_file_name("host-analyzer");

@@ -1,7 +1,7 @@
 //! The disk image that PCs boot: by BIOS and by UEFI, through GRUB.
 
 use crate::engines::failed;
-use crate::harness::{LIMIT, kernel};
+use crate::harness::{LIMIT, kernel, skipped};
 use bringup::frame::ApicMode;
 use host_analyzer::run::Run;
 use std::path::{Path, PathBuf};
@@ -61,10 +61,8 @@ fn the_image_boots_by_bios() {
 #[test]
 fn the_image_boots_by_uefi() {
     let Some(firmware) = OVMF.into_iter().find(|file| Path::new(file).is_file()) else {
-        println!(
-            "skipped: there is no UEFI firmware for QEMU: expected one of {}",
-            OVMF.join(", ")
-        );
+        let expected = OVMF.join(", ");
+        skipped(&format!("there is no UEFI firmware for QEMU: expected one of {expected}"));
         return;
     };
     let folder = tempfile::tempdir().unwrap();

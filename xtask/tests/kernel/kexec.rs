@@ -1,10 +1,9 @@
 //! The kernel, started by a real Linux: kexec.
 
 use crate::engines::failed;
-use crate::harness::kernel;
+use crate::harness::{kernel, skipped};
 use host_analyzer::run::Run;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -68,8 +67,7 @@ impl Linux {
         match found() {
             Ok(linux) => Some(linux),
             Err(why) => {
-                // Past what the test harness captures.
-                io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
+                skipped(&why);
                 None
             }
         }

@@ -8,6 +8,7 @@ mod engines;
 mod extending;
 mod harness;
 mod image;
+mod journeys;
 mod kexec;
 mod machine;
 mod machines;

@@ -1,12 +1,11 @@
 //! A newer QEMU: x2APIC mode, and more CPUs than xAPIC mode has IDs for; and IDs with holes, which any QEMU has.
 
 use crate::engines::{ran, scenario, text};
-use crate::harness::{boot_kernel, kernel};
+use crate::harness::{boot_kernel, kernel, skipped};
 use crate::machine::assert_complete;
 use bringup::frame::ApicMode;
 use host_analyzer::run::Run;
 use std::fs;
-use std::io::{self, Write};
 use xtask::newer_qemu::{lacking, newer_qemu};
 use xtask::runner::scenario::Scenario;
 
@@ -14,8 +13,7 @@ use xtask::runner::scenario::Scenario;
 /// says even though the test passes.
 fn x2apic(cpus: &str) -> Option<Scenario> {
     let Some(program) = newer_qemu() else {
-        // Past what the test harness captures.
-        io::stderr().write_all(format!("skipped: {}\n", lacking()).as_bytes()).unwrap();
+        skipped(&lacking());
         return None;
     };
     let text = text("x2apic.toml")
@@ -56,7 +54,7 @@ fn more_cpus_than_xapic_mode_has_ids_for_come_online() {
 /// A boot of three strategies in x2APIC mode on threads of the host: so many trials of each, all complete.
 fn assert_complete_on_real_threads(smp: u16, repetitions: usize) {
     let Some(program) = newer_qemu() else {
-        io::stderr().write_all(format!("skipped: {}\n", lacking()).as_bytes()).unwrap();
+        skipped(&lacking());
         return;
     };
     let scenario = scenario(&format!(

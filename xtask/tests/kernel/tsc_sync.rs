@@ -1,11 +1,10 @@
 //! The TSC sync in QEMU: what it certifies, what it finds, what it costs.
 
-use crate::harness::{Booted, boot};
+use crate::harness::{Booted, boot, skipped};
 use bringup::exchange::SyncVerdict;
 use bringup::frame::{ApTimeline, Sync};
 use bringup::phase::Phase;
 use bringup::stamp::Stamp;
-use std::io::{self, Write};
 use xtask::runner::engine::Qemu;
 
 /// 64 CPUs, a window of 1 ms at 1 GHz, and costs that have all APs call in before it opens.
@@ -177,12 +176,10 @@ fn on_real_threads_95_of_100_aps_are_certified_and_no_skew_of_theirs_is_missed()
     let short = THREADS.replace("repetitions=199", "repetitions=9");
     let (certified, all) = assert_true(&boot(Qemu::Tcg, 8, &short).well());
     if certified * 5 < all * 4 {
-        // Past the harness, which keeps what a test prints.
-        let _ = writeln!(
-            io::stderr(),
-            "skipped: 95 of 100 certified, since this host does not run two vCPUs side by side: in a short boot \
-             {certified} of {all} APs were certified; what was reported is true"
-        );
+        skipped(&format!(
+            "95 of 100 certified, since this host does not run two vCPUs side by side: in a short boot {certified} of \
+             {all} APs were certified; what was reported is true"
+        ));
         return;
     }
     let mut shares = Vec::new();

@@ -8,7 +8,7 @@
 use super::axes::{Axis, axes, value};
 use super::groups::groups;
 use super::headline;
-use super::palette::{DASHES, PIECES, pieces, strategy_colour, strategy_mark};
+use super::palette::{LineStyle, PIECES, line_style, pieces, strategy_colour};
 use super::timeline::TimelineData;
 use super::trials::{median_of, names};
 use crate::ground::unit::{Scale, Unit};
@@ -241,13 +241,9 @@ fn cells(
                 }
             });
             let place = known.iter().position(|other| *other == second).unwrap_or(known.len());
-            lines.push(LineData {
-                label: name.clone(),
-                colour: strategy_colour(cell.options.strategy),
-                mark: strategy_mark(cell.options.strategy),
-                dashes: DASHES[place % DASHES.len()],
-                second,
-            });
+            let LineStyle { dashes, mark } = line_style(place);
+            let (label, colour) = (name.clone(), strategy_colour(cell.options.strategy));
+            lines.push(LineData { label, colour, mark, dashes, second });
             lines.len() - 1
         });
         let label = format!("{engine}{} CPUs, {options}", cell.smp);

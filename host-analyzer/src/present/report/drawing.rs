@@ -1,6 +1,6 @@
 //! Drawings, as SVG and PNG. The one file that knows the plotting library.
 
-use super::palette::{FAINT, GRID, INK, PAPER, PIECES, pieces};
+use super::palette::{self, DOTS, GRID, INK, PAPER, PIECES, pieces};
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
@@ -56,8 +56,8 @@ pub struct Line {
     pub label: String,
     /// Its colour.
     pub colour: &'static str,
-    /// Its dashes and gaps in px; none where it is solid.
-    pub dashes: &'static [u32],
+    /// Its dashes and marks; without marks, it is a bound.
+    pub style: Option<palette::LineStyle>,
     /// CPU count, and time in the axis's unit.
     pub points: Vec<(f64, f64)>,
     /// The confidence interval of each point; empty where one has none.
@@ -76,7 +76,8 @@ pub fn phase_bars(bars: &[Bar]) -> Drawing {
         tips.extend(pieces().into_iter().zip(lengths).map(of));
     }
     let labels = bars.iter().rev().map(|bar| bar.label.clone()).collect();
-    draw_rows(plot.with_tooltip_labels(tips), None, labels, "share of the mean AP's time [%]", 24.0)
+    let axis = "share of the mean AP's time [%]";
+    draw_rows(plot.with_tooltip_labels(tips), None, labels, (axis, Some(100.0)), 24.0)
 }
 
 /// One row for each AP, the first at the top.
@@ -117,7 +118,7 @@ pub fn timeline(rows: &[&Row], unit: &str) -> Drawing {
         plot.with_tooltip_labels(tips),
         marks,
         labels,
-        &format!("time since the trial's zero [{unit}]"),
+        (&format!("time since the trial's zero [{unit}]"), None),
         height,
     )
 }
@@ -131,7 +132,8 @@ pub fn totals(lines: &[Line], bounds: &[Line], unit: &str) -> Drawing {
 fn totals_plots(lines: &[Line], bounds: &[Line], unit: &str) -> (Vec<Plot>, Layout) {
     let mut plots: Vec<Plot> = Vec::new();
     let mut legend = Vec::new();
-    for Line { label, colour, dashes, points, band } in bounds.iter().chain(lines) {
+    for Line { label, colour, style, points, band } in bounds.iter().chain(lines) {
+        let dashes = style.map_or(DOTS, |style| style.dashes);
         let colour = *colour;
         let dashes: Option<String> = (!dashes.is_empty())
             .then(|| dashes.iter().map(u32::to_string).collect::<Vec<_>>().join(" "));
@@ -149,10 +151,11 @@ fn totals_plots(lines: &[Line], bounds: &[Line], unit: &str) -> (Vec<Plot>, Layo
             None => line,
         };
         plots.push(line.with_stroke_width(2.0).into());
-        if colour == FAINT {
-            continue;
-        }
-        let marks = ScatterPlot::new().with_data(points.iter().copied()).with_color(colour);
+        let Some(style) = style else { continue };
+        let marks = ScatterPlot::new()
+            .with_marker(marker(style.mark))
+            .with_data(points.iter().copied())
+            .with_color(colour);
         let tips: Vec<String> = points
             .iter()
             .map(|(cpus, total)| format!("{label}: {cpus} CPUs, {} {unit}", short(*total)))
@@ -172,13 +175,26 @@ fn totals_plots(lines: &[Line], bounds: &[Line], unit: &str) -> (Vec<Plot>, Layo
         .with_x_tick_format(exact())
         .with_y_tick_format(exact());
     let layout = match wide {
-        true => layout.with_log_x(),
+        // Without an end of its own the axis goes on to the next power of ten.
+        true => layout
+            .with_log_x()
+            .with_x_axis_max(1.1 * points().map(|(cpus, _)| *cpus).fold(1.0, f64::max)),
         false => {
             layout.with_x_axis_min(0.0).with_x_tick_step(whole_step(lines.iter().chain(bounds)))
         }
     };
     let layout = if high { layout.with_log_y() } else { layout.with_y_axis_min(0.0) };
     (plots, layout)
+}
+
+/// A mark by its name in Apache ECharts.
+fn marker(name: &str) -> MarkerShape {
+    match name {
+        "rect" => MarkerShape::Square,
+        "triangle" => MarkerShape::Triangle,
+        "diamond" => MarkerShape::Diamond,
+        _ => MarkerShape::Circle,
+    }
 }
 
 /// True where the positive numbers span a factor of 50: the small ones can't be told apart on a linear axis.
@@ -224,12 +240,13 @@ fn stacked(lengths: &[f64; PIECES]) -> impl Iterator<Item = (f64, &'static str)>
     pieces().into_iter().zip(*lengths).map(|((_, colour, _), length)| (length, colour))
 }
 
-/// Bars, the first row at the bottom, and marks on some of them.
+/// Bars, the first row at the bottom, and marks on some of them; an axis by its name, and where it ends if it is not to
+/// end by itself.
 fn draw_rows(
     plot: BarPlot,
     marks: Option<ScatterPlot>,
     labels: Vec<String>,
-    axis: &str,
+    (axis, end): (&str, Option<f64>),
     row: f64,
 ) -> Drawing {
     let legend = pieces().into_iter().map(|(name, colour, wait)| {
@@ -245,7 +262,7 @@ fn draw_rows(
         .with_height(height)
         .with_x_tick_format(exact())
         .with_x_label(axis);
-    draw(plots, layout)
+    draw(plots, end.into_iter().fold(layout, Layout::with_x_axis_max))
 }
 
 fn entry(label: &str, colour: &str, shape: LegendShape) -> LegendEntry {
@@ -315,22 +332,24 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(ProptestConfig::with_cases(80))]
 
         /// A label that is rounded stands beside the place of its value.
         #[test]
         fn every_tick_of_the_totals_is_labelled_with_its_value(
-            cpus in btree_set(2u16..300, 1..6), per_cpu in 0.001f64..3.0, few in 1u16..20,
+            cpus in btree_set(2u16..900, 1..6), per_cpu in 0.001f64..3.0, few in 1u16..20,
         ) {
             // Small counts are the ones whose ticks are close to each other.
             let counts = cpus.iter().map(|cpus| f64::from(2.max(cpus / few)));
             let points: Vec<(f64, f64)> = counts.map(|cpus| (cpus, cpus * per_cpu)).collect();
+            let (counts_of, totals_of): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+            let spans = |numbers: &[f64]| spans_factors(numbers.iter().copied());
             let (cpus, total) =
                 points.iter().copied().max_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
-            let line = Line { label: "serial".to_owned(), colour: "#d55e00", dashes: &[], points, band: vec![] };
+            let line = Line { label: "serial".to_owned(), colour: "#d55e00", style: Some(palette::line_style(0)), points, band: vec![] };
             let (plots, layout) = totals_plots(&[line], &[], "ms");
             let svg = SvgBackend::new().render_scene(&render_multiple(plots, layout));
-            // The axes meet where both are 0, and the last point is where its values are.
+            // Where the axes meet, and the last point.
             let axes = tags(&svg, "line").into_iter().map(|(tag, _)| tag);
             let axes: Vec<&str> = axes.filter(|tag| tag.contains(INK)).collect();
             let (left, bottom) = (attribute(axes[0], "x1").unwrap(), attribute(axes[0], "y1").unwrap());
@@ -344,21 +363,26 @@ mod tests {
                 ticks.filter_map(|(tag, text)| Some((text.parse().ok()?, attribute(tag, place)?))).collect()
             };
             let (across, up) = (labels("middle", "x"), labels("end", "y"));
-            // A picture's places have two decimals: from the last point to a tick far beyond it, the error grows.
-            let exact = |reach: f64| 0.1 + 0.01 * reach;
+            let (wide, high) = (spans(&counts_of), spans(&totals_of));
             prop_assert!(across.len() >= 3 && up.len() >= 3, "{svg}");
-            for (label, place) in across {
-                let expected = left + (x - left) * label / cpus;
-                let close = (place - expected).abs() < exact(label / cpus);
-                prop_assert!(close, "{label} CPUs at {place}, not {expected}");
+            // The first label stands where the axis begins, and the last point where its values are.
+            let place_of = |log: bool, label: f64, first: (f64, f64), last: (f64, f64)| {
+                let at = |value: f64| if log { value.ln() } else { value };
+                let reach = (at(label) - at(first.0)) / (at(last.0) - at(first.0));
+                // A picture's places have two decimals: from the last point to a tick far beyond it, the error grows.
+                (first.1 + (last.1 - first.1) * reach, 0.1 + 0.01 * reach.abs())
+            };
+            prop_assert!(wide || across[0] == (0.0, left), "{across:?}");
+            for (label, place) in &across {
+                let (expected, error) = place_of(wide, *label, across[0], (cpus, x));
+                prop_assert!((place - expected).abs() < error, "{label} CPUs at {place}, not {expected}");
             }
             // The text's baseline is below its tick, always by as much.
             let below = up[0].1 - bottom;
-            prop_assert!(up[0].0 == 0.0);
-            for (label, place) in up {
-                let expected = bottom - (bottom - y) * label / total;
-                let close = (place - below - expected).abs() < exact(label / total);
-                prop_assert!(close, "{label} ms at {place}, not {expected}");
+            prop_assert!(high || up[0].0 == 0.0);
+            for (label, place) in &up {
+                let (expected, error) = place_of(high, *label, (up[0].0, bottom), (total, y));
+                prop_assert!((place - below - expected).abs() < error, "{label} ms at {place}, not {expected}");
             }
         }
     }

@@ -17,24 +17,37 @@ pub const GRID: &str = "#dcdde1";
 /// The colours of strategies, in the order of [`Strategy::ALL`]; a strategy has the same in every picture.
 const STRATEGIES: [&str; 6] = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
-/// The marks of strategies, likewise, by their names in Apache ECharts.
-const MARKS: [&str; 5] = ["circle", "rect", "triangle", "diamond", "roundRect"];
+/// What tells the lines of one strategy apart: what else their cells differ in, in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineStyle {
+    /// Lengths of dashes and gaps in px; none where the line is solid.
+    pub dashes: &'static [u32],
+    /// The mark at each point, by its name in Apache ECharts.
+    pub mark: &'static str,
+}
 
-/// How the lines of one strategy differ: the dashes of the second axis, in turn, in px of dash and gap.
-pub const DASHES: [&[u32]; 4] = [&[], &[8, 4], &[2, 3], &[8, 3, 2, 3]];
+const LINE_STYLES: [LineStyle; 4] = [
+    LineStyle { dashes: &[], mark: "circle" },
+    LineStyle { dashes: &[8, 4], mark: "rect" },
+    LineStyle { dashes: &[2, 3], mark: "triangle" },
+    LineStyle { dashes: &[8, 3, 2, 3], mark: "diamond" },
+];
+
+/// The style of what is predicted: dotted, with marks.
+pub const PREDICTED: LineStyle = LineStyle { dashes: DOTS, mark: "circle" };
+
+/// What is not measured is dotted, in px of dash and gap.
+pub const DOTS: &[u32] = &[2, 4];
+
+/// The style of the lines that come in this place.
+pub fn line_style(place: usize) -> LineStyle {
+    LINE_STYLES[place % LINE_STYLES.len()]
+}
 
 /// The colour of a strategy.
 pub fn strategy_colour(strategy: Strategy) -> &'static str {
-    STRATEGIES[place(strategy) % STRATEGIES.len()]
-}
-
-/// The mark of a strategy.
-pub fn strategy_mark(strategy: Strategy) -> &'static str {
-    MARKS[place(strategy) % MARKS.len()]
-}
-
-fn place(strategy: Strategy) -> usize {
-    Strategy::ALL.iter().position(|known| *known == strategy).unwrap_or_default()
+    let place = Strategy::ALL.iter().position(|known| *known == strategy);
+    STRATEGIES[place.unwrap_or_default() % STRATEGIES.len()]
 }
 
 /// A piece of an AP's time as pictures show it: `queue`, in which it waits, then the rest of `sipi`, then the other

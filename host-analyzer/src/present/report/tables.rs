@@ -96,7 +96,7 @@ pub fn tsc_sync(found: &Found, shown: &[Option<usize>]) -> CellTable {
     let (rows, cells) =
         rows.filter_map(|(row, cell)| Some((row.clone(), Some(shown[*cell]?)))).unzip();
     let columns = found.table.columns.clone();
-    CellTable { table: Table { columns, rows, notes: Vec::new() }, cells }
+    CellTable { table: Table { columns, rows, ..Table::default() }, cells }
 }
 
 /// What the critical path of each median trial is made of.

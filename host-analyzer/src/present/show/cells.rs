@@ -67,6 +67,7 @@ pub(crate) fn cells(run: &Run, unit: Unit) -> Table {
     for key in run.varying_options() {
         table.words(key, cells.iter().map(|cell| cell.option(key)));
     }
+    table.columns_name_rows();
     table.numbers("trials", cells.iter().map(|cell| cell.trials.count().to_string()));
     if run.lost_aps() > 0 {
         table.numbers("lost", cells.iter().map(|cell| cell.lost().to_string()));

@@ -19,6 +19,7 @@ pub(crate) fn host_boots(run: &Run) -> Option<(String, Table)> {
     let mut table = Table::of(groups.len());
     table.words("engine", groups.iter().map(|group| group.engine.to_owned()));
     table.numbers("CPUs", groups.iter().map(|group| group.smp.to_string()));
+    table.columns_name_rows();
     table.numbers("boots", groups.iter().map(|group| group.count().to_string()));
     for measure in HostMeasure::ALL {
         let times = groups.iter().map(|group| (median(group, measure), HOST_KHZ));

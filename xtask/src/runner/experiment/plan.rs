@@ -11,6 +11,7 @@ use std::path::Path;
 const SCENARIO: &str = r#"engine = "ENGINE"
 cpus = 4
 boots = BOOTS
+cold = "each"
 
 [options]
 strategy = ["serial", "full-parallel"]

@@ -89,7 +89,9 @@ impl Summary<'_> {
             "boots": self.extent.boots,
             "planted": { "phase": PLANTED.name(), "percent": PLANTED_PERCENT },
             "false_comparisons": self.false_comparisons(),
+            "false_interval": exact_interval(self.false_comparisons(), self.pairs.len()),
             "found": self.found(),
+            "found_interval": exact_interval(self.found(), self.pairs.len()),
             "pairs": pairs.collect::<Vec<_>>(),
         })
     }
@@ -101,15 +103,18 @@ impl Summary<'_> {
         let percent = |part: usize| 100.0 * part as f64 / of.max(1) as f64;
         let mut text = format!(
             "# Can `compare` be trusted on a noisy engine?\n\n\
-             | | comparisons | | allowed |\n|---|---:|---:|---:|\n\
-             | equal things, reported as different | {of} | {wrong} ({:.1} %) | at most {MOST_FALSE} % |\n\
-             | {PLANTED_PERCENT} % planted in `{}`, found | {of} | {found} ({:.1} %) | at least {LEAST_FOUND} % |\n",
+             | | comparisons | | 95 % interval | allowed |\n|---|---:|---:|---:|---:|\n\
+             | equal things, reported as different | {of} | {wrong} ({:.1} %) | {} | at most {MOST_FALSE} % |\n\
+             | {PLANTED_PERCENT} % planted in `{}`, found | {of} | {found} ({:.1} %) | {} | at least {LEAST_FOUND} % |\n",
             percent(wrong),
+            interval(wrong, of),
             PLANTED.name(),
             percent(found),
+            interval(found, of),
         );
         text += &format!(
-            "\nEach run has {} boots, those of a pair in turn. The planted slow-down makes {} µs into {}, and \
+            "\nThe intervals are exact (Clopper and Pearson). Each run has {} boots of each cell, those of a pair in turn. All figures \
+             take part, also those of the cold trials and of the host's clock. The planted slow-down makes {} µs into {}, and \
              counts as found when `{}` is reported as slower in every cell, with the boots that the comparison \
              asks for: {}.\n",
             self.extent.boots,
@@ -153,6 +158,38 @@ impl Summary<'_> {
             needed.iter().map(|(boots, times)| format!("{boots} boots {times} times")).collect();
         if needed.is_empty() { "never".to_owned() } else { needed.join(", ") }
     }
+}
+
+/// Where the true share lies with 95 %, given so many of all, as `0.0 to 8.8 %`.
+fn interval(part: usize, of: usize) -> String {
+    let (low, high) = exact_interval(part, of);
+    format!("{:.1} to {:.1} %", 100.0 * low, 100.0 * high)
+}
+
+/// The exact interval of a share (Clopper and Pearson 1934): the shares with which so few, or so many, are no rarer
+/// than 2.5 %.
+fn exact_interval(part: usize, of: usize) -> (f64, f64) {
+    // The probability of at most so many.
+    let at_most = |many: usize, share: f64| {
+        let mut term = (1.0 - share).powi(of as i32);
+        let mut sum = term;
+        for count in 0..many {
+            term *= (of - count) as f64 / (count + 1) as f64 * share / (1.0 - share);
+            sum += term;
+        }
+        sum
+    };
+    let where_it_is = |many: usize, tail: f64| {
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            if at_most(many, middle) > tail { low = middle } else { high = middle }
+        }
+        low
+    };
+    let low = part.checked_sub(1).map_or(0.0, |fewer| where_it_is(fewer, 0.975));
+    let high = if part < of { where_it_is(part, 0.025) } else { 1.0 };
+    (low, high)
 }
 
 fn round(round: &Round) -> Value {
@@ -235,12 +272,27 @@ mod tests {
         assert!(summary(1, 1, 0).verdict().is_err() && summary(1, 0, 1).verdict().is_err());
     }
 
+    /// R's `binom.test`.
+    #[test]
+    fn exact_intervals_have_known_answers() {
+        let near = |(low, high): (f64, f64), (known_low, known_high): (f64, f64)| {
+            assert!(
+                (low - known_low).abs() < 1e-4 && (high - known_high).abs() < 1e-4,
+                "{low} {high}"
+            );
+        };
+        near(exact_interval(0, 40), (0.0, 0.0881));
+        near(exact_interval(40, 40), (0.9119, 1.0));
+        near(exact_interval(2, 40), (0.0061, 0.1692));
+        near(exact_interval(7, 20), (0.1539, 0.5922));
+    }
+
     #[test]
     fn the_table_counts_and_names_what_was_false() {
         let text = summary(40, 2, 1).markdown();
         for part in [
-            "| equal things, reported as different | 40 | 2 (5.0 %) | at most 5 % |",
-            "| 20 % planted in `callin`, found | 40 | 39 (97.5 %) | at least 95 % |",
+            "| equal things, reported as different | 40 | 2 (5.0 %) | 0.6 to 16.9 % | at most 5 % |",
+            "| 20 % planted in `callin`, found | 40 | 39 (97.5 %) | 86.8 to 99.9 % | at least 95 % |",
             "10 boots 39 times",
             "Pair 2 reported a change where there is none: tcg, 4 CPUs, serial: `callin` slower by 50.0 %.",
         ] {

@@ -5,7 +5,7 @@ use crate::judge::critical::lower_bound;
 use crate::judge::predict::{self, Prediction};
 use crate::present::report::drawing::{self, Line};
 use crate::present::report::groups::Group;
-use crate::present::report::palette::{DASHES, FAINT, strategy_colour};
+use crate::present::report::palette::{FAINT, LineStyle, PREDICTED, line_style, strategy_colour};
 use crate::present::report::picture::{Kind, Picture};
 use crate::run::measure::Measure;
 use crate::run::{Cell, FullTrial, Run};
@@ -29,11 +29,11 @@ pub fn picture(
             let cell = &run.cells[*index];
             let strategy = cell.options.strategy;
             let colour = strategy_colour(strategy);
-            let dashes = DASHES[place % DASHES.len()];
-            let style = Style { label: called(strategy.name()), colour, dashes };
+            let label = called(strategy.name());
+            let style = Style { label, colour, line: Some(line_style(place)) };
             shown.push((style, cell, cell.total()?.median));
             if let Some(bound) = trials[*index].and_then(|trial| lower_bound(&trial.timelines)) {
-                let style = Style { label: called("lower bound"), colour: FAINT, dashes: DOTS };
+                let style = Style { label: called("lower bound"), colour: FAINT, line: None };
                 bounds.push((style, cell, bound.0));
             }
         }
@@ -50,16 +50,7 @@ pub fn picture(
         line.band.extend(interval.and_then(|of| Some((ends(of.low)?, ends(of.high)?))));
     }
     predicted(run, groups, scale, &mut lines)?;
-    // What any of the strategies shows to be possible.
-    let mut floors: Vec<Line> = Vec::new();
-    for (style, cell, bound) in &bounds {
-        let line = line_called(&mut floors, style);
-        let (cpus, bound) = (f64::from(cell.smp), scale.value(*bound, cell.tsc_khz())?);
-        match line.points.iter_mut().find(|(at, _)| *at == cpus) {
-            Some((_, least)) => *least = least.min(bound),
-            None => line.points.push((cpus, bound)),
-        }
-    }
+    let floors = floors(&bounds, scale)?;
     if lines.is_empty() {
         return None;
     }
@@ -75,13 +66,27 @@ pub fn picture(
     Some(Picture::new(Kind::Totals, format!("totals{file}.svg"), title, description, drawing))
 }
 
+/// The lower bounds: at each CPU count what any of the strategies shows to be possible.
+fn floors(bounds: &[(Style, &Cell, u64)], scale: Scale) -> Option<Vec<Line>> {
+    let mut floors: Vec<Line> = Vec::new();
+    for (style, cell, bound) in bounds {
+        let line = line_called(&mut floors, style);
+        let (cpus, bound) = (f64::from(cell.smp), scale.value(*bound, cell.tsc_khz())?);
+        match line.points.iter_mut().find(|(at, _)| *at == cpus) {
+            Some((_, least)) => *least = least.min(bound),
+            None => line.points.push((cpus, bound)),
+        }
+    }
+    Some(floors)
+}
+
 /// Adds what is predicted of the groups' cells that come from logs, each with its range.
 fn predicted(run: &Run, groups: &[Group], scale: Scale, lines: &mut Vec<Line>) -> Option<()> {
     for one in predict::of_logs(run).iter().filter(|one| is_of(run, groups, one)) {
         let khz = one.fitted.khz;
         let label = format!("{} of {}, predicted", one.options.strategy, one.fitted.cell.engine);
         let colour = strategy_colour(one.options.strategy);
-        let line = line_called(lines, &Style { label, colour, dashes: DOTS });
+        let line = line_called(lines, &Style { label, colour, line: Some(PREDICTED) });
         line.points.push((f64::from(one.smp), scale.value(one.median, khz)?));
         line.band.push((scale.value(one.low, khz)?, scale.value(one.high, khz)?));
     }
@@ -98,18 +103,16 @@ fn is_of(run: &Run, groups: &[Group], one: &Prediction<'_>) -> bool {
 struct Style {
     label: String,
     colour: &'static str,
-    dashes: &'static [u32],
+    /// `None` for a bound.
+    line: Option<LineStyle>,
 }
-
-/// What is not measured is dotted.
-const DOTS: &[u32] = &[2, 4];
 
 /// The line of that name, new where there was none.
 fn line_called<'a>(lines: &'a mut Vec<Line>, style: &Style) -> &'a mut Line {
-    let Style { label, colour, dashes } = style;
+    let Style { label, colour, line } = style;
     let at = lines.iter().position(|line| line.label == *label).unwrap_or_else(|| {
         let (points, band) = (Vec::new(), Vec::new());
-        lines.push(Line { label: label.clone(), colour, dashes, points, band });
+        lines.push(Line { label: label.clone(), colour, style: *line, points, band });
         lines.len() - 1
     });
     &mut lines[at]

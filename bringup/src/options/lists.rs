@@ -26,8 +26,8 @@ impl Faults {
 
 impl Form for Faults {
     type Of = Faults;
-    const EXPECTED: &'static str = "none, or up to four of never:CPU, stray:CPU, trap:CPU, panic:CPU or \
-                            differ:CPU, as `never:3,trap:5`";
+    const EXPECTED: &'static str = "none, or up to four of never:CPU, stray:CPU, trap:CPU, panic:CPU, \
+                            differ:CPU or adjust:CPU, as `never:3,trap:5`";
 
     fn parse(text: &str) -> Option<Faults> {
         let pair = |fault: &str, cpu: &str| Some((Fault::named(fault)?, parse_cpu(cpu)?));

@@ -11,6 +11,7 @@ pub mod verdict;
 
 use crate::ground::failure::Failure;
 use crate::ground::text::printable;
+use crate::run::measure::Measure;
 use crate::run::{Cell, Gap, Part, Run};
 use budgets::{Budget, Budgets, Figure, Limit, Picked, meant, value};
 use measured::Measured;
@@ -112,8 +113,21 @@ impl Judge<'_> {
             return Err(self.no_cell(budget));
         }
         self.baseline_is_covered(budget)?;
+        // Only a boot's first cell has a cold trial.
+        let has = |cell: &Cell, figure: &Figure| {
+            *figure != Figure::Time(Measure::Cold)
+                || cell.cold.count() > 0
+                || cell.trials.is_empty()
+        };
+        for figure in &figures {
+            if cells.iter().all(|cell| !has(cell, figure)) {
+                let what = "no cell that it is for has a cold trial, which is a boot's first";
+                let help = "`cold = \"each\"` in the scenario gives each cell boots of its own";
+                return Err(self.wrong(budget, what, help));
+            }
+        }
         for cell in cells {
-            for figure in &figures {
+            for figure in figures.iter().filter(|figure| has(cell, figure)) {
                 rows.push(self.row(budget, cell, **figure)?);
             }
         }

@@ -67,6 +67,15 @@ pub fn compare<'a>(
     }
     let mut hosts = hosts::pairs(base, new, &cells, engines);
     let family = noisy::test(&mut cells, &mut hosts, &settings);
+    if cells.iter().all(|cell| cell.figures.is_empty())
+        && hosts.iter().all(|host| host.figures.is_empty())
+    {
+        return Err(Failure::Request(miette!(
+            help = "`--figures` names what is compared; `wait-init` is of parallel-callin alone, `engine-start` and \
+                    `engine-end` of noisy engines",
+            "no cell of both runs has any of these figures"
+        )));
+    }
     let notes = notes::of(base, new, &cells);
     causes::find(base, new, &mut cells)?;
     sort(&mut cells);

@@ -8,6 +8,9 @@ use crate::ground::manifest;
 /// Microseconds are cycles of a clock of this frequency, in kHz.
 pub const HOST_KHZ: Option<u64> = Some(1000);
 
+/// No boot takes longer than a day, in µs; a greater number is damage.
+const LONGEST: u64 = 86_400_000_000;
+
 /// A boot on the host's clock, in µs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostTimes {
@@ -70,7 +73,11 @@ impl HostTimes {
         let micros = |seconds: f64| (seconds * 1e6) as u64;
         let (start, goodbye) = (micros(stamps.first_byte), micros(stamps.goodbye));
         let whole = micros(boot.seconds);
-        (start <= goodbye && goodbye <= whole).then_some(HostTimes { start, goodbye, whole })
+        (start <= goodbye && goodbye <= whole && whole <= LONGEST).then_some(HostTimes {
+            start,
+            goodbye,
+            whole,
+        })
     }
 }
 

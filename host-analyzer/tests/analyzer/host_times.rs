@@ -2,9 +2,10 @@
 
 use crate::command_line::{analyzer, code, stderr, stdout};
 use crate::noisy::noisy_run;
-use crate::simulated::{folder, write_manifest};
+use crate::simulated::{STRATEGIES, boot, encoded, folder, manifest, run_folder, write_manifest};
 use host_analyzer::ground::manifest::HostStamps;
 use host_analyzer::judge::compare::{Settings, compare};
+use host_analyzer::run::measure::Measure;
 use host_analyzer::run::{HostMeasure, Run, read_manifest};
 use std::fs;
 use std::path::Path;
@@ -107,4 +108,67 @@ fn a_budget_limits_an_engines_start_in_time_of_the_host() {
             .collect();
         assert!(words.join(" ").contains(message), "{words:?}");
     }
+}
+
+/// A noisy run of nine equal boots on a machine whose clock has this rate.
+fn run_on_a_clock(folder: &Path, khz: u64) -> Run {
+    const LINE: &str = "repetitions=2 cost-kick=100us cost-callin=800us strategy=full-parallel";
+    fs::create_dir_all(folder.join("captures")).unwrap();
+    let boots = (1..=9).map(|number| {
+        let name = format!("captures/tcg-4-{number}.bin");
+        let mut bytes = Vec::new();
+        bringup::sim::boot(LINE, 4, khz, |frame| bytes.extend(encoded(frame))).unwrap();
+        fs::write(folder.join(&name), bytes).unwrap();
+        let mut told = boot(&name, LINE, 4);
+        (told.engine, told.exact, told.boot) = ("tcg".to_owned(), false, number);
+        told
+    });
+    write_manifest(folder, &manifest(boots.collect()));
+    Run::open(folder).unwrap()
+}
+
+#[test]
+fn hosts_with_clocks_of_different_rates_are_compared_by_time() {
+    let (_keep, folder) = folder();
+    let base = run_on_a_clock(&folder.join("base"), 1_000_000);
+    let new = run_on_a_clock(&folder.join("new"), 2_500_000);
+    assert_eq!(new.cells[0].total().unwrap().median, base.cells[0].total().unwrap().median * 5 / 2);
+    let comparison = compare(&base, &new, Settings::default()).unwrap();
+    for (_, figure) in comparison.figures() {
+        assert_eq!(figure.verdict.name(), "same", "{figure:?}");
+        assert_eq!((figure.base, figure.difference), (figure.new, 0.0), "{figure:?}");
+    }
+    assert!(comparison.notes.iter().all(|note| !note.contains("kHz")), "{:?}", comparison.notes);
+}
+
+#[test]
+fn figures_that_neither_run_has_are_no_result() {
+    let (_keep, folder) = folder();
+    let run = run_on_a_clock(&folder, 1_000_000);
+    let settings = Settings {
+        figures: vec![Measure::WaitInit],
+        host_figures: Vec::new(),
+        ..Settings::default()
+    };
+    let failure = compare(&run, &run, settings).unwrap_err();
+    let report = failure.report().to_string();
+    assert_eq!(report, "no cell of both runs has any of these figures");
+}
+
+#[test]
+fn a_budget_of_cold_is_for_the_cells_that_have_a_cold_trial() {
+    let (_keep, folder) = folder();
+    run_folder(&folder.join("run"), STRATEGIES, &[8]);
+    let budgets = folder.join("budgets.toml");
+    let check = |cells: &str| {
+        fs::write(&budgets, format!("[[budget]]\n{cells}figure = \"cold\"\nmax-us = 100_000\n"))
+            .unwrap();
+        analyzer(&[&"check", &folder.join("run"), &"--budgets", &budgets])
+    };
+    let met = check("");
+    assert_eq!(code(&met), 0, "{}", stdout(&met));
+    assert!(!stdout(&met).contains("full-parallel"), "{}", stdout(&met));
+    let none = check("cells = { strategy = \"full-parallel\" }\n");
+    assert_eq!(code(&none), 2);
+    assert!(stderr(&none).contains("cold = \"each\""), "{}", stderr(&none));
 }

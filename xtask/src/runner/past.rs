@@ -9,7 +9,7 @@ use host_analyzer::ground::manifest::{Boot, Manifest};
 use host_analyzer::run::read_manifest;
 use miette::miette;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 /// A run that another one goes on from.
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ impl Past {
                 folder.display()
             ))
         })?;
-        let path = folder.join(&name);
+        // The commands of its boots name it as an absolute path.
+        let path = path::absolute(folder.join(&name)).unwrap_or_else(|_| folder.join(&name));
         let manifest = read_manifest(&path)?;
         let boots = (manifest.boots.len() / lines.max(1)) as u32;
         Ok(Past { name, path, manifest, boots })

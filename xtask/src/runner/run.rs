@@ -258,6 +258,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_does_not_go_on_with_other_costs() {
+        let folder = tempfile::tempdir().unwrap();
+        let [results, file] = ["results", "s.toml"].map(|name| folder.path().join(name));
+        let profile = folder.path().join("profiles/mine.toml");
+        let known = crate::root().join("scenarios/profiles/kvm-guest.toml");
+        let text = fs::read_to_string(known).unwrap();
+        fs::create_dir(folder.path().join("profiles")).unwrap();
+        let read = |costs: &str| {
+            fs::write(&profile, costs).unwrap();
+            let profiles = Profiles::beside(&file, folder.path());
+            let text = "engine = \"sim\"\ncpus = 2\nprofile = \"mine\"\n";
+            Scenario::parse("s", &file, text, &profiles).unwrap()
+        };
+        let first = read(&text);
+        together(&[&first], None, &results, Lines::None, 1, &|_, _| Ok(())).unwrap();
+        let mut other = read(&format!("# {text}"));
+        let refused = go_on(&mut other, 1, &results, None).unwrap_err();
+        assert!(refused.report().to_string().ends_with("can't go on: a profile was changed since"));
+        assert!(go_on(&mut read(&text), 1, &results, None).is_ok());
+    }
+
+    #[test]
     fn a_folder_that_is_taken_away_is_no_wrong_request() {
         let once = scenario("engine = \"sim\"\ncpus = 2\n");
         for name in ["run.json", "captures"] {

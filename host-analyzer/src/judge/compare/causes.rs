@@ -19,6 +19,8 @@ pub(super) fn find(base: &Run, new: &Run, cells: &mut [CellPair<'_>]) -> Result<
     let news = parts(new, &changed.iter().map(|cell| cell.new).collect::<Vec<_>>())?;
     for ((cell, base), new) in changed.iter_mut().zip(bases).zip(news) {
         if let (Some(base), Some(new)) = (base, new) {
+            let ratio = cell.clock_ratio();
+            let new = new.into_iter().map(|(part, cycles)| (part, cycles * ratio)).collect();
             cell.causes = causes(&base, &new);
         }
     }

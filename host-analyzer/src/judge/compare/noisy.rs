@@ -39,13 +39,13 @@ pub(super) fn test(
         all.extend(settings.figures.iter().filter_map(|measure| {
             let samples = [cell.base, cell.new].map(|cell| cell.sample(*measure));
             let boots = cell.base.sample(Measure::Total).boots();
-            Tested::of(Place::Cell(index, *measure), samples, boots)
+            Tested::of(Place::Cell(index, *measure), samples, cell.clock_ratio(), boots)
         }));
     }
     for (index, host) in hosts.iter().enumerate() {
         all.extend(settings.host_figures.iter().filter_map(|measure| {
             let samples = [&host.base, &host.new].map(|boots| boots.sample(*measure));
-            Tested::of(Place::Host(index, *measure), samples, host.base.count())
+            Tested::of(Place::Host(index, *measure), samples, 1.0, host.base.count())
         }));
     }
     // A number that is the same in every boot can't be found different, so it takes no part. Nor do those that few
@@ -91,10 +91,11 @@ pub(super) fn test(
 }
 
 impl Tested {
-    /// Of the samples of both runs, of which the base has so many boots.
-    fn of(place: Place, samples: [Sample; 2], boots: usize) -> Option<Tested> {
+    /// Of the samples of both runs, of which the base has so many boots; the new run's values are multiplied by `ratio`.
+    fn of(place: Place, samples: [Sample; 2], ratio: f64, boots: usize) -> Option<Tested> {
         let share = boots.div_ceil(samples[0].boots().max(1)).max(1);
-        let [base, new] = samples.map(|sample| sample.boot_medians());
+        let [base, mut new] = samples.map(|sample| sample.boot_medians());
+        new.iter_mut().for_each(|boot| *boot *= ratio);
         let (shift, p) = (Shift::of(&base, &new)?, rank_test(&base, &new));
         Some(Tested { place, boots: (base, new), share, shift, p })
     }

@@ -19,6 +19,12 @@ pub(super) fn of(base: &Run, new: &Run, cells: &[CellPair<'_>]) -> Vec<String> {
              difference need not come from what you changed; `--margin` sets what counts"
         ));
     }
+    let name = base.path.canonicalize().ok();
+    let name = name.as_ref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    let continued = new.manifest.as_ref().and_then(|manifest| manifest.continues.as_deref());
+    if continued.is_some() && continued == name {
+        notes.push("the new run holds all boots of the base: compare with another run, or with fewer boots in common".to_owned());
+    }
     notes.extend(noise_notes(base, new, cells));
     notes.extend(option_notes(cells));
     for cell in cells {
@@ -75,6 +81,10 @@ fn option_notes(cells: &[CellPair<'_>]) -> Vec<String> {
 
 /// Cycles of clocks that run at different rates are not equal times.
 fn clock_note(cell: &CellPair<'_>) -> Option<String> {
+    if !cell.exact {
+        // Their times are compared.
+        return None;
+    }
     let (base, new) = (cell.base.tsc_khz()?, cell.new.tsc_khz()?);
     let apart = base.abs_diff(new) as f64 > base as f64 * SAME_CLOCK;
     apart.then(|| {

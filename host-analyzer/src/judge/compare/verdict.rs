@@ -107,7 +107,8 @@ pub struct HostPair<'a> {
     pub figures: Vec<MetricPair<HostMeasure>>,
 }
 
-/// A figure in both runs: of a cell in cycles of each run's own clock, of boots in µs of the host's.
+/// A figure in both runs: of a cell in cycles of the base's clock, on exact engines of each run's own; of boots in µs of
+/// the host's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricPair<M = Measure> {
     /// Which.
@@ -132,7 +133,7 @@ pub struct MetricPair<M = Measure> {
     pub moved: Vec<Moved>,
 }
 
-/// A part of the critical path in both runs, in cycles of each run's own clock. The differences of all parts add
+/// A part of the critical path in both runs, in cycles as the figures. The differences of all parts add
 /// up to that of the totals of the trials that they are taken from: of an exact engine the median
 /// trial, of a noisy one the mean over the median trial of each boot.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -234,7 +235,7 @@ impl Moved {
         }
         let both = cell.new.aps.iter().filter_map(|(cpu, new)| {
             let base = cell.base.aps.get(cpu)?.mean(measure)?;
-            Some(Moved { cpu, base, new: new.mean(measure)? })
+            Some(Moved { cpu, base, new: new.mean(measure)? * cell.clock_ratio() })
         });
         let by = |moved: &Moved| (moved.new - moved.base).abs();
         let mut moved: Vec<Moved> = both.filter(|moved| by(moved) > 0.0).collect();
@@ -248,6 +249,17 @@ impl CellPair<'_> {
     /// The total, if it is compared.
     pub fn total(&self) -> Option<&MetricPair> {
         self.figures.iter().find(|figure| figure.measure == Measure::Total)
+    }
+}
+
+impl CellPair<'_> {
+    /// By what cycles of the new run's clock become cycles of the base's: on noisy engines times are compared, and
+    /// two hosts, or two engines, have clocks of different rates. 1 where a rate is unknown, and on exact engines.
+    pub fn clock_ratio(&self) -> f64 {
+        match (self.base.tsc_khz(), self.new.tsc_khz()) {
+            (Some(base), Some(new)) if !self.exact => base as f64 / new as f64,
+            _ => 1.0,
+        }
     }
 }
 

@@ -40,21 +40,19 @@ pub struct Whose<'a> {
     label: &'a str,
     /// True where a cycle is a difference.
     exact: bool,
-    /// Frequencies of both clocks in kHz.
-    base_khz: Option<u64>,
-    new_khz: Option<u64>,
+    /// Frequency in kHz of the clock that the numbers are of; of an exact engine there are none but cycles.
+    khz: Option<u64>,
 }
 
 impl<'a> Whose<'a> {
-    /// Of a cell, by the clocks of its machines.
+    /// Of a cell, by the clock of the base's machine.
     pub fn cell(cell: &'a CellPair<'_>) -> Whose<'a> {
-        let (base_khz, new_khz) = (cell.base.tsc_khz(), cell.new.tsc_khz());
-        Whose { label: &cell.label, exact: cell.exact, base_khz, new_khz }
+        Whose { label: &cell.label, exact: cell.exact, khz: cell.base.tsc_khz() }
     }
 
     /// Of boots, by the host's clock.
     pub fn host(host: &'a HostPair<'_>) -> Whose<'a> {
-        Whose { label: &host.label, exact: false, base_khz: HOST_KHZ, new_khz: HOST_KHZ }
+        Whose { label: &host.label, exact: false, khz: HOST_KHZ }
     }
 
     /// A difference in words, with its sign.
@@ -64,17 +62,17 @@ impl<'a> Whose<'a> {
         match self.exact {
             true if size.fract() == 0.0 => format!("{sign}{}", counted(size as u64, "cycle")),
             true => format!("{sign}{size:.3} cycles in the mean"),
-            false => format!("{sign}{}", readable(Unit::Auto, size.round() as u64, self.new_khz)),
+            false => format!("{sign}{}", readable(Unit::Auto, size.round() as u64, self.khz)),
         }
     }
 
-    /// The numbers of both runs in words, each by its own clock.
+    /// The numbers of both runs in words.
     fn both(&self, base: f64, new: f64) -> (String, String) {
-        let time = |cycles: f64, khz| match self.exact {
+        let time = |cycles: f64| match self.exact {
             true => counted(cycles.round() as u64, "cycle"),
-            false => readable(Unit::Auto, cycles.round() as u64, khz),
+            false => readable(Unit::Auto, cycles.round() as u64, self.khz),
         };
-        (time(base, self.base_khz), time(new, self.new_khz))
+        (time(base), time(new))
     }
 }
 

@@ -62,7 +62,7 @@ fn cell_json(cell: &CellPair<'_>) -> Value {
         "profile": cell.new.profile,
         "strategy": cell.new.options.strategy.name(),
         "exact": cell.exact,
-        "tsc_khz": cell.new.tsc_khz(),
+        "tsc_khz": if cell.exact { cell.new.tsc_khz() } else { cell.base.tsc_khz() },
         "boots": [cell.base.sample(Measure::Total).boots(), cell.new.sample(Measure::Total).boots()],
         "options": options.collect::<Vec<_>>(),
         "figures": cell.figures.iter().map(|figure| figure_json(figure.measure.name(), figure)).collect::<Vec<_>>(),

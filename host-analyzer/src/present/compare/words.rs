@@ -46,6 +46,9 @@ fn subject(comparison: &Comparison<'_>) -> Option<String> {
 /// Which totals changed, and the greatest of these changes; other figures where no total did.
 fn changes(comparison: &Comparison<'_>) -> String {
     let all = comparison.figures().count();
+    if all == 0 {
+        return "Only boots on the host's clock are compared.".to_owned();
+    }
     if comparison.count(|verdict| verdict == MetricVerdict::Same) == all {
         return format!("Nothing moved{}: all {all} figures are the same.", beyond(comparison));
     }

@@ -3,6 +3,7 @@
 use crate::runner::host::host;
 use crate::runner::kernel::Kernel;
 use crate::runner::past::Past;
+use crate::runner::profile::Profile;
 use crate::runner::scenario::Scenario;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::manifest::Ended;
@@ -43,9 +44,11 @@ fn difference(
     let (run, host) = (&past.manifest, host());
     let was = run.kernel.as_ref().map(|kernel| &kernel.sha256);
     let is = kernel.map(|kernel| &kernel.described.sha256);
+    let profiles: Vec<_> = scenario.profiles.iter().map(Profile::described).collect();
     let differs = [
         (run.ended != Ended::Complete, "it is not complete"),
         (run.scenario_text != scenario.text, "the scenario was changed since"),
+        (run.profiles != profiles, "a profile was changed since"),
         (was != is, "the kernel was changed since"),
         ((&run.host.cpu, run.host.cpus) != (&host.cpu, host.cpus), "it was made on another host"),
     ];

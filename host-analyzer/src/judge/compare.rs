@@ -70,11 +70,7 @@ pub fn compare<'a>(
     if cells.iter().all(|cell| cell.figures.is_empty())
         && hosts.iter().all(|host| host.figures.is_empty())
     {
-        return Err(Failure::Request(miette!(
-            help = "`--figures` names what is compared; `wait-init` is of parallel-callin alone, `engine-start` and \
-                    `engine-end` of noisy engines",
-            "no cell of both runs has any of these figures"
-        )));
+        return Err(no_such_figure());
     }
     let notes = notes::of(base, new, &cells);
     causes::find(base, new, &mut cells)?;
@@ -95,6 +91,14 @@ pub fn compare<'a>(
         boots,
         notes,
     })
+}
+
+fn no_such_figure() -> Failure {
+    Failure::Request(miette!(
+        help = "`--figures` names what is compared; `wait-init` is of parallel-callin alone, `engine-start` and \
+                `engine-end` of noisy engines",
+        "no cell of both runs has any of these figures"
+    ))
 }
 
 /// What matters comes first; see [`Comparison::cells`] and [`CellPair::figures`].

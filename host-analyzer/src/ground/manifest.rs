@@ -198,14 +198,17 @@ pub struct Boot {
     pub host_stamps: Option<HostStamps>,
 }
 
-/// Moments of a boot on the host's clock, in seconds after the engine's start. Each is late by 1 ms, and by what
-/// the host takes to schedule a thread.
+/// Moments of a boot on the host's clock, in seconds after the engine's start. What the host takes to schedule a
+/// thread makes them late.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostStamps {
     /// The first byte of the serial port came.
     pub first_byte: f64,
-    /// The kernel's last frame came.
+    /// The kernel's last frame came; up to 1 ms early, since what comes together is read at once.
     pub goodbye: f64,
+    /// True where the engine stays after that and was killed, so that it has no end of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub killed: bool,
 }
 
 /// What of a Linux' bring-up its log does not show, as the user gave it.

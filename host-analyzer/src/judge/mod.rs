@@ -3,6 +3,7 @@
 pub mod check;
 pub mod compare;
 pub mod critical;
+mod family;
 pub mod fit;
 mod oddities;
 pub mod origins;

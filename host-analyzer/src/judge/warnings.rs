@@ -3,10 +3,9 @@
 use crate::ground::manifest::{Host, Load};
 use crate::ground::text::{counted, list, printable, repeated, times};
 use crate::ground::unit::{Unit, readable};
-use crate::judge::compare::MEASURES;
+use crate::judge::family::{Family, rounds};
 use crate::judge::oddities;
-use crate::judge::statistics::{BOOTS_FOR_INTERVAL, enough_boots, fewest_boots, rank_test};
-use crate::run::measure::Measure;
+use crate::judge::statistics::{BOOTS_FOR_INTERVAL, fewest_boots, rank_test};
 use crate::run::{Boot, Breach, Cell, Losses, Part, Run, Sample, Spread};
 use bringup::class::Class;
 use bringup::frame::{OVERRUNS, WINDOW};
@@ -67,7 +66,8 @@ impl Run {
         let booted = boots.iter().map(|index| &self.boots[*index]);
         of_engines(self, &booted.collect::<Vec<_>>(), &mut |what| warnings.push(printable(&what)));
         let measured = cells.iter().map(|index| &self.cells[*index]);
-        of_boot_counts(&measured.collect::<Vec<_>>(), &mut |what| warnings.push(printable(&what)));
+        let mut warn = |what: String| warnings.push(printable(&what));
+        of_boot_counts(self, &measured.collect::<Vec<_>>(), &mut warn);
         cells.iter().for_each(|index| of_part(Part::Cell(*index), &mut warnings));
         warnings
     }
@@ -175,20 +175,14 @@ fn of_engine(host: &Host, boots: &[&Boot], warn: &mut dyn FnMut(String)) {
     }
 }
 
-/// Too few boots of noisy engines for an interval, or for a comparison of all their figures.
-fn of_boot_counts(cells: &[&Cell], warn: &mut dyn FnMut(String)) {
-    let noisy = || cells.iter().filter(|cell| is_noisy(cell) && !cell.trials.is_empty());
-    // What does not vary takes no part in a comparison; one boot does not show it.
-    let varies = |cell: &Cell, measure: Measure| {
-        let boots = cell.sample(measure).boot_medians();
-        boots.len() == 1 || boots.iter().any(|boot| *boot != boots[0])
-    };
-    let varying = |cell: &&Cell| MEASURES.iter().filter(|measure| varies(cell, **measure)).count();
-    let figures = noisy().map(varying).sum();
-    let enough = enough_boots(figures);
+/// Too few boots of noisy engines for an interval, or for a comparison with as many others of all their figures.
+fn of_boot_counts(run: &Run, cells: &[&Cell], warn: &mut dyn FnMut(String)) {
+    let noisy: Vec<&Cell> =
+        cells.iter().copied().filter(|cell| is_noisy(cell) && !cell.trials.is_empty()).collect();
+    let Family { figures, enough, .. } = Family::of_run(run, &noisy);
     let mut fewest: BTreeMap<&str, usize> = BTreeMap::new();
-    for cell in noisy() {
-        let boots = cell.sample(Measure::Total).boots();
+    for cell in noisy {
+        let boots = rounds(cell);
         let least = fewest.entry(&cell.engine).or_insert(boots);
         *least = boots.min(*least);
     }

@@ -41,7 +41,7 @@ impl Run {
 
 impl Cell {
     /// The trials that a measure is taken of.
-    fn trials_of(&self, measure: Measure) -> &Trials {
+    pub fn trials_of(&self, measure: Measure) -> &Trials {
         if measure == Measure::Cold { &self.cold } else { &self.trials }
     }
 

@@ -18,14 +18,14 @@ pub struct HostTimes {
     start: u64,
     /// The engine's start → the kernel's last frame.
     goodbye: u64,
-    /// The engine's start → its exit.
-    whole: u64,
+    /// The engine's start → its exit; `None` where it stays, and was killed after the last frame.
+    exit: Option<u64>,
 }
 
 /// A part of a boot on the host's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostMeasure {
-    /// The engine's start → its exit.
+    /// The engine's start → its exit, or the last frame where it stays.
     Whole,
     /// The engine's start → the first byte.
     EngineStart,
@@ -53,14 +53,22 @@ impl HostMeasure {
         }
     }
 
-    /// Its length in a boot, in µs.
-    pub const fn of(self, times: HostTimes) -> u64 {
-        let HostTimes { start, goodbye, whole } = times;
+    /// Its length in a boot, in µs; `None` where the boot has none.
+    pub fn of(self, times: HostTimes) -> Option<u64> {
+        let HostTimes { start, goodbye, exit } = times;
         match self {
-            HostMeasure::Whole => whole,
-            HostMeasure::EngineStart => start,
-            HostMeasure::Kernel => goodbye - start,
-            HostMeasure::EngineEnd => whole - goodbye,
+            HostMeasure::Whole => exit.or(Some(goodbye)),
+            HostMeasure::EngineStart => Some(start),
+            HostMeasure::Kernel => Some(goodbye - start),
+            HostMeasure::EngineEnd => exit.map(|exit| exit - goodbye),
+        }
+    }
+
+    /// How far its stamps may be off, in µs: a difference below that is none.
+    pub const fn resolution(self) -> f64 {
+        match self {
+            HostMeasure::EngineStart => 0.0,
+            _ => 1000.0,
         }
     }
 }
@@ -72,12 +80,10 @@ impl HostTimes {
         // A negative number becomes 0, and NaN too.
         let micros = |seconds: f64| (seconds * 1e6) as u64;
         let (start, goodbye) = (micros(stamps.first_byte), micros(stamps.goodbye));
-        let whole = micros(boot.seconds);
-        (start <= goodbye && goodbye <= whole && whole <= LONGEST).then_some(HostTimes {
-            start,
-            goodbye,
-            whole,
-        })
+        let over = micros(boot.seconds);
+        let exit = (!stamps.killed).then_some(over);
+        let ordered = start <= goodbye && goodbye <= over && over <= LONGEST;
+        ordered.then_some(HostTimes { start, goodbye, exit })
     }
 }
 
@@ -87,9 +93,13 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_boot_add_up_to_the_whole() {
-        let times = HostTimes { start: 300, goodbye: 1000, whole: 1025 };
-        let [whole, parts @ ..] = HostMeasure::ALL.map(|measure| measure.of(times));
-        assert_eq!(parts, [300, 700, 25]);
-        assert_eq!(parts.iter().sum::<u64>(), whole);
+        let parts = |exit| {
+            let times = HostTimes { start: 300, goodbye: 1000, exit };
+            let [whole, parts @ ..] = HostMeasure::ALL.map(|measure| measure.of(times));
+            assert_eq!(parts.iter().flatten().sum::<u64>(), whole.unwrap());
+            parts
+        };
+        assert_eq!(parts(Some(1025)), [Some(300), Some(700), Some(25)]);
+        assert_eq!(parts(None), [Some(300), Some(700), None]);
     }
 }

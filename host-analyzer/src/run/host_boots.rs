@@ -2,7 +2,7 @@
 
 use crate::ground::text::{counted, printable};
 use crate::run::host::{HostMeasure, HostTimes};
-use crate::run::model::{Boot, Run};
+use crate::run::model::{Boot, Cell, Run};
 use crate::run::sample::Sample;
 
 /// The boots of an engine and CPU count that have times on the host's clock.
@@ -21,6 +21,11 @@ impl HostBoots<'_> {
         format!("{}, {}", printable(self.engine), counted(self.smp.into(), "CPU"))
     }
 
+    /// True where it has measured that cell.
+    pub fn has(&self, cell: &Cell) -> bool {
+        (self.engine, self.smp) == (&*cell.engine, cell.smp)
+    }
+
     /// How many boots there are.
     pub fn count(&self) -> usize {
         self.boots.len()
@@ -28,7 +33,8 @@ impl HostBoots<'_> {
 
     /// A part of each boot, in µs.
     pub fn sample(&self, measure: HostMeasure) -> Sample {
-        Sample::of(self.boots.iter().map(|(boot, times)| (*boot, measure.of(*times))))
+        let boots = self.boots.iter();
+        Sample::of(boots.filter_map(|(boot, times)| Some((*boot, measure.of(*times)?))))
     }
 
     /// The share of a part in the whole, by their medians.

@@ -78,6 +78,31 @@ fn one_cycle_of_an_exact_engine_is_a_difference() {
 }
 
 #[test]
+fn a_warm_trial_that_took_longer_makes_no_cold_one_slower() {
+    let (_keep, folder) = folder();
+    let line = "repetitions=3 cost-online=100us";
+    run_folder(&folder.join("base"), line, &[4]);
+    run_folder(&folder.join("new"), line, &[4]);
+    let (mut bytes, mut trial) = (Vec::new(), 0);
+    bringup::sim::boot(line, 4, KHZ, |frame| {
+        let mut frame = frame.clone();
+        match &mut frame.body {
+            Body::TrialBegin(begin) => trial = begin.trial,
+            Body::TrialEnd(end) if trial == 3 => end.total.0 += 900,
+            _ => {}
+        }
+        bytes.extend(encoded(&frame));
+    })
+    .unwrap();
+    fs::write(folder.join("new/captures/icount-4-1.bin"), bytes).unwrap();
+    let (base, new) = (opened(&folder.join("base")), opened(&folder.join("new")));
+    let comparison = compared(&base, &new);
+    // Of three equal totals one is longer: the mean tells.
+    let slower = ["total", "online-loop"].map(|name| (Strategy::Serial, name));
+    assert_eq!(those(&comparison, MetricVerdict::Slower), slower);
+}
+
+#[test]
 fn a_dearer_step_is_found_in_its_phase_with_its_cause_named() {
     let (_keep, folder) = folder();
     let dearer =
@@ -276,6 +301,13 @@ fn too_few_boots_are_the_headline_with_the_number_that_suffices() {
     assert_eq!(headline(&comparison), told);
     let boots = comparison.boots.unwrap();
     assert_eq!((boots.have, boots.enough), (6, enough));
+    // Each boot took half a second; that the cells take turns makes no other machine of it.
+    assert_eq!(boots.seconds, Some(0.5));
+    // The warning counts the same figures and recommends the same boots.
+    let warned = format!(
+        "tcg: 6 boots are too few to compare {family} figures: a noisy engine needs {enough} (`boots = {enough}`)"
+    );
+    assert!(base.warnings().contains(&warned), "{warned}: {:?}", base.warnings());
 
     // Six boots suffice for three figures, and the callin takes twice the time.
     let figures = vec![Measure::Phase(Phase::Callin)];

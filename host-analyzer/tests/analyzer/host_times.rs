@@ -17,7 +17,7 @@ fn run_with_start(folder: &Path, start_ms: u32) -> Run {
     for (number, boot) in (0u32..).zip(&mut manifest.boots) {
         let first_byte = f64::from(start_ms + number) / 1e3;
         boot.seconds = 1.0;
-        boot.host_stamps = Some(HostStamps { first_byte, goodbye: 0.95 });
+        boot.host_stamps = Some(HostStamps { first_byte, goodbye: 0.95, killed: false });
     }
     write_manifest(folder, &manifest);
     Run::open(folder).unwrap()
@@ -46,6 +46,41 @@ fn an_engine_that_starts_later_is_found_on_the_hosts_clock_and_in_no_total() {
     let output =
         analyzer(&[&"compare", &"--figures", &"total", &folder.join("base"), &folder.join("new")]);
     assert!(!stdout(&output).contains("engine-start"), "{}", stdout(&output));
+}
+
+#[test]
+fn figures_on_the_hosts_clock_alone_have_a_conclusion() {
+    let (_keep, folder) = folder();
+    let runs = [300, 300, 400].map(|start| run_with_start(&folder.join(start.to_string()), start));
+    let settings = Settings {
+        figures: Vec::new(),
+        host_figures: vec![HostMeasure::EngineStart],
+        ..Settings::default()
+    };
+    let headline = |base: &Run, new: &Run| {
+        let comparison = compare(base, new, settings.clone()).unwrap();
+        host_analyzer::present::compare::json(&comparison)["headline"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(headline(&runs[0], &runs[1]), "Nothing moved: 1 figure is the same.");
+    let changed = "On the host's clock engine-start of tcg, 4 CPUs changed: 305.5 ms → 405.5 ms";
+    assert!(headline(&runs[0], &runs[2]).starts_with(changed));
+}
+
+#[test]
+fn an_engine_that_was_killed_has_no_end_of_its_own() {
+    let (_keep, folder) = folder();
+    let run = run_with_start(&folder, 300);
+    let mut manifest = run.manifest.clone().unwrap();
+    for boot in &mut manifest.boots {
+        boot.host_stamps.as_mut().unwrap().killed = true;
+    }
+    write_manifest(&folder, &manifest);
+    let run = Run::open(&folder).unwrap();
+    let [boots] = &run.host_boots()[..] else { panic!("{:?}", run.host_boots()) };
+    let medians = HostMeasure::ALL.map(|measure| boots.sample(measure).median());
+    assert_eq!(medians, [Some(950_000.0), Some(305_500.0), Some(644_500.0), None]);
+    let text = stdout(&analyzer(&[&"show", &folder]));
+    assert!(text.lines().any(|line| line.trim_end().ends_with('–')), "{text}");
 }
 
 #[test]

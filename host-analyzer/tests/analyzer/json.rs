@@ -28,7 +28,7 @@ fn noisy(folder: &Path, callin: f64) {
     noisy_run_of_three_cells(folder, 9, 1, callin);
     let mut manifest = read_manifest(folder).unwrap();
     for boot in &mut manifest.boots {
-        boot.host_stamps = Some(HostStamps { first_byte: 0.1, goodbye: 0.4 });
+        boot.host_stamps = Some(HostStamps { first_byte: 0.1, goodbye: 0.4, killed: false });
     }
     write_manifest(folder, &manifest);
 }

@@ -24,20 +24,26 @@ const COSTS: [(&str, f64); 5] = [
 /// A run of four CPUs on `tcg`: in each boot every step takes up to 3 % more or less, and callin
 /// takes `callin` times what it did.
 pub fn noisy_run(folder: &Path, boots: u32, seed: u64, callin: f64) -> Run {
-    run_of_line(LINE, folder, boots, seed, callin)
+    run_of_lines(&vec![LINE.to_owned(); boots as usize], folder, seed, callin)
 }
 
-/// The same with three cells, one for each strategy.
+/// The same with three cells, one for each strategy, which take turns at being first.
 pub fn noisy_run_of_three_cells(folder: &Path, boots: u32, seed: u64, callin: f64) -> Run {
     let cells = ["serial", "parallel-sipi", "full-parallel"];
-    let cells = cells.map(|strategy| format!(" cell strategy={strategy}"));
-    run_of_line(&format!("{LINE}{}", cells.concat()), folder, boots, seed, callin)
+    let mut cells = cells.map(|strategy| format!(" cell strategy={strategy}"));
+    let lines = (0..boots).map(|_| {
+        let line = format!("{LINE}{}", cells.concat());
+        cells.rotate_left(1);
+        line
+    });
+    run_of_lines(&lines.collect::<Vec<String>>(), folder, seed, callin)
 }
 
-fn run_of_line(line: &str, folder: &Path, boots: u32, seed: u64, callin: f64) -> Run {
+/// A boot for each command line.
+fn run_of_lines(lines: &[String], folder: &Path, seed: u64, callin: f64) -> Run {
     let mut random = Rng::with_seed(seed);
     fs::create_dir_all(folder.join("captures")).unwrap();
-    let told = (1..=boots).map(|number| {
+    let told = (1..).zip(lines).map(|(number, line)| {
         let name = format!("captures/tcg-4-{number}.bin");
         fs::write(folder.join(&name), capture(line, &mut random, callin)).unwrap();
         let mut told = boot(&name, line, 4);

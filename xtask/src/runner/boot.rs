@@ -84,7 +84,9 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     let engine_version = order.engine.version()?;
     let capture = format!("captures/{}-{}-{}.bin", order.engine.name(), order.smp, order.number);
     let tail = Tail::new(order.folder.join(&capture));
-    let mut wake = Wake::on(&order.folder.join("captures"));
+    // Nobody asks when the bytes of an exact engine came, and others may boot beside it.
+    let watched = (!order.engine.exact()).then(|| order.folder.join("captures"));
+    let mut wake = Wake::on(watched.as_deref());
     let began = Instant::now();
     let running = order.engine.start(&Start {
         kernel: order.kernel,
@@ -95,6 +97,8 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         capture: &capture,
     })?;
     wake.and_the_end_of(running.process());
+    // An engine whose threads can't be found is waited for, and may have sent its first byte meanwhile.
+    let began_late = tail.size()? > 0;
     let mut boot = Following {
         order,
         began,
@@ -102,6 +106,7 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         running,
         tail,
         seen: Seen::default(),
+        woken: None,
         first_byte: None,
         goodbye: None,
         watch: &mut watch,
@@ -110,9 +115,11 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     let seconds = began.elapsed().as_secs_f64();
     let Following { running, tail, seen, first_byte, goodbye, .. } = boot;
     let since = |moment: Instant| moment.duration_since(began).as_secs_f64();
-    let host_stamps = first_byte.zip(goodbye).map(|(first_byte, goodbye)| HostStamps {
+    let host_stamps = first_byte.zip(goodbye).filter(|_| !began_late);
+    let host_stamps = host_stamps.map(|(first_byte, goodbye)| HostStamps {
         first_byte: since(first_byte),
         goodbye: since(goodbye),
+        killed: order.engine.endless(),
     });
     let record = manifest::Boot {
         capture,
@@ -186,6 +193,8 @@ struct Following<'b> {
     running: Box<dyn Running>,
     tail: Tail,
     seen: Seen,
+    /// When what is read next came, where that is known.
+    woken: Option<Instant>,
     /// When the first byte came.
     first_byte: Option<Instant>,
     /// When the kernel's last frame came.
@@ -226,6 +235,7 @@ impl Following<'_> {
                 continue;
             }
             self.wake.wait();
+            self.woken = Some(Instant::now());
             // The first byte is a stamp, and those behind it only get into the way of the engine.
             if self.first_byte.is_some() {
                 thread::sleep(TOGETHER);
@@ -240,11 +250,12 @@ impl Following<'_> {
             seen.take(frame);
             watch(frame);
         })?;
+        let now = self.woken.take().unwrap_or_else(Instant::now);
         if more {
-            self.first_byte.get_or_insert_with(Instant::now);
+            self.first_byte.get_or_insert(now);
         }
         if self.seen.over {
-            self.goodbye.get_or_insert_with(Instant::now);
+            self.goodbye.get_or_insert(now);
         }
         Ok(more)
     }

@@ -104,8 +104,8 @@ fn boots(
     (noisy..turns.len()).try_for_each(boot)
 }
 
-/// Boots these, `jobs` of them at a time and in their order. After the first that fails none is begun; its failure
-/// is the result.
+/// Makes these boots in their order, `jobs` of them at a time. After the first that fails, or panics, none is begun;
+/// its failure is the result.
 fn side_by_side(
     places: &[usize],
     jobs: usize,
@@ -115,9 +115,13 @@ fn side_by_side(
     let job = || {
         loop {
             let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-            if let Err(failure) = boot(*place) {
-                next.store(places.len(), Ordering::Relaxed);
-                first_failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+            let last = LastUnlessWell { next: &next, places: places.len() };
+            match boot(*place) {
+                Ok(()) => std::mem::forget(last),
+                Err(failure) => {
+                    let mut first = first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    first.get_or_insert(failure);
+                }
             }
         }
     };
@@ -128,6 +132,18 @@ fn side_by_side(
     match first_failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(failure) => Err(failure),
         None => Ok(()),
+    }
+}
+
+/// Dropped, on a panic's way out too, it leaves no place for another boot.
+struct LastUnlessWell<'n> {
+    next: &'n AtomicUsize,
+    places: usize,
+}
+
+impl Drop for LastUnlessWell<'_> {
+    fn drop(&mut self) {
+        self.next.store(self.places, Ordering::Relaxed);
     }
 }
 
@@ -156,6 +172,7 @@ mod tests {
     use super::*;
     use crate::runner::profile::Profiles;
     use std::fs;
+    use std::time::Duration;
 
     fn scenario(text: &str) -> Scenario {
         Scenario::parse("s", Path::new("s.toml"), text, &Profiles::default()).unwrap()
@@ -216,6 +233,16 @@ mod tests {
             assert!(jobs > 1 || begun.into_inner() == 8);
         }
         assert!(side_by_side(&[], 3, &|_| Ok(())).is_ok());
+        let begun = AtomicUsize::new(0);
+        let panics = |place| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            assert_ne!(place, 7);
+            thread::sleep(Duration::from_millis(10));
+            Ok(())
+        };
+        let panicked = || drop(side_by_side(&places, 3, &panics));
+        assert!(thread::scope(|scope| scope.spawn(panicked).join()).is_err());
+        assert!(begun.into_inner() < 20);
     }
 
     #[test]
@@ -238,6 +265,11 @@ mod tests {
         );
         let first = booted(&more);
         go_on(&mut more, 3, results.path(), None).unwrap();
+        // Bytes of a boot that `run.json` does not list are kept all the same.
+        let mut lost = Unfinished::begin(&more, results.path(), None).unwrap();
+        fs::write(lost.path().join("captures/sim-2-3.bin"), "bytes").unwrap();
+        let (_, kept) = lost.give_up();
+        assert_eq!(fs::read(kept.join("captures/sim-2-3.bin")).unwrap(), b"bytes");
         let run = booted(&more);
         assert!(run.gaps.is_empty(), "{:?}", run.gaps);
         let manifest = run.manifest.as_ref().unwrap();

@@ -110,10 +110,11 @@ impl RunFolder {
         self.results.join(&self.scenario).join(named(&self.name, ended))
     }
 
-    /// True where an engine has sent something.
-    pub fn holds_captures(&self) -> bool {
+    /// How many captures have bytes: what engines have sent.
+    pub fn captures(&self) -> usize {
         let captures = fs::read_dir(self.path().join("captures")).into_iter().flatten().flatten();
-        captures.filter_map(|capture| capture.metadata().ok()).any(|about| about.len() > 0)
+        let holds = |capture: &fs::DirEntry| capture.metadata().is_ok_and(|about| about.len() > 0);
+        captures.filter(holds).count()
     }
 
     /// When it began.

@@ -1,24 +1,13 @@
 //! What the boots of a comparison suffice for, and how long enough of them take.
 
-use crate::judge::statistics::{enough_boots, median};
+use crate::judge::family::{Family, rounds};
 use crate::run::{Cell, Run};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// How many figures were tested together.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Family {
-    /// All.
-    pub figures: usize,
-    /// The most boots that both runs have of one of them.
-    pub boots: usize,
-    /// True where the boots can find a difference in one of them.
-    pub can_find: bool,
-}
-
-/// What the boots of a comparison suffice for.
+/// What the boots of a comparison suffice for. They count how often the whole scenario is booted, as its `boots` does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Boots {
-    /// The most boots that both runs have of any figure.
+    /// How many both runs have.
     pub have: usize,
     /// True where they can find a difference, if it is great enough.
     pub can_find: bool,
@@ -32,22 +21,23 @@ pub struct Boots {
 impl Boots {
     /// Of a family of figures; `cells` are those of the new run.
     pub(super) fn of(family: Family, new: &Run, cells: &[&Cell]) -> Boots {
-        let Family { figures, boots, can_find } = family;
-        Boots { have: boots, can_find, enough: enough_boots(figures), seconds: seconds(new, cells) }
+        let Family { have, can_find, enough, .. } = family;
+        Boots { have, can_find, enough, seconds: seconds(new, cells) }
     }
 }
 
-/// The sum over the command lines of these cells' machines: of each the median of its boots.
+/// The sum over the machines of these cells: what their boots took, divided by how often each was booted.
 fn seconds(run: &Run, cells: &[&Cell]) -> Option<f64> {
-    let machines: BTreeSet<(&str, u16)> =
-        cells.iter().map(|cell| (cell.engine.as_str(), cell.smp)).collect();
-    let mut alike: BTreeMap<_, Vec<f64>> = BTreeMap::new();
-    for boot in &run.manifest.as_ref()?.boots {
-        if machines.contains(&(boot.engine.as_str(), boot.smp)) {
-            let which = (&boot.engine, boot.smp, &boot.command_line);
-            alike.entry(which).or_default().push(boot.seconds);
-        }
+    let boots = &run.manifest.as_ref()?.boots;
+    let mut machines: BTreeMap<(&str, u16), usize> = BTreeMap::new();
+    for cell in cells {
+        let most = machines.entry((&cell.engine, cell.smp)).or_default();
+        *most = rounds(cell).max(*most);
     }
-    let seconds: f64 = alike.values().filter_map(|seconds| median(seconds)).sum();
+    let of_machine = |(machine, rounds): (&(&str, u16), &usize)| {
+        let its = boots.iter().filter(|boot| (&*boot.engine, boot.smp) == *machine);
+        its.map(|boot| boot.seconds).sum::<f64>() / (*rounds).max(1) as f64
+    };
+    let seconds: f64 = machines.iter().map(of_machine).sum();
     (seconds > 0.0).then_some(seconds)
 }

@@ -14,7 +14,8 @@ fn figure(cell: &CellPair<'_>, measure: Measure, margin: f64) -> Option<MetricPa
     let base = cell.base.sample(measure).median()?;
     let new = cell.new.sample(measure).median()?;
     let mut difference = new - base;
-    if difference == 0.0 && cell.base.trials.count() == cell.new.trials.count() {
+    let trials = |cell: &Cell| cell.trials_of(measure).count();
+    if difference == 0.0 && trials(cell.base) == trials(cell.new) {
         difference = mean(cell.new, measure)? - mean(cell.base, measure)?;
     }
     let verdict = match is_small(cell, measure, base, difference, margin) {
@@ -50,7 +51,8 @@ fn mean(cell: &Cell, measure: Measure) -> Option<f64> {
     if !aps.is_empty() {
         return Some(aps.iter().sum::<f64>() / aps.len() as f64);
     }
-    let values: Vec<u64> = cell.trials.iter().filter_map(|trial| measure.of(trial)).collect();
+    let trials = cell.trials_of(measure).iter();
+    let values: Vec<u64> = trials.filter_map(|trial| measure.of(trial)).collect();
     let sum: f64 = values.iter().map(|value| *value as f64).sum();
     (!values.is_empty()).then(|| sum / values.len() as f64)
 }

@@ -14,11 +14,8 @@ pub(super) fn pairs<'a>(
 ) -> Vec<HostPair<'a>> {
     let mut bases = base.host_boots();
     let pair = |new: HostBoots<'a>| {
-        let of =
-            cells.iter().find(|cell| (&*cell.new.engine, cell.new.smp) == (new.engine, new.smp))?;
-        let same =
-            |base: &HostBoots<'a>| (base.engine, base.smp) == (&*of.base.engine, of.base.smp);
-        let base = bases.remove(bases.iter().position(same)?);
+        let of = cells.iter().find(|cell| new.has(cell.new))?;
+        let base = bases.remove(bases.iter().position(|base| base.has(of.base))?);
         let label = match engines {
             Some((of_base, _)) => format!("{} → {}", printable(of_base), new.label()),
             None => new.label(),

@@ -283,7 +283,12 @@ impl<'a> Comparison<'a> {
         self.cells.iter().flat_map(|cell| cell.figures.iter().map(move |figure| (cell, figure)))
     }
 
-    /// How many figures have such a verdict.
+    /// Every figure on the host's clock, with the boots that it is of.
+    pub fn host_figures(&self) -> impl Iterator<Item = (&HostPair<'a>, &MetricPair<HostMeasure>)> {
+        self.hosts.iter().flat_map(|host| host.figures.iter().map(move |figure| (host, figure)))
+    }
+
+    /// How many figures of cells have such a verdict.
     pub fn count(&self, is: impl Fn(MetricVerdict) -> bool) -> usize {
         self.figures().filter(|(_, figure)| is(figure.verdict)).count()
     }

@@ -21,7 +21,8 @@ pub enum Side {
 pub fn headline(comparison: &Comparison<'_>) -> String {
     let blind = comparison.boots.filter(|boots| !boots.can_find);
     let mut sentences: Vec<String> = subject(comparison).into_iter().collect();
-    if blind.is_none() || comparison.cells.iter().any(|cell| cell.exact) {
+    let exact = comparison.cells.iter().any(|cell| cell.exact);
+    if comparison.figures().next().is_some() && (blind.is_none() || exact) {
         sentences.push(changes(comparison));
     }
     sentences.extend(on_host(comparison));
@@ -46,9 +47,6 @@ fn subject(comparison: &Comparison<'_>) -> Option<String> {
 /// Which totals changed, and the greatest of these changes; other figures where no total did.
 fn changes(comparison: &Comparison<'_>) -> String {
     let all = comparison.figures().count();
-    if all == 0 {
-        return "Only boots on the host's clock are compared.".to_owned();
-    }
     if comparison.count(|verdict| verdict == MetricVerdict::Same) == all {
         return format!("Nothing moved{}: all {all} figures are the same.", beyond(comparison));
     }
@@ -91,16 +89,31 @@ fn changes(comparison: &Comparison<'_>) -> String {
     text
 }
 
-/// The greatest change of an engine's own start or end, which are in no total.
+/// The greatest change of an engine's own start or end, which are in no total. Without a change nothing is said, unless
+/// nothing else is compared.
 fn on_host(comparison: &Comparison<'_>) -> Option<String> {
-    let figures = comparison.hosts.iter();
-    let figures = figures.flat_map(|host| host.figures.iter().map(move |figure| (host, figure)));
-    let changed = figures.filter(|(_, figure)| figure.verdict.is_change());
-    let (host, figure) = changed
-        .max_by(|(_, one), (_, other)| one.difference.abs().total_cmp(&other.difference.abs()))?;
-    let row = Row::of(&Whose::host(host), figure.measure.name(), figure, 1.0);
-    let Row { figure, cell, base, new, change, .. } = row;
-    Some(format!("On the host's clock {figure} of {cell} changed: {base} → {new}, {change}."))
+    let figures: Vec<_> = comparison.host_figures().collect();
+    let changed = figures.iter().filter(|(_, figure)| figure.verdict.is_change());
+    let greatest = changed
+        .max_by(|(_, one), (_, other)| one.difference.abs().total_cmp(&other.difference.abs()));
+    if let Some((host, figure)) = greatest {
+        let row = Row::of(&Whose::host(host), figure.measure.name(), figure, 1.0);
+        let Row { figure, cell, base, new, change, .. } = row;
+        return Some(format!(
+            "On the host's clock {figure} of {cell} changed: {base} → {new}, {change}."
+        ));
+    }
+    // What can't be found yet is said elsewhere.
+    let blind = comparison.boots.is_some_and(|boots| !boots.can_find);
+    if blind || comparison.figures().next().is_some() {
+        return None;
+    }
+    let all = counted(figures.len() as u64, "figure");
+    let are = are(figures.len());
+    Some(match figures.iter().all(|(_, figure)| figure.verdict == MetricVerdict::Same) {
+        true => format!("Nothing moved{}: {all} {are} the same.", beyond(comparison)),
+        false => format!("No change found in {all}."),
+    })
 }
 
 /// The margin that was asked for.
@@ -144,15 +157,14 @@ fn nothing_yet(comparison: &Comparison<'_>, boots: Boots) -> String {
 
 /// How many figures can't be decided, and how many more boots would do.
 fn undecided(comparison: &Comparison<'_>) -> Option<String> {
-    let needs: Vec<Option<u32>> = comparison
-        .figures()
-        .filter_map(|(_, figure)| match figure.verdict {
-            MetricVerdict::CantTell { more_boots } => {
-                Some(figure.p.and(more_boots)).filter(|_| figure.p.is_some())
-            }
-            _ => None,
-        })
-        .collect();
+    let need = |verdict, p: Option<f64>| match verdict {
+        MetricVerdict::CantTell { more_boots } => p.map(|_| more_boots),
+        _ => None,
+    };
+    let of_cells = comparison.figures().filter_map(|(_, figure)| need(figure.verdict, figure.p));
+    let of_hosts = comparison.host_figures();
+    let of_hosts = of_hosts.filter_map(|(_, figure)| need(figure.verdict, figure.p));
+    let needs: Vec<Option<u32>> = of_cells.chain(of_hosts).collect();
     let most = needs.iter().copied().collect::<Option<Vec<u32>>>();
     let enough = match most {
         Some(needs) => {

@@ -12,9 +12,10 @@ pub(crate) fn host_boots(run: &Run) -> Option<(String, Table)> {
     if groups.is_empty() {
         return None;
     }
-    let median =
-        |group: &HostBoots<'_>, measure| group.sample(measure).median().unwrap_or(0.0) as u64;
-    let wholes = groups.iter().map(|group| (median(group, HostMeasure::Whole), HOST_KHZ));
+    let median = |group: &HostBoots<'_>, measure| {
+        group.sample(measure).median().map(|micros| (micros as u64, HOST_KHZ))
+    };
+    let wholes = groups.iter().filter_map(|group| median(group, HostMeasure::Whole));
     let unit = Scale::of(Unit::Auto, wholes);
     let mut table = Table::of(groups.len());
     table.words("engine", groups.iter().map(|group| group.engine.to_owned()));
@@ -22,9 +23,12 @@ pub(crate) fn host_boots(run: &Run) -> Option<(String, Table)> {
     table.columns_name_rows();
     table.numbers("boots", groups.iter().map(|group| group.count().to_string()));
     for measure in HostMeasure::ALL {
-        let times = groups.iter().map(|group| (median(group, measure), HOST_KHZ));
-        let scale = Scale::of(unit.unit(), times.clone());
-        table.numbers(measure.name(), times.map(|(micros, khz)| scale.text(micros, khz)));
+        let times: Vec<_> = groups.iter().map(|group| median(group, measure)).collect();
+        let scale = Scale::of(unit.unit(), times.iter().copied().flatten());
+        let text = |time: &Option<(u64, Option<u64>)>| {
+            time.map_or(NONE.to_owned(), |(micros, khz)| scale.text(micros, khz))
+        };
+        table.numbers(measure.name(), times.iter().map(text));
         if measure != HostMeasure::Whole {
             let shares = groups.iter().map(|group| group.share(measure));
             let text = |share: Option<f64>| share.map_or(NONE.to_owned(), percent);

@@ -1,5 +1,5 @@
 //! Waits for an engine at work. The host's cores are the engine's while it measures: this process wakes when bytes
-//! come, which the kernel sends between trials, and when the engine ends.
+//! of a noisy one come, which the kernel sends between trials, and when the engine ends.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -18,7 +18,9 @@ const QUICK: Duration = Duration::from_millis(1);
 
 /// Waits for the bytes and for the end of an engine.
 pub struct Wake {
-    /// Tells of writes; `None` where the system has no such watch.
+    /// True where bytes are of interest.
+    bytes: bool,
+    /// Tells of writes; `None` where the system has no such watch, too.
     writes: Option<OwnedFd>,
     /// Tells of the end of the engine's process.
     end: Option<OwnedFd>,
@@ -27,20 +29,22 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// Watches the folder of the captures; to be called before the engine starts.
-    pub fn on(captures: &Path) -> Wake {
-        let watched = || {
+    /// Watches the folder of the captures, if one is given; to be called before the engine starts.
+    pub fn on(captures: Option<&Path>) -> Wake {
+        let watched = |captures: &Path| {
             let writes = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
             inotify::add_watch(&writes, captures, WatchFlags::MODIFY | WatchFlags::CREATE)?;
             Ok::<OwnedFd, Errno>(writes)
         };
-        Wake { writes: watched().ok(), end: None, pause: QUICK }
+        let bytes = captures.is_some();
+        let writes = captures.and_then(|captures| watched(captures).ok());
+        Wake { bytes, writes, end: None, pause: QUICK }
     }
 
     /// Watches the process of the engine as well.
     pub fn and_the_end_of(&mut self, process: Option<Pid>) {
         self.end = process.and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok());
-        if self.end.is_some() && self.writes.is_some() {
+        if self.end.is_some() && (self.writes.is_some() || !self.bytes) {
             self.pause = LONGEST;
         }
     }
@@ -82,10 +86,10 @@ mod tests {
     #[test]
     fn bytes_in_a_new_file_wake_it_and_so_does_the_end_of_the_process() {
         let folder = tempfile::tempdir().unwrap();
-        let wake = Wake::on(folder.path());
+        let wake = Wake::on(Some(folder.path()));
         fs::write(folder.path().join("capture"), "bytes").unwrap();
         assert!(wakes(wake));
-        let mut wake = Wake::on(folder.path());
+        let mut wake = Wake::on(Some(folder.path()));
         let mut child = Child::spawn(&mut Command::new("true")).unwrap();
         wake.and_the_end_of(Some(child.id()));
         assert!(wakes(wake));
@@ -95,7 +99,7 @@ mod tests {
     #[test]
     fn without_anything_to_watch_it_waits_and_returns() {
         let folder = tempfile::tempdir().unwrap();
-        let mut wake = Wake::on(&folder.path().join("missing"));
+        let mut wake = Wake::on(Some(&folder.path().join("missing")));
         wake.and_the_end_of(None);
         assert!(wake.writes.is_none());
         wake.wait();

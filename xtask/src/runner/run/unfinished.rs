@@ -191,8 +191,7 @@ impl Unfinished {
     /// the state of the run, for the user, and its path.
     pub fn give_up(&mut self) -> (String, PathBuf) {
         self.over = true;
-        let none = self.manifest.boots.len() == self.before;
-        if none && (self.before > 0 || !self.folder.holds_captures()) {
+        if self.manifest.boots.len() == self.before && self.folder.captures() <= self.before {
             let nothing = "nothing was captured, so nothing is kept".to_owned();
             return (nothing, self.folder.final_path(Ended::Complete));
         }

@@ -13,7 +13,7 @@ words! {
         Hold = "hold",
         /// `callin_begin` → `callin_end`: the AP's own set-up.
         Callin = "callin",
-        /// `callin_end` → `sync_begin`: waiting for its turn.
+        /// `callin_end` → `sync_begin`: waiting for its queue_end.
         Turn = "turn",
         /// `sync_begin` → `sync_end`: its TSC is compared with the BSP's.
         TscSync = "tsc-sync",
@@ -62,17 +62,17 @@ words! {
 }
 
 impl SubPhase {
-    /// The moments that it lies between, for an AP whose stamps are all on one clock and were taken in order. `turn`
+    /// The moments that it lies between, for an AP whose stamps are all on one clock and were taken in order. `queue_end`
     /// is when the waker was free to send this AP's SIPI; `None` where nothing was between.
-    pub fn ends(self, stamps: &Stamps, turn: Option<i64>) -> Option<(i64, i64)> {
+    pub fn ends(self, stamps: &Stamps, queue_end: Option<i64>) -> Option<(i64, i64)> {
         let get = |stamp| stamps.get(stamp);
-        let turn = || {
+        let kick_begins = || {
             let (init, sipi) = (get(Stamp::Init)?, get(Stamp::Sipi)?);
-            (init <= sipi).then(|| turn.unwrap_or(init).clamp(init, sipi))
+            (init <= sipi).then(|| queue_end.unwrap_or(init).clamp(init, sipi))
         };
         let (from, to) = match self {
-            SubPhase::Queue => (get(Stamp::Init)?, turn()?),
-            SubPhase::Kick => (turn()?, get(Stamp::Sipi)?),
+            SubPhase::Queue => (get(Stamp::Init)?, kick_begins()?),
+            SubPhase::Kick => (kick_begins()?, get(Stamp::Sipi)?),
             SubPhase::Wake => (get(Stamp::Sipi)?, get(Stamp::Entry)?),
             SubPhase::Trampoline => (get(Stamp::Entry)?, get(Stamp::Alive)?),
         };
@@ -80,8 +80,8 @@ impl SubPhase {
     }
 
     /// Its length.
-    pub fn of(self, stamps: &Stamps, turn: Option<i64>) -> Option<Cycles> {
-        self.ends(stamps, turn).map(|(from, to)| Cycles(to.abs_diff(from)))
+    pub fn of(self, stamps: &Stamps, queue_end: Option<i64>) -> Option<Cycles> {
+        self.ends(stamps, queue_end).map(|(from, to)| Cycles(to.abs_diff(from)))
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     proptest! {
         #[test]
         fn phases_partition_an_online_aps_time(
-            steps in proptest::collection::vec(0i64..1 << 40, 9), turn in proptest::option::of(any::<i64>()),
+            steps in proptest::collection::vec(0i64..1 << 40, 9), queue_end in proptest::option::of(any::<i64>()),
         ) {
             let mut stamps = Stamps::default();
             let mut at = 0;
@@ -103,7 +103,7 @@ mod tests {
             }
             let sum: u64 = Phase::ALL.iter().map(|phase| phase.of(&stamps).unwrap().0).sum();
             prop_assert_eq!(Some(Cycles(sum)), stamps.between(Stamp::Init, Stamp::Online));
-            let parts: u64 = SubPhase::ALL.iter().map(|part| part.of(&stamps, turn).unwrap().0).sum();
+            let parts: u64 = SubPhase::ALL.iter().map(|part| part.of(&stamps, queue_end).unwrap().0).sum();
             prop_assert_eq!(Some(Cycles(parts)), Phase::Sipi.of(&stamps));
         }
     }
@@ -121,9 +121,9 @@ mod tests {
         stamps.set(Stamp::Init, 100);
         assert_eq!(SubPhase::Queue.of(&stamps, Some(150)), None);
         stamps.set(Stamp::Sipi, 200);
-        for (turn, queue) in [(None, 0), (Some(50), 0), (Some(150), 50), (Some(900), 100)] {
-            assert_eq!(SubPhase::Queue.of(&stamps, turn), Some(Cycles(queue)));
-            assert_eq!(SubPhase::Kick.of(&stamps, turn), Some(Cycles(100 - queue)));
+        for (queue_end, queue) in [(None, 0), (Some(50), 0), (Some(150), 50), (Some(900), 100)] {
+            assert_eq!(SubPhase::Queue.of(&stamps, queue_end), Some(Cycles(queue)));
+            assert_eq!(SubPhase::Kick.of(&stamps, queue_end), Some(Cycles(100 - queue)));
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | `options`, `figures` | questions on a run: what tells its cells apart, what they measured |
 //! | `host`, `host_boots` | boots on the host's clock |
 //! | `measure`, `sample`, `spread`, `reservoir` | numbers of trials |
-//! | `turns` | what of an AP's `sipi` is waiting |
+//! | `queue_ends` | what of an AP's `sipi` is waiting |
 //! | `timeline`, `follow`, `claims` | one trial as it comes by |
 
 mod aps;
@@ -29,6 +29,7 @@ pub mod measure;
 mod model;
 mod open;
 pub mod options;
+mod queue_ends;
 mod replay;
 mod reservoir;
 mod sample;
@@ -36,7 +37,6 @@ mod spread;
 pub mod timeline;
 mod trial;
 mod trials;
-mod turns;
 
 pub use aps::{Ap, Aps};
 pub use clocks::{Clocks, Off};
@@ -48,10 +48,10 @@ pub use model::{
 };
 pub use open::read_manifest;
 pub use options::PROFILE;
+pub use queue_ends::queue_ends;
 pub use replay::WholeTrial;
 pub use reservoir::{KEPT, Reservoir};
 pub use sample::Sample;
 pub use spread::Spread;
 pub use trial::{FullTrial, Trial, wait_init};
 pub use trials::Trials;
-pub use turns::turns;

@@ -5,8 +5,8 @@
 use crate::ground::failure::Failure;
 use crate::run::follow::Follower;
 use crate::run::model::{Boot, Cell, Run};
+use crate::run::queue_ends::queue_ends;
 use crate::run::trial::{FullTrial, Trial};
-use crate::run::turns::turns;
 use crate::source::capture;
 use bringup::frame::{ApTimeline, TrialBegin, TrialEnd};
 use std::collections::HashMap;
@@ -33,8 +33,8 @@ pub struct WholeTrial<'a> {
 
 impl WholeTrial<'_> {
     /// When the BSP was free to send each AP's SIPI, in the order of the timelines.
-    pub fn turns(&self) -> Vec<Option<i64>> {
-        turns(self.cell, self.timelines)
+    pub fn queue_ends(&self) -> Vec<Option<i64>> {
+        queue_ends(self.cell, self.timelines)
     }
 }
 

@@ -112,7 +112,7 @@ function drawCurves() {
   data.lines.forEach(({ label, colour, mark, dashes }, line) => {
     const cells = shown.filter((cell) => cell.line === line);
     if (cells.length === 0) return;
-    const place = JSON.stringify([colour, cells.map((cell) => [cell.smp, cell.total])]);
+    const place = JSON.stringify([colour, cells.map((cell) => [cell.smp, cell.total, cell.interval])]);
     const labels = drawn.get(place);
     if (labels) return void labels.append(` = ${label}`);
     legend(colour, dashes, label);

@@ -62,8 +62,7 @@ fn bisected(folder: &Path, [xtask, analyzer]: [PathBuf; 2]) -> (String, String) 
     let repository = folder.join("repository");
     fs::create_dir(&repository).unwrap();
     history(&repository);
-    let budget = "[[budget]]\nfigure = \"callin\"\nmax-us = 2_300\n";
-    fs::write(folder.join("moved.toml"), budget).unwrap();
+    fs::write(folder.join("moved.toml"), block("toml\n", "[[budget]]")).unwrap();
     let recipe = block("\n", "git bisect run");
     assert!(recipe.contains(BUILD), "{recipe}");
     let script = recipe

@@ -165,8 +165,9 @@ impl Measured {
                     .to_owned()
             }
             (Outcome::InDoubt, None) => format!(
-                ": a noisy engine needs at least {BOOTS_FOR_INTERVAL} boots for an interval, and the cell has {}",
-                self.boots
+                ": a noisy engine needs at least {BOOTS_FOR_INTERVAL} boots for an interval, and {} {} this figure",
+                self.boots,
+                if self.boots == 1 { "has" } else { "have" }
             ),
         };
         format!("measured {text}, allowed {allowed}{reason}")

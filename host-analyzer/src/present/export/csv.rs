@@ -25,8 +25,8 @@ impl<'a> Csv<'a> {
 
 impl Exporter for Csv<'_> {
     fn trial(&mut self, trial: &WholeTrial<'_>) -> io::Result<()> {
-        for (ap, turn) in trial.timelines.iter().zip(trial.turns()) {
-            let row = Row(self.facts.row(trial, ap, turn).map(Field));
+        for (ap, queue_end) in trial.timelines.iter().zip(trial.queue_ends()) {
+            let row = Row(self.facts.row(trial, ap, queue_end).map(Field));
             self.output.serialize(row).map_err(io_error)?;
         }
         Ok(())

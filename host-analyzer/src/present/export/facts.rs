@@ -44,7 +44,7 @@ struct Source<'a> {
     trial: &'a WholeTrial<'a>,
     ap: &'a ApTimeline,
     /// When the BSP was free to send its SIPI.
-    turn: Option<i64>,
+    queue_end: Option<i64>,
     /// The values of the cell's options, in the order of [`Options::KEYS`].
     options: &'a [String],
     place: Option<&'a Cpu>,
@@ -102,12 +102,12 @@ impl Facts {
         &self.columns
     }
 
-    /// The values of an AP of a trial, with its [`turn`](WholeTrial::turns), in the order of the columns.
+    /// The values of an AP of a trial, with the [end of its `queue`](WholeTrial::queue_ends), in the order of the columns.
     pub fn row<'a>(
         &'a self,
         trial: &'a WholeTrial<'a>,
         ap: &'a ApTimeline,
-        turn: Option<i64>,
+        queue_end: Option<i64>,
     ) -> impl Iterator<Item = Fact<'a>> + Clone {
         let cpus = trial.boot.machine.as_ref().map_or(&[][..], |machine| &machine.cpus);
         // Where no frame was lost, a CPU stands at its index.
@@ -116,7 +116,7 @@ impl Facts {
         let options = &self.options[trial.cell_index];
         self.columns
             .iter()
-            .map(move |column| (column.fact)(&Source { trial, ap, turn, options, place }))
+            .map(move |column| (column.fact)(&Source { trial, ap, queue_end, options, place }))
     }
 }
 
@@ -219,7 +219,7 @@ fn times(columns: &mut Columns) {
     }
     columns.group = Some(SUB_PHASES);
     for part in SubPhase::ALL {
-        columns.put(part.name(), move |of| span(part.of(&of.ap.stamps, of.turn)));
+        columns.put(part.name(), move |of| span(part.of(&of.ap.stamps, of.queue_end)));
     }
 }
 

@@ -23,9 +23,9 @@ impl<'a> Jsonl<'a> {
 impl Exporter for Jsonl<'_> {
     fn trial(&mut self, trial: &WholeTrial<'_>) -> io::Result<()> {
         let mut row = Vec::new();
-        for (ap, turn) in trial.timelines.iter().zip(trial.turns()) {
+        for (ap, queue_end) in trial.timelines.iter().zip(trial.queue_ends()) {
             row.clear();
-            row.extend(self.facts.row(trial, ap, turn));
+            row.extend(self.facts.row(trial, ap, queue_end));
             serde_json::to_writer(
                 &mut self.output,
                 &Object { columns: self.facts.columns(), row: &row },

@@ -4,7 +4,7 @@ use super::trials::ending;
 use crate::ground::unit::{Scale, Unit, readable};
 use crate::judge::critical::{self, Segment, Sum};
 use crate::run::timeline::{self, Reached};
-use crate::run::{Cell, FullTrial, turns};
+use crate::run::{Cell, FullTrial, queue_ends};
 use bringup::frame::{ApEnd, ApTimeline};
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
@@ -67,7 +67,7 @@ impl TimelineData {
             ),
             total,
             scale: (scale.name(), scale.decimals()),
-            aps: timelines.iter().zip(turns(cell, timelines)).map(lengths).collect(),
+            aps: timelines.iter().zip(queue_ends(cell, timelines)).map(lengths).collect(),
             lost: lost
                 .map(|ap| {
                     let last = Reached::of(&ap.stamps).map(|reached| reached.last());
@@ -91,9 +91,9 @@ impl TimelineData {
     }
 }
 
-fn lengths((ap, turn): (&ApTimeline, Option<i64>)) -> Vec<Option<i64>> {
+fn lengths((ap, queue_end): (&ApTimeline, Option<i64>)) -> Vec<Option<i64>> {
     let signed = |cycles: u64| i64::try_from(cycles).ok();
-    let parts = SubPhase::ALL.map(|part| part.of(&ap.stamps, turn));
+    let parts = SubPhase::ALL.map(|part| part.of(&ap.stamps, queue_end));
     let phases = Phase::ALL.map(|phase| phase.of(&ap.stamps));
     let mut lengths = vec![Some(i64::from(ap.cpu.0)), ap.stamps.get(Stamp::Init)];
     lengths.extend(parts.iter().chain(&phases).map(|length| signed((*length)?.0)));

@@ -4,9 +4,9 @@ use crate::run::aps::parts;
 use crate::run::claims;
 use crate::run::lost::LostAp;
 use crate::run::model::{Breach, Cell, Overrun};
+use crate::run::queue_ends::queue_ends;
 use crate::run::timeline::phases;
 use crate::run::trial::{Trial, wait_init};
-use crate::run::turns::turns;
 use bringup::Cycles;
 use bringup::class::Class;
 use bringup::frame::{ApEnd, ApTimeline, TrialBegin, TrialEnd};
@@ -90,7 +90,7 @@ fn add_phases(cell: &mut Cell, cold: bool, timelines: &[ApTimeline]) -> Means {
     }
     let (mut sums, mut part_sums) = ([0u128; Phase::ALL.len()], [0u128; SubPhase::ALL.len()]);
     let mut online = 0;
-    let all = timelines.iter().zip(turns(cell, timelines));
+    let all = timelines.iter().zip(queue_ends(cell, timelines));
     for (timeline, turn) in all.filter(|(timeline, _)| timeline.end == ApEnd::Online) {
         match phases(&timeline.stamps) {
             Ok(phases) => {

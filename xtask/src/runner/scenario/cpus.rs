@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// What there may be.
 pub const EXPECTED: &str = "a CPU count, the BSP included, from 1 to 65535, or a range with its end: \"2..=8\" in \
-                            steps of one, \"2..=128 * 2\" doubled each time";
+                            steps of one, \"2..=128 * 2\" each twice the one before";
 
 /// The CPU counts of a word of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,11 +13,11 @@ use std::io;
 /// Draws every AP. Returns how many of those online have stamps that make no phases.
 pub fn draw(pen: &mut Pen<'_, '_>, trial: &WholeTrial<'_>) -> io::Result<u64> {
     let mut cut = 0;
-    for ((nth, ap), turn) in trial.timelines.iter().enumerate().zip(trial.turns()) {
+    for ((nth, ap), queue_end) in trial.timelines.iter().enumerate().zip(trial.queue_ends()) {
         let arrows =
             [(Stamp::Entry, pen.kick_arrow(nth)), (Stamp::CallinBegin, pen.release_arrow(nth))];
         let track = pen.tracks.cpu(ap.cpu.0);
-        let mut path = Path { pen, track, ap, turn, arrows: arrows.to_vec() };
+        let mut path = Path { pen, track, ap, queue_end, arrows: arrows.to_vec() };
         path.draw()?;
         path.ending()?;
         cut += u64::from(ap.end == ApEnd::Online && phases(&ap.stamps).is_err());
@@ -31,7 +31,7 @@ struct Path<'a, 'p, 'o> {
     track: u64,
     ap: &'a ApTimeline,
     /// When the BSP was free to send its SIPI.
-    turn: Option<i64>,
+    queue_end: Option<i64>,
     /// Arrows that have not arrived, each with the stamp that it leads to. It ends at the first
     /// slice that begins there, since an empty phase has none.
     arrows: Vec<(Stamp, u64)>,
@@ -64,7 +64,7 @@ impl Path<'_, '_, '_> {
 
     fn sub_phases(&mut self) -> io::Result<()> {
         for part in SubPhase::ALL {
-            let Some(ends) = part.ends(&self.ap.stamps, self.turn) else { break };
+            let Some(ends) = part.ends(&self.ap.stamps, self.queue_end) else { break };
             let category = if part == SubPhase::Queue { "wait" } else { "sub-phase" };
             // The arrow of a kick arrives at `entry`, where `wake` is over.
             let from = if part == SubPhase::Trampoline { Stamp::Entry } else { Stamp::Init };

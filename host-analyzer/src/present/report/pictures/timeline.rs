@@ -8,7 +8,7 @@ use crate::present::report::picture::{Kind, Picture};
 use crate::present::report::trials::ending;
 use crate::present::table::{NONE, Table};
 use crate::run::timeline::{self, Reached};
-use crate::run::{Cell, FullTrial, turns};
+use crate::run::{Cell, FullTrial, queue_ends};
 use bringup::frame::{ApEnd, ApTimeline};
 use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
@@ -24,8 +24,8 @@ pub fn picture(group: &Group, cell: &Cell, trial: &FullTrial) -> Option<Picture>
     let scale = Scale::of(Unit::Auto, [(trial.total, khz)]);
     let rows: Vec<Row> = timelines
         .iter()
-        .zip(turns(cell, timelines))
-        .map(|(ap, turn)| row(ap, turn, scale, khz))
+        .zip(queue_ends(cell, timelines))
+        .map(|(ap, queue_end)| row(ap, queue_end, scale, khz))
         .collect();
     if rows.is_empty() {
         return None;
@@ -53,10 +53,10 @@ pub fn picture(group: &Group, cell: &Cell, trial: &FullTrial) -> Option<Picture>
 }
 
 /// The row of an AP, as far as it came.
-fn row(ap: &ApTimeline, turn: Option<i64>, scale: Scale, khz: Option<u64>) -> Row {
+fn row(ap: &ApTimeline, queue_end: Option<i64>, scale: Scale, khz: Option<u64>) -> Row {
     let value = |cycles| scale.value(cycles, khz).unwrap_or_default();
     let reached = Reached::of(&ap.stamps);
-    let queue = SubPhase::Queue.of(&ap.stamps, turn).map_or(0, |cycles| cycles.0);
+    let queue = SubPhase::Queue.of(&ap.stamps, queue_end).map_or(0, |cycles| cycles.0);
     let span =
         reached.map(|Reached { init, phases }| (value(init), pieces_of(queue, phases).map(value)));
     let (note, end) = if ap.end != ApEnd::Online {

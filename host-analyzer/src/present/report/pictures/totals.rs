@@ -122,7 +122,9 @@ fn line_called<'a>(lines: &'a mut Vec<Line>, style: &Style) -> &'a mut Line {
 fn merged(lines: Vec<Line>) -> Vec<Line> {
     let mut merged: Vec<Line> = Vec::new();
     for line in lines {
-        let same = |other: &&mut Line| other.colour == line.colour && other.points == line.points;
+        let same = |other: &&mut Line| {
+            (other.colour, &other.points, &other.band) == (line.colour, &line.points, &line.band)
+        };
         match merged.iter_mut().find(same) {
             Some(other) => other.label += &format!(" = {}", line.label),
             None => merged.push(line),

@@ -30,7 +30,7 @@ fn every_mistake_is_reported_with_line_column_and_key() {
         (
             "engine = \"sim\"\ncpus = \"2..8\"",
             "s.toml:2:8: cpus: expected a CPU count, the BSP included, from 1 to 65535, or a range with its end: \"2..=8\" in \
-             steps of one, \"2..=128 * 2\" doubled each time, found `2..8`",
+             steps of one, \"2..=128 * 2\" each twice the one before, found `2..8`",
         ),
         (
             "engine = \"sim\"\ncpus = [4, \"2..=8\"]",

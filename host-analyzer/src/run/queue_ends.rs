@@ -8,11 +8,11 @@ use bringup::stamp::Stamp;
 /// Of each AP of a trial of this cell, in the order of the timelines, all on the BSP's clock: the later of the end of
 /// the INIT delay and the `kick_end` of the AP that was kicked before. `None` where APs are kicked one by one or by
 /// one broadcast, and where an AP got no INIT or SIPI: then nothing stands between.
-pub fn turns(cell: &Cell, aps: &[ApTimeline]) -> Vec<Option<i64>> {
+pub fn queue_ends(cell: &Cell, aps: &[ApTimeline]) -> Vec<Option<i64>> {
     let options = &cell.options;
-    let mut turns = vec![None; aps.len()];
+    let mut queue_ends = vec![None; aps.len()];
     if !options.strategy.kicks_all_at_once() || options.kick == Kick::Broadcast {
-        return turns;
+        return queue_ends;
     }
     let delay = match options.init_delay.is_zero() {
         true => 0,
@@ -28,10 +28,10 @@ pub fn turns(cell: &Cell, aps: &[ApTimeline]) -> Vec<Option<i64>> {
     kicked.sort_unstable();
     let mut free = i64::MIN;
     for (_, init, index) in kicked {
-        turns[index] = Some(init.saturating_add(delay).max(free));
+        queue_ends[index] = Some(init.saturating_add(delay).max(free));
         free = aps[index].stamps.get(Stamp::KickEnd).unwrap_or(free);
     }
-    turns
+    queue_ends
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
         let mut all = Vec::new();
         let run = Run::open(&path).unwrap();
         run.each_trial(|trial| {
-            let aps = trial.timelines.iter().zip(trial.turns());
+            let aps = trial.timelines.iter().zip(trial.queue_ends());
             let of = |(ap, turn): (&bringup::frame::ApTimeline, Option<i64>)| {
                 let parts = SubPhase::ALL.map(|part| part.of(&ap.stamps, turn).unwrap());
                 assert_eq!(

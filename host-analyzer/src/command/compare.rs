@@ -4,7 +4,7 @@ use super::manual::runs;
 use super::output::{json_text, print};
 use crate::ground::failure::Failure;
 use crate::ground::width::wrapped;
-use crate::judge::compare::{MEASURES, Settings, compare};
+use crate::judge::compare::{Settings, compare};
 use crate::present;
 use crate::present::format::Format;
 use crate::run::measure::Measure;
@@ -64,7 +64,7 @@ enum Figure {
 
 impl Figure {
     fn all() -> impl Iterator<Item = Figure> {
-        let of_cells = MEASURES.iter().copied().map(Figure::Cell);
+        let of_cells = Measure::COMPARED.iter().copied().map(Figure::Cell);
         of_cells.chain(HostMeasure::OF_ENGINE.map(Figure::Host))
     }
 
@@ -97,7 +97,8 @@ impl Compare {
     pub fn run(self) -> Result<(), Failure> {
         let (base, new) = (Run::open(&self.base)?, Run::open(&self.new)?);
         let asked = |figure: Figure| self.figures.is_empty() || self.figures.contains(&figure);
-        let figures = MEASURES.iter().copied().filter(|measure| asked(Figure::Cell(*measure)));
+        let figures =
+            Measure::COMPARED.iter().copied().filter(|measure| asked(Figure::Cell(*measure)));
         let host_figures = HostMeasure::OF_ENGINE.into_iter();
         let settings = Settings {
             margin: self.margin,

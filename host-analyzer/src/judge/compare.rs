@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 
 pub use boots::Boots;
 pub use verdict::{
-    Cause, CellPair, Comparison, HostPair, MEASURES, MetricPair, MetricVerdict, Moved, Settings,
+    Cause, CellPair, Comparison, HostPair, MetricPair, MetricVerdict, Moved, Settings,
 };
 
 /// Compares two runs. Where a total has changed, reads their captures again for the causes.

@@ -1,6 +1,5 @@
 //! Which figures of noisy engines are tested together, and whether their boots suffice for it.
 
-use super::compare::MEASURES;
 use super::statistics::{can_find, enough_boots};
 use crate::run::measure::Measure;
 use crate::run::{Cell, HostBoots, HostMeasure, Run, Sample};
@@ -89,7 +88,7 @@ impl Family {
         let of_cell = |cell: &&Cell| {
             let rounds = rounds(cell);
             let sample = |measure: &Measure| Candidate::of_one(&cell.sample(*measure), rounds);
-            MEASURES.iter().map(sample).collect::<Vec<Candidate>>()
+            Measure::COMPARED.iter().map(sample).collect::<Vec<Candidate>>()
         };
         let mut candidates: Vec<Candidate> = cells.iter().flat_map(of_cell).collect();
         for host in run.host_boots().iter().filter(|host| cells.iter().any(|cell| host.has(cell))) {

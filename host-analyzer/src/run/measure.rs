@@ -49,6 +49,9 @@ impl Measure {
         Measure::Work,
     ];
 
+    /// What is compared of each cell: all but the last, `work`, which is a sum of others.
+    pub const COMPARED: &[Measure] = Measure::ALL.split_at(Measure::COUNT - 1).0;
+
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -97,11 +97,10 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
         capture: &capture,
     })?;
     wake.and_the_end_of(running.process());
-    // An engine whose threads can't be found is waited for, and may have sent its first byte meanwhile.
-    let began_late = tail.size()? > 0;
     let mut boot = Following {
         order,
         began,
+        began_late: tail.size()? > 0,
         wake,
         running,
         tail,
@@ -113,14 +112,8 @@ pub fn boot(order: &Order<'_>, mut watch: impl FnMut(&Frame<'_>)) -> Result<Outc
     };
     let (ending, stopped) = boot.follow()?;
     let seconds = began.elapsed().as_secs_f64();
-    let Following { running, tail, seen, first_byte, goodbye, .. } = boot;
-    let since = |moment: Instant| moment.duration_since(began).as_secs_f64();
-    let host_stamps = first_byte.zip(goodbye).filter(|_| !began_late);
-    let host_stamps = host_stamps.map(|(first_byte, goodbye)| HostStamps {
-        first_byte: since(first_byte),
-        goodbye: since(goodbye),
-        killed: order.engine.endless(),
-    });
+    let host_stamps = boot.host_stamps();
+    let Following { running, tail, seen, .. } = boot;
     let record = manifest::Boot {
         capture,
         engine: order.engine.name().to_owned(),
@@ -189,6 +182,8 @@ fn incompatible(why: &Incompatible) -> String {
 struct Following<'b> {
     order: &'b Order<'b>,
     began: Instant,
+    /// True where bytes had come before anybody looked: an engine whose threads can't be found is waited for.
+    began_late: bool,
     wake: Wake,
     running: Box<dyn Running>,
     tail: Tail,
@@ -203,6 +198,17 @@ struct Following<'b> {
 }
 
 impl Following<'_> {
+    /// When what came, if that is known.
+    fn host_stamps(&self) -> Option<HostStamps> {
+        let since = |moment: Instant| moment.duration_since(self.began).as_secs_f64();
+        let stamps = self.first_byte.zip(self.goodbye).filter(|_| !self.began_late);
+        stamps.map(|(first_byte, goodbye)| HostStamps {
+            first_byte: since(first_byte),
+            goodbye: since(goodbye),
+            killed: self.order.engine.endless(),
+        })
+    }
+
     /// Reads the capture until the engine has ended. With the ending comes the reason, where it was
     /// this that ended it.
     fn follow(&mut self) -> Result<(Ending, Option<String>), Failure> {

@@ -8,9 +8,6 @@ use crate::run::{Cell, HostBoots, HostMeasure, Run};
 use bringup::CpuIndex;
 use std::cmp::Ordering;
 
-/// What is compared of each cell: all but the last measure, `work`, which is a sum of others.
-pub const MEASURES: &[Measure] = Measure::ALL.split_at(Measure::COUNT - 1).0;
-
 /// At most this many APs are named for a figure that changed.
 const MOVED: usize = 3;
 
@@ -26,7 +23,7 @@ pub struct Settings {
     pub margin: Option<f64>,
     /// An engine of the base and one of the new run whose cells are paired.
     pub engines: Option<(String, String)>,
-    /// What is compared of each cell, some of [`MEASURES`].
+    /// What is compared of each cell, some of [`Measure::COMPARED`].
     pub figures: Vec<Measure>,
     /// What is compared of the boots of each noisy engine and CPU count, on the host's clock.
     pub host_figures: Vec<HostMeasure>,
@@ -34,7 +31,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        let (figures, host_figures) = (MEASURES.to_vec(), HostMeasure::OF_ENGINE.to_vec());
+        let (figures, host_figures) = (Measure::COMPARED.to_vec(), HostMeasure::OF_ENGINE.to_vec());
         Settings { margin: None, engines: None, figures, host_figures }
     }
 }

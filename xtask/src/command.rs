@@ -230,7 +230,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             let lines = if scenario.groups.len() == 1 { Lines::Trials } else { Lines::Boots };
             let run = measured(scenario, &place.folder(), lines, Boots::default())?;
             match format {
-                Format::Table => print(&wrapped(&show::table(&run, Unit::Auto)).trim_end())?,
+                Format::Table => print_run(&run)?,
                 Format::Json => print(&format_args!("{:#}", show::json(&run)))?,
             }
             run.verdict()
@@ -241,8 +241,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         }),
         Command::Matrix { file, boots, place } => {
             let run = measured(scenario(file)?, &place.folder(), Lines::Boots, boots)?;
-            let table = wrapped(&show::table(&run, Unit::Auto));
-            print(&format_args!("{}\n\n{}", table.trim_end(), paths(&run.path)))?;
+            print_run(&run)?;
             run.verdict()
         }
         Command::Image { file, boot_options, output } => {
@@ -267,6 +266,12 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             print(&format_args!("{} in {}", counted(pages as u64, "page"), folder.display()))
         }
     }
+}
+
+/// Prints a run's table, and where its report is.
+fn print_run(run: &Run) -> Result<(), Failure> {
+    let table = wrapped(&show::table(run, Unit::Auto));
+    print(&format_args!("{}\n\n{}", table.trim_end(), paths(&run.path)))
 }
 
 /// Installs what is missing, and fetches what else is asked for.

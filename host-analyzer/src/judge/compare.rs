@@ -17,11 +17,14 @@ use crate::ground::document::suggestion;
 use crate::ground::failure::Failure;
 use crate::ground::text::{list, printable};
 use crate::judge::origins;
-use crate::judge::pairing::{Pairing, differences};
+use crate::judge::pairing::{Pairing, differences, differences_text};
 use crate::run::measure::Measure;
 use crate::run::{Cell, Run};
 use miette::miette;
 use std::collections::BTreeSet;
+
+/// At most so many cells of a run are looked at for the most alike of another.
+const NEAR: usize = 200;
 
 pub use boots::Boots;
 pub use verdict::{
@@ -142,10 +145,24 @@ fn nothing_in_common(base: &Run, new: &Run) -> Failure {
     Failure::Request(miette!(
         help = "cells are paired by engine, CPU count, profile and options; repetitions and costs may differ; \
                 `--engines BASE:NEW` pairs the cells of two engines",
-        "{} and {} have no cell with APs in common: the first has {}; the second has {}",
+        "{} and {} have no cell with APs in common: the first has {}; the second has {}{}",
         base.path.display(),
         new.path.display(),
         cells(base),
-        cells(new)
+        cells(new),
+        nearest(base, new).map_or(String::new(), |in_what| format!(
+            "; the most alike of them differ in {in_what}"
+        ))
     ))
+}
+
+/// The options in which the most alike cells of two runs differ, of those that are of one engine and CPU count.
+fn nearest(base: &Run, new: &Run) -> Option<String> {
+    let pairs = base.cells.iter().take(NEAR).flat_map(|base| {
+        let alike = move |new: &&Cell| {
+            (&base.engine, base.smp, &base.profile) == (&new.engine, new.smp, &new.profile)
+        };
+        new.cells.iter().take(NEAR).filter(alike).map(move |new| differences(base, new))
+    });
+    differences_text(&pairs.min_by_key(Vec::len)?)
 }

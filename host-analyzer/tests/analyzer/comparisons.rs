@@ -166,6 +166,8 @@ fn runs_with_nothing_in_common_are_refused() {
         panic!("it was compared")
     };
     assert!(report.to_string().contains("have no cell with APs in common"), "{report}");
+    assert!(report.to_string().contains("; the most alike of them differ in "), "{report}");
+    assert!(report.to_string().contains("wait halt → spin"), "{report}");
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub enum Body<'a> {
     /// The reason why the boot ends here, at any time.
     #[serde(borrow)]
     Error(Error<'a>),
+    /// Which IPIs wake the APs of a cell; it follows the cell's `CellBegin`. A simulator sends none.
+    WakeIpis(WakeIpis),
 }
 
 /// Who sends, on what machine, with what clock.
@@ -138,6 +140,16 @@ pub struct CellBegin<'a> {
     pub cell: u16,
     /// Every option as `key=value`, blanks between; [`crate::options::Options`] reads it.
     pub options: &'a str,
+}
+
+/// The IPIs that the kernel sends an AP, or all with one shorthand, to wake it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WakeIpis {
+    /// The cell.
+    pub cell: u16,
+    /// What is written to the low doubleword of the ICR (Intel SDM volume 3, "Interrupt Command Register (ICR)"), in
+    /// this order: INIT, INIT level de-assert, SIPI, second SIPI. `None` for those that the sequence has not.
+    pub icr: [Option<u32>; 4],
 }
 
 /// A trial begins.

@@ -5,6 +5,7 @@
 
 mod check;
 mod cost;
+mod drops;
 mod form;
 mod limit;
 mod lists;
@@ -17,13 +18,14 @@ mod window;
 mod words;
 
 pub use cost::Cost;
+pub use drops::{Drops, Which};
 pub use form::MAX_EXCEPTIONS;
 pub use lists::{Faults, Skews};
 pub use parse::OptionError;
 pub use refusal::{Part, Refusal};
 pub use table::{
-    Key, Kick, Kind, MAX_OPTIONS, MicrocodeAt, Options, SIPI_GAP, Spend, StampSet, TscPoll,
-    TscSync, TscTrust, Wait, kind_of,
+    IcrLevel, InitOrder, Key, Kick, Kind, MAX_OPTIONS, MicrocodeAt, Options, ParkedBy, Spend,
+    StampSet, TscPoll, TscSync, TscTrust, Wait, kind_of,
 };
 pub use window::Window;
-pub use words::{Fault, Order, Step, Strategy};
+pub use words::{Fault, Order, Step, Strategy, WakeSequence};

@@ -10,16 +10,17 @@ mod registers;
 use crate::failure::fail_for_machine;
 use crate::tsc::tsc;
 use bringup::frame::ApicMode;
+use bringup::options::IcrLevel;
 use core::arch::x86_64::{_mm_lfence, _mm_mfence};
 use core::sync::atomic::{Ordering, fence};
 use errors::Errors;
-use icr::{Icr, SEND_PENDING};
+use icr::SEND_PENDING;
 use mode::{BSP, ENABLE, EXTD, has_deadlines, is_plain, mode};
 use registers::{Registers, X2apic, Xapic};
 use x86_64::registers::model_specific::Msr;
 
 pub use errors::NotDelivered;
-pub use icr::To;
+pub use icr::{Icr, To};
 pub use mode::use_deadlines;
 
 /// Vector of the IPI that ends a HLT.
@@ -152,8 +153,14 @@ fn mask_local_interrupts<R: Registers>() {
 ///
 /// A CPU that the IPI reaches stops in the middle of whatever it does: no CPU may wait for it, or use memory that it may
 /// have been writing. [`To::AllButSelf`] also reaches CPUs that the MADT does not list, or lists as not enabled.
-pub unsafe fn send_init(to: To) {
-    send(Icr::init(to));
+pub unsafe fn send_init(to: To, level: IcrLevel) {
+    send(Icr::init(to).with(level));
+}
+
+/// Sends INIT level de-assert, which has an effect on processors before the P6 alone: it sets their arbitration IDs. Not
+/// in x2APIC mode.
+pub fn send_init_deassert(to: To) {
+    send(Icr::init_deassert(to));
 }
 
 /// Sends a start-up IPI (SIPI): a CPU that waits for one starts in real mode at `page << 12`.
@@ -162,8 +169,8 @@ pub unsafe fn send_init(to: To) {
 ///
 /// Any CPU that the IPI reaches may run the code there, now or much later. So the page holds real-mode code for good,
 /// and that code checks which CPU runs it. [`To::AllButSelf`] also reaches CPUs that the MADT does not list.
-pub unsafe fn send_sipi(to: To, page: u8) {
-    send(Icr::startup(to, page));
+pub unsafe fn send_sipi(to: To, page: u8, level: IcrLevel) {
+    send(Icr::startup(to, page).with(level));
 }
 
 /// Sends the IPI that ends a HLT.

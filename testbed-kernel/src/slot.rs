@@ -221,6 +221,8 @@ pub struct BspNotes {
     pub taken: Cell<u16>,
     /// Late starts that were reported, of all trials.
     pub late_starts: Cell<u32>,
+    /// SIPIs that it was to be sent, of all trials.
+    pub sipis: Cell<u32>,
     /// How many of its registers were reported to differ, of all trials.
     pub differing: Cell<u16>,
     /// It has had its turn in the sync.
@@ -247,6 +249,7 @@ impl BspNotes {
             lost: Cell::new(false),
             taken: Cell::new(0),
             late_starts: Cell::new(0),
+            sipis: Cell::new(0),
             differing: Cell::new(0),
             synced: Cell::new(false),
             settled: Cell::new(false),

@@ -3,6 +3,7 @@
 use crate::apic::{self, To};
 use crate::failure::fail_for_machine;
 use crate::memory::Memory;
+use bringup::options::IcrLevel;
 
 /// Copies the real-mode code to a free page; gives its address.
 pub fn install(code: &[u8], memory: &Memory) -> u64 {
@@ -25,8 +26,8 @@ pub fn vector(page: u64) -> u8 {
 }
 
 /// Sends a SIPI for the code on that page, where [`install`] has put it.
-pub fn send_sipi(to: To, page: u64) {
+pub fn send_sipi(to: To, page: u64, level: IcrLevel) {
     // SAFETY: the page holds the code for good. A CPU that starts without a kick halts: at once if it is not
     // in the table of APIC IDs, else when `bringup::start` does not admit it.
-    unsafe { apic::send_sipi(to, vector(page)) }
+    unsafe { apic::send_sipi(to, vector(page), level) }
 }

@@ -1,9 +1,10 @@
 //! Trials: the BSP's verbs on the real machine, and what goes on around them.
 //!
-//! The order of things is in `bringup::strategy`; how each verb is done is here, kicks and the TSC
+//! The order of things is in `bringup::strategy`; how each verb is done is here, kicks, their IPIs and the TSC
 //! sync each on a page of its own, and so are the frames about an AP.
 
 mod kick;
+mod sequence;
 mod timeline;
 mod times;
 mod tsc_sync;
@@ -42,6 +43,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock, trampoline: u6
     if plan.cells().any(|options| options.kick == Kick::Broadcast) {
         may_broadcast(machine);
     }
+    sequence::check(plan);
     if machine.census.needs_x2apic() {
         x2apic::switch(machine.census.cpus, slots, trampoline);
     }
@@ -52,11 +54,15 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock, trampoline: u6
             fail_for_options(&"the options of a cell are too long");
         }
         send(Body::CellBegin(CellBegin { cell, options: &text }));
+        send(Body::WakeIpis(sequence::ipis(cell, &options, trampoline)));
         callin::set_up(CpuIndex::BSP, callin::fault_bits(&options.faults, CpuIndex::BSP));
         for number in u32::from(cell > 0)..=options.repetitions {
             epoch += 1;
             let mut trial =
                 Trial::prepare(Epoch(epoch), &options, machine, slots, clock, trampoline);
+            if number == 0 {
+                trial.park_first();
+            }
             let end = trial.run();
             trial.park();
             send(Body::TrialBegin(TrialBegin {
@@ -316,6 +322,7 @@ impl Bsp for Trial<'_> {
             Kick::Unicast => self.kick_one_by_one(set),
             Kick::Broadcast => self.kick_all_at_once(set),
         }
+        self.repeat_late(set);
     }
 
     fn await_alive(&mut self, ap: CpuIndex) {

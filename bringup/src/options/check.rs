@@ -3,7 +3,7 @@
 use super::cost::Cost;
 use super::limit;
 use super::refusal::{Part, Refusal};
-use super::table::{Kick, Options, StampSet, TscSync, TscTrust};
+use super::table::{InitOrder, Kick, Options, ParkedBy, StampSet, TscSync, TscTrust};
 use super::words::{Fault, Order, Step};
 use crate::CpuIndex;
 use crate::class::Class;
@@ -12,6 +12,7 @@ impl Options {
     /// Refuses what makes no sense at any CPU count.
     pub fn check(&self) -> Result<(), Refusal> {
         self.check_kick()?;
+        self.check_sequence()?;
         self.check_clocks()?;
         self.check_costs()?;
         self.check_faults()
@@ -45,16 +46,42 @@ impl Options {
                 "a broadcast wakes all APs at once, this order brings a part of them online first",
             );
         }
-        if let Some(cpu) = self.faults.of(Fault::Never).next() {
+        if self.init_order != InitOrder::First {
             return refuse(
-                Part::Fault(Fault::Never, cpu),
-                "a broadcast reaches every AP, so no AP's SIPI can be withheld",
+                Part::Word("init-order", self.init_order.name()),
+                "one INIT reaches all APs",
             );
+        }
+        let reaches_all = "a broadcast reaches every AP, so no AP's SIPI can be withheld";
+        if let Some(cpu) = self.faults.of(Fault::Never).next() {
+            return refuse(Part::Fault(Fault::Never, cpu), reaches_all);
+        }
+        if let Some(drops) = self.faults.drops.first() {
+            return refuse(Part::Drops(*drops), reaches_all);
         }
         let mut parts = self.cost_parts(Step::Kick);
         match parts.find(|part| matches!(part, Part::Class(..) | Part::Cost(..))) {
             Some(part) => refuse(part, "one IPI for all has one cost"),
             None => Ok(()),
+        }
+    }
+
+    fn check_sequence(&self) -> Result<(), Refusal> {
+        let sequence = Part::Word("wake-sequence", self.wake_sequence.name());
+        let refuse = |what, why| Err(Refusal::Senseless { what, with: Some(sequence), why });
+        match self.wake_sequence.has_init() {
+            true if self.parked_by == ParkedBy::Firmware => refuse(
+                Part::Word("parked-by", self.parked_by.name()),
+                "the sequence begins with an INIT, so nothing else need have parked the APs",
+            ),
+            false if !self.init_delay.is_zero() => refuse(
+                Part::Time("init-delay", self.init_delay),
+                "there is no INIT that a delay could follow",
+            ),
+            false if self.init_order != InitOrder::First => {
+                refuse(Part::Word("init-order", self.init_order.name()), "there is no INIT")
+            }
+            _ => Ok(()),
         }
     }
 
@@ -110,6 +137,7 @@ impl Options {
         for (fault, why) in [
             (Fault::Never, "CPU 0 is the BSP, which runs already"),
             (Fault::Stray, "CPU 0 is the BSP, which runs already"),
+            (Fault::InitAfterSipi, "CPU 0 is the BSP, and INIT to it resets the machine"),
             (Fault::Differ, "CPU 0 is the BSP, which the others are compared with"),
             (Fault::Adjust, "CPU 0 is the BSP, whose clock the others are compared with"),
         ] {
@@ -118,15 +146,23 @@ impl Options {
                 return Err(Refusal::Senseless { what, with: None, why });
             }
         }
-        Ok(())
+        match self.faults.drops.iter().find(|drops| drops.cpu == Some(CpuIndex::BSP)) {
+            Some(drops) => Err(Refusal::Senseless {
+                what: Part::Drops(*drops),
+                with: None,
+                why: "CPU 0 is the BSP, which is sent no SIPI",
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The parts of the values of `fault`, `skew` and `cost-*`.
     fn parts(&self) -> impl Iterator<Item = Part> {
-        let faults = self.faults.0.iter().map(|(fault, cpu)| Part::Fault(*fault, *cpu));
+        let faults = self.faults.planted.iter().map(|(fault, cpu)| Part::Fault(*fault, *cpu));
+        let drops = self.faults.drops.iter().map(|drops| Part::Drops(*drops));
         let skews = self.skews.0.iter().map(|(cpu, cycles)| Part::Skew(*cpu, *cycles));
         let costs = Step::ALL.into_iter().flat_map(|step| self.cost_parts(step));
-        faults.chain(skews).chain(costs)
+        faults.chain(drops).chain(skews).chain(costs)
     }
 
     /// The parts of a step's cost; empty if it costs nothing.

@@ -70,26 +70,26 @@ impl Form for Positive {
     }
 }
 
-/// A time; a bare number is µs, as in Linux's `cpu_init_udelay`.
-pub(super) struct Micros;
+/// A time, which is no number of cycles: manuals state it in µs and ms.
+pub(super) struct Time;
 
-impl Form for Micros {
+impl Form for Time {
     type Of = Duration;
-    const EXPECTED: &'static str = concat!("a time: whole µs, or ", time!());
+    const EXPECTED: &'static str =
+        concat!("0, or a time with its unit, as 10000us where Linux says 10000: ", time!());
 
     fn parse(text: &str) -> Option<Duration> {
         match Duration::parse(text)? {
-            Duration::Cycles(n) => {
-                Some(n * 1000).filter(|ns| *ns <= Duration::MAX_NANOS).map(Duration::Nanos)
-            }
+            Duration::Cycles(0) => Some(Duration::Nanos(0)),
+            Duration::Cycles(_) => None,
             nanos => Some(nanos),
         }
     }
 
     fn write(value: &Duration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match value {
-            Duration::Nanos(ns) if ns.is_multiple_of(1000) => write!(f, "{}", ns / 1000),
-            other => write!(f, "{other}"),
+        match value.is_zero() {
+            true => f.write_str("0"),
+            false => fmt::Display::fmt(value, f),
         }
     }
 }
@@ -103,22 +103,6 @@ impl Form for Kilohertz {
 
     fn parse(text: &str) -> Option<u32> {
         text.parse().ok()
-    }
-}
-
-/// How many SIPIs an AP is sent.
-pub(super) struct Sipis;
-
-impl Form for Sipis {
-    type Of = u8;
-    const EXPECTED: &'static str = "1 or 2";
-
-    fn parse(text: &str) -> Option<u8> {
-        text.parse().ok().filter(|count| (1..=2).contains(count))
-    }
-
-    fn count(value: &u8) -> Option<u32> {
-        Some((*value).into())
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::form::MAX_EXCEPTIONS;
 use super::refusal::{NAMED, Refusal};
-use super::table::{Kick, MicrocodeAt, Options, SIPI_GAP, TscSync};
+use super::table::{InitOrder, Kick, MicrocodeAt, Options, TscSync};
 use super::words::{Fault, Step};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};
@@ -68,7 +68,7 @@ const MOST_ALIKE: usize = 1 + 2 * (Step::COUNT + 1) * MAX_EXCEPTIONS;
 fn alike(options: &Options, cpus: usize) -> heapless::Vec<Alike, MOST_ALIKE> {
     let exceptions = options.costs.iter().flat_map(|cost| &cost.exceptions);
     let exceptions = exceptions.map(|(first, last, _)| (*first, *last));
-    let faults = options.faults.0.iter().map(|(_, cpu)| (*cpu, *cpu));
+    let faults = options.faults.planted.iter().map(|(_, cpu)| (*cpu, *cpu));
     let ends = exceptions.chain(faults).flat_map(|(first, last)| [first.at(), last.at() + 1]);
     let end = cpus.min(usize::from(u16::MAX) + 1);
     let mut begins: heapless::Vec<usize, MOST_ALIKE> =
@@ -130,12 +130,20 @@ impl Options {
         }
     }
 
-    /// So many times the time from one SIPI to the next, if there are two.
-    fn gaps(&self, gaps: u128) -> Option<u128> {
-        match self.sipi_count {
-            1 => Some(0),
-            _ => Some(gaps * self.measured(SIPI_GAP)?),
-        }
+    /// The longest that the wake sequence takes between the IPIs of so many kicks.
+    fn gaps(&self, kicks: u128) -> Option<u128> {
+        let each = if self.wake_sequence.has_second_sipi() { kicks } else { 0 };
+        // The last AP's gap is the last that the BSP waits for.
+        let late = u128::from(self.wake_sequence.repeats_late());
+        let gaps = match each + late {
+            0 => 0,
+            gaps => gaps * self.measured(self.sipi_gap)?,
+        };
+        let delays = match self.init_order {
+            InitOrder::First => 0,
+            InitOrder::Each => kicks * self.measured(self.init_delay)?,
+        };
+        Some(gaps + delays)
     }
 
     /// The longest that it takes from an AP's SIPI until all APs are kicked.

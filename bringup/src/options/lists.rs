@@ -1,47 +1,103 @@
 //! Options that are a list of pairs: faults and skews.
 
+use super::drops::{DROP_SIPI, Drops};
 use super::form::{Form, MAX_EXCEPTIONS, parse_cpu};
 use super::words::Fault;
 use crate::CpuIndex;
 use crate::words::Word;
 use core::fmt;
 
-/// The faults that a test plants, as a word: `none`, or `never:3,trap:5`.
+/// The faults that a test plants, as a word: `none`, or `never:3,trap:5,drop-sipi:all:1/1000:7`.
 ///
 /// A CPU suffers one at most: one that never starts, or that ends the boot, can't show another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(pub(super) heapless::Vec<(Fault, CpuIndex), MAX_EXCEPTIONS>);
+pub struct Faults {
+    pub(super) planted: heapless::Vec<(Fault, CpuIndex), MAX_EXCEPTIONS>,
+    pub(super) drops: heapless::Vec<Drops, MAX_EXCEPTIONS>,
+}
 
 impl Faults {
     /// True if this CPU is to suffer this fault.
     pub fn hit(&self, fault: Fault, cpu: CpuIndex) -> bool {
-        self.0.contains(&(fault, cpu))
+        self.planted.contains(&(fault, cpu))
     }
 
     /// The CPUs that are to suffer this fault.
     pub fn of(&self, fault: Fault) -> impl Iterator<Item = CpuIndex> {
-        self.0.iter().filter(move |(planted, _)| *planted == fault).map(|(_, cpu)| *cpu)
+        self.planted.iter().filter(move |(planted, _)| *planted == fault).map(|(_, cpu)| *cpu)
+    }
+
+    /// True if the SIPI of that number in the boot is not to be sent to this AP; the first is 1.
+    pub fn drops(&self, cpu: CpuIndex, number: u32) -> bool {
+        self.drops.iter().any(|drops| drops.hit(cpu, number))
+    }
+
+    /// True if some SIPIs are to be dropped.
+    pub fn drops_any(&self) -> bool {
+        !self.drops.is_empty()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = FaultPart<'_>> {
+        let planted = self.planted.iter().map(|(fault, cpu)| FaultPart::Planted(*fault, *cpu));
+        planted.chain(self.drops.iter().map(FaultPart::Drops))
+    }
+}
+
+/// A part of the word.
+enum FaultPart<'f> {
+    Planted(Fault, CpuIndex),
+    Drops(&'f Drops),
+}
+
+impl FaultPart<'_> {
+    fn cpu(&self) -> Option<CpuIndex> {
+        match self {
+            FaultPart::Planted(_, cpu) => Some(*cpu),
+            FaultPart::Drops(drops) => drops.cpu,
+        }
     }
 }
 
 impl Form for Faults {
     type Of = Faults;
     const EXPECTED: &'static str = "none, or up to four of never:CPU, stray:CPU, trap:CPU, panic:CPU, \
-                            differ:CPU or adjust:CPU, as `never:3,trap:5`";
+                            differ:CPU, adjust:CPU or init-after-sipi:CPU, as `never:3,trap:5`, and up to four of \
+                            drop-sipi:CPU:K or drop-sipi:CPU:1/N:SEED, as `drop-sipi:all:1/1000:7`";
 
     fn parse(text: &str) -> Option<Faults> {
-        let pair = |fault: &str, cpu: &str| Some((Fault::named(fault)?, parse_cpu(cpu)?));
-        parse_list(text, pair).map(Faults)
+        let mut faults = Faults::default();
+        if text == "none" {
+            return Some(faults);
+        }
+        for part in text.split(',') {
+            match part.split_once(':')? {
+                (DROP_SIPI, drops) => faults.drops.push(Drops::parse(drops)?).ok()?,
+                (fault, cpu) => {
+                    faults.planted.push((Fault::named(fault)?, parse_cpu(cpu)?)).ok()?;
+                }
+            }
+        }
+        Some(faults)
     }
 
     fn twice(faults: &Faults) -> Option<CpuIndex> {
-        first_repeated(faults.0.iter().map(|(_, cpu)| *cpu))
+        let cpus: heapless::Vec<CpuIndex, { 2 * MAX_EXCEPTIONS }> =
+            faults.parts().filter_map(|part| part.cpu()).collect();
+        first_repeated(cpus.iter().copied())
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_list(f, &self.0, |f, (fault, cpu)| write!(f, "{fault}:{}", cpu.0))
+        let mut blank = "";
+        for part in self.parts() {
+            match part {
+                FaultPart::Planted(fault, cpu) => write!(f, "{blank}{fault}:{}", cpu.0)?,
+                FaultPart::Drops(drops) => write!(f, "{blank}{drops}")?,
+            }
+            blank = ",";
+        }
+        if blank.is_empty() { f.write_str("none") } else { Ok(()) }
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::refusal::Refusal;
 use super::table::{Key, Options};
-use crate::CpuIndex;
+use crate::{CpuIndex, Duration};
 use core::fmt;
+
+/// What `wake-sequence` was until it had more values.
+const SIPI_COUNT: &str = "sipi-count";
 
 /// Why a word, or a combination of words, is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,9 @@ impl fmt::Display for OptionError<'_> {
             OptionError::NoValue { word } => {
                 write!(f, "`{word}` is not an option: expected key=value, or the word `cell`")
             }
+            OptionError::UnknownKey { key: SIPI_COUNT } => f.write_str(
+                "there is no option `sipi-count`: for two SIPIs say wake-sequence=init-sipi-sipi",
+            ),
             OptionError::UnknownKey { key } => {
                 write!(f, "there is no option `{key}`: expected one of")?;
                 Options::KEYS.iter().try_for_each(|known| write!(f, " {}", known.name()))
@@ -95,10 +101,19 @@ impl Options {
         Ok(())
     }
 
-    /// Takes one word `key=value` of what was measured already: a value that names a CPU twice is
-    /// kept as it is, since an earlier version took it.
+    /// Takes one word `key=value` of what was measured already, as an earlier version took it: a value that names a CPU
+    /// twice, the number of SIPIs, or an `init-delay` in µs without the unit.
     pub fn read_word<'a>(&mut self, word: &'a str) -> Result<(), OptionError<'a>> {
         let (key, value) = split(word)?;
+        match (key, value.parse::<u64>()) {
+            (SIPI_COUNT, Ok(1)) => return self.read("wake-sequence", "init-sipi").map(drop),
+            (SIPI_COUNT, Ok(2)) => return self.read("wake-sequence", "init-sipi-sipi").map(drop),
+            ("init-delay", Ok(micros)) if micros > 0 => {
+                self.init_delay = Duration::Nanos(micros.saturating_mul(1000));
+                return Ok(());
+            }
+            _ => {}
+        }
         self.read(key, value).map(drop)
     }
 

@@ -1,5 +1,6 @@
 //! Why good words make no sense together, or on some machine.
 
+use super::drops::Drops;
 use super::table::{Kind, kind_of};
 use super::words::{Fault, Step};
 use crate::class::Class;
@@ -53,8 +54,12 @@ const GIVEN_UP: &str = ", after which an AP is lost; raise `limit`";
 pub enum Part {
     /// A value that is a word.
     Word(&'static str, &'static str),
+    /// A value that is a time.
+    Time(&'static str, Duration),
     /// Of `fault`.
     Fault(Fault, CpuIndex),
+    /// Of `fault`: SIPIs that are dropped.
+    Drops(Drops),
     /// Of `skew`, in cycles.
     Skew(CpuIndex, i32),
     /// A step's cost for most APs.
@@ -71,8 +76,8 @@ impl Part {
     /// The option's name.
     pub fn key(self) -> &'static str {
         match self {
-            Part::Word(key, _) => key,
-            Part::Fault(..) => "fault",
+            Part::Word(key, _) | Part::Time(key, _) => key,
+            Part::Fault(..) | Part::Drops(..) => "fault",
             Part::Skew(..) => "skew",
             Part::Usual(step, ..)
             | Part::Class(step, ..)
@@ -85,7 +90,12 @@ impl Part {
     pub(super) fn last(self) -> Option<CpuIndex> {
         match self {
             Part::Fault(_, cpu) | Part::Skew(cpu, _) | Part::Cost(_, _, cpu, _) => Some(cpu),
-            Part::Word(..) | Part::Usual(..) | Part::Class(..) | Part::Exclusive(..) => None,
+            Part::Drops(drops) => drops.cpu,
+            Part::Word(..)
+            | Part::Time(..)
+            | Part::Usual(..)
+            | Part::Class(..)
+            | Part::Exclusive(..) => None,
         }
     }
 }
@@ -95,7 +105,9 @@ impl fmt::Display for Part {
         write!(f, "{}=", self.key())?;
         match self {
             Part::Word(_, word) => f.write_str(word),
+            Part::Time(_, time) => time.fmt(f),
             Part::Fault(fault, cpu) => write!(f, "{fault}:{}", cpu.0),
+            Part::Drops(drops) => drops.fmt(f),
             Part::Skew(cpu, cycles) => write!(f, "{}:{cycles}", cpu.0),
             Part::Usual(_, cost) => cost.fmt(f),
             Part::Class(_, class, cost) => write!(f, "…,{class}:{cost}"),

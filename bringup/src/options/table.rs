@@ -4,10 +4,10 @@
 //! the README.
 
 use super::cost::Cost;
-use super::form::{Form, Kilohertz, Micros, Positive, Sipis, Span, Times};
+use super::form::{Form, Kilohertz, Positive, Span, Time, Times};
 use super::lists::{Faults, Skews};
 use super::window::Window;
-use super::words::{Order, Step, Strategy};
+use super::words::{Order, Step, Strategy, WakeSequence};
 use crate::words::words;
 use crate::{CpuIndex, Duration};
 use core::fmt;
@@ -19,6 +19,36 @@ words! {
         Unicast = "unicast",
         /// One all-but-self IPI for all.
         Broadcast = "broadcast",
+    }
+}
+
+words! {
+    /// Which INITs of a kick come before its delay.
+    InitOrder {
+        /// All INITs, one delay, all SIPIs.
+        First = "first",
+        /// INIT, delay and SIPI of one AP, then of the next, as Linux does.
+        Each = "each",
+    }
+}
+
+words! {
+    /// What puts the APs into wait-for-SIPI before a boot's first trial.
+    ParkedBy {
+        /// An INIT of the BSP, before the trial.
+        Init = "init",
+        /// The firmware, or nobody.
+        Firmware = "firmware",
+    }
+}
+
+words! {
+    /// The level bit of INIT and SIPI (Intel SDM volume 3, "Interrupt Command Register (ICR)").
+    IcrLevel {
+        /// 1, as the manual demands.
+        Assert = "assert",
+        /// 0.
+        None = "none",
     }
 }
 
@@ -209,9 +239,6 @@ pub fn kind_of(name: &str) -> Option<Kind> {
     Key::named(name).map(Key::kind)
 }
 
-/// From one SIPI to the next of the same AP (Intel SDM volume 3, "Typical AP Initialization Sequence").
-pub const SIPI_GAP: Duration = Duration::Nanos(200_000);
-
 /// The longest that [`Options`] render to, in bytes.
 pub const MAX_OPTIONS: usize = 3328;
 
@@ -331,12 +358,24 @@ options! {
     /// how a CPU waits for the end of a cost
     "spend" (Kind::Wait) spend: Spend = Spend::Halt;
 
-    /// from the last INIT of a kick to its first SIPI, as `10ms`; a number without a unit is µs; the classic protocol has
-    /// `10000`
-    "init-delay" (Kind::Protocol) init_delay: Duration as Micros = Duration::Nanos(0);
+    /// the IPIs that wake an AP: INIT and SIPI; a second SIPI; a SIPI alone, to an AP that waits for it; INIT, its
+    /// de-assertion and SIPI; a second SIPI only to those that are late
+    "wake-sequence" (Kind::Protocol) wake_sequence: WakeSequence = WakeSequence::InitSipi;
 
-    /// SIPIs sent to each AP, 200 µs from one to the next; the classic protocol has `2`
-    "sipi-count" (Kind::Protocol) sipi_count: u8 as Sipis = 1;
+    /// all INITs, one delay, all SIPIs; or INIT, delay and SIPI for each AP, as Linux does
+    "init-order" (Kind::Protocol) init_order: InitOrder = InitOrder::First;
+
+    /// from INIT to SIPI, from the last INIT with `init-order=first`; the classic protocol has `10ms`
+    "init-delay" (Kind::Protocol) init_delay: Duration as Time = Duration::Nanos(0);
+
+    /// from one SIPI to the second of the same AP, where there is one
+    "sipi-gap" (Kind::Protocol) sipi_gap: Duration as Time = Duration::Nanos(200_000);
+
+    /// what has put the APs into wait-for-SIPI before the first trial of a boot: an INIT that is not timed, or the firmware
+    "parked-by" (Kind::Protocol) parked_by: ParkedBy = ParkedBy::Init;
+
+    /// the level bit of INIT and SIPI: 1, as the manuals demand, or 0
+    "icr-level" (Kind::Protocol) icr_level: IcrLevel = IcrLevel::Assert;
 
     /// how long a clock is watched; by class as a cost: `2ms,package:20ms`
     "tsc-window" (Kind::Machine) tsc_window: Window = Window::DEFAULT;
@@ -393,7 +432,8 @@ options! {
     "stamp-set" (Kind::Instrument) stamps: StampSet = StampSet::All;
 
     /// on purpose, one for each CPU: `never:CPU` (no SIPI), `stray:CPU` (a SIPI before its kick, as if delayed since an
-    /// earlier trial), `trap:CPU`, `panic:CPU`, `differ:CPU`, `adjust:CPU` (its `IA32_TSC_ADJUST` is 10 000)
+    /// earlier trial), `trap:CPU`, `panic:CPU`, `differ:CPU`, `adjust:CPU` (its `IA32_TSC_ADJUST` is 10 000),
+    /// `init-after-sipi:CPU`, `drop-sipi:CPU:K` (the K-th of the boot), `drop-sipi:all:1/N:SEED` (one of N at random)
     "fault" (Kind::Planted) faults: Faults = Faults::default();
 
     /// trials of a cell in one boot, the cold one not counted

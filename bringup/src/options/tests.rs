@@ -63,6 +63,14 @@ fn options() -> impl Strategy_<Value = Options> {
     );
     let fault = one_of(Fault::ALL.len());
     let faults = proptest::collection::hash_map(any::<u16>(), fault, 0..=4);
+    let drops = (1u32.., proptest::option::of(1u32..)).prop_map(|(number, seed)| Drops {
+        cpu: None,
+        which: match seed {
+            None => Which::Nth(number),
+            Some(seed) => Which::OneIn { n: number, seed },
+        },
+    });
+    let drops = proptest::collection::vec(drops, 0..=4);
     let durations = (nanos(), duration(), nanos(), duration(), nanos(), duration());
     let skews = proptest::collection::hash_map(1u16.., any::<i32>(), 0..=4);
     (
@@ -70,11 +78,12 @@ fn options() -> impl Strategy_<Value = Options> {
         durations,
         [(); Step::COUNT].map(|()| cost()),
         (faults, skews),
-        1u8..=2,
+        (one_of(WakeSequence::ALL.len()), any::<[bool; 3]>(), nanos(), drops),
         (1u32.., any::<u32>()),
     )
         .prop_map(
-            |(words, durations, costs, (faults, skews), sipi_count, (repetitions, clock_khz))| {
+            |(words, durations, costs, (faults, skews), wake, (repetitions, clock_khz))| {
+                let (sequence, [each, firmware, none], sipi_gap, drops) = wake;
                 Options {
                     strategy: Strategy::ALL[words.0],
                     kick: Kick::ALL[words.1],
@@ -96,13 +105,18 @@ fn options() -> impl Strategy_<Value = Options> {
                         skews.into_iter().map(|(cpu, cycles)| (CpuIndex(cpu), cycles)).collect(),
                     ),
                     costs,
-                    faults: Faults(
-                        faults
+                    faults: Faults {
+                        planted: faults
                             .into_iter()
                             .map(|(cpu, fault)| (Fault::ALL[fault], CpuIndex(cpu)))
                             .collect(),
-                    ),
-                    sipi_count,
+                        drops: drops.into_iter().collect(),
+                    },
+                    wake_sequence: WakeSequence::ALL[sequence],
+                    init_order: InitOrder::ALL[usize::from(each)],
+                    parked_by: ParkedBy::ALL[usize::from(firmware)],
+                    icr_level: IcrLevel::ALL[usize::from(none)],
+                    sipi_gap: Duration::Nanos(sipi_gap),
                     repetitions,
                     clock_khz,
                 }
@@ -146,7 +160,22 @@ fn an_error_names_the_word_and_what_was_expected() {
         ),
         ("cost-prepare=1us,exclusive", "the BSP takes it for one AP at a time by itself"),
         ("wait=sleep", "`wait=sleep` has a bad value: expected one of halt spin"),
-        ("sipi-count=3", "expected 1 or 2"),
+        ("sipi-count=2", "for two SIPIs say wake-sequence=init-sipi-sipi"),
+        (
+            "init-delay=10000",
+            "expected 0, or a time with its unit, as 10000us where Linux says 10000",
+        ),
+        ("sipi-gap=200", "expected 0, or a time with its unit"),
+        (
+            "wake-sequence=sipi init-delay=10ms",
+            "`init-delay=10ms` with `wake-sequence=sipi` is refused: there is no INIT that a delay could follow",
+        ),
+        ("wake-sequence=sipi init-order=each", "is refused: there is no INIT"),
+        ("parked-by=firmware", "so nothing else need have parked the APs"),
+        (
+            "strategy=full-parallel kick=broadcast init-order=each",
+            "`init-order=each` with `kick=broadcast` is refused: one INIT reaches all APs",
+        ),
         ("repetitions=0", "expected a whole number from 1"),
         ("limit=0ms", "expected a duration above zero"),
         ("cost-callin=1ms,0:2ms", "expected a duration (cycles, up to 2^44, or a"),
@@ -249,7 +278,7 @@ fn a_span_that_is_too_long_is_told_the_longest() {
         ("limit=3601s", "up to an hour and exact to the nanosecond, as"),
         (
             "init-delay=3601s",
-            "a time: whole µs, or a number with ns, us, ms or s, up to an hour and exact to the nanosecond",
+            "as 10000us where Linux says 10000: a number with ns, us, ms or s, up to an hour and exact to the nanosecond",
         ),
     ] {
         let error = Options::default().set_word(word).unwrap_err().to_string();
@@ -285,7 +314,7 @@ fn the_defaults_read_what_they_write() {
 #[test]
 fn no_duration_is_longer_than_an_hour() {
     let spans = Options::KEYS.iter().filter(|key| key.expected().contains("up to an hour"));
-    assert_eq!(spans.clone().count(), 6 + Step::COUNT);
+    assert_eq!(spans.clone().count(), 7 + Step::COUNT);
     for key in spans.map(Key::name) {
         for (value, taken) in [("3600s", true), ("3601s", false), ("18446744073709551615", false)] {
             assert_eq!(Options::default().set(key, value).is_ok(), taken, "{key}={value}");
@@ -294,8 +323,19 @@ fn no_duration_is_longer_than_an_hour() {
 }
 
 #[test]
-fn a_bare_init_delay_is_microseconds() {
-    assert_eq!(parse("init-delay=10000").unwrap(), parse("init-delay=10ms").unwrap());
+fn what_an_earlier_version_wrote_is_read_as_it_was_meant() {
+    for (was, is) in [
+        ("sipi-count=1", "wake-sequence=init-sipi"),
+        ("sipi-count=2", "wake-sequence=init-sipi-sipi"),
+        ("init-delay=10000", "init-delay=10ms"),
+        ("init-delay=0", "init-delay=0"),
+        ("init-delay=1500ns", "init-delay=1500ns"),
+    ] {
+        let mut read = Options::default();
+        assert_eq!(read.read_word(was), Ok(()), "{was}");
+        assert_eq!(read, parse(is).unwrap(), "{was}");
+    }
+    assert!(Options::default().read_word("sipi-count=3").is_err());
 }
 
 /// What a machine of so many CPUs refuses.
@@ -399,7 +439,7 @@ fn a_cost_that_some_ap_can_spend_in_time_is_taken() {
         // Only the engine's clock can tell.
         "cost-callin=1000000000000",
         // The second SIPI is a part of the kick.
-        "limit=1ms sipi-count=2 cost-wake=1100us",
+        "limit=1ms wake-sequence=init-sipi-sipi cost-wake=1100us",
         "strategy=serial limit=50ms cost-callin=9ms,exclusive",
         // The BSP waits for others, and finds these there when it looks.
         "strategy=full-parallel limit=50ms cost-callin=9ms,exclusive",
@@ -420,7 +460,8 @@ proptest! {
     fn what_the_limit_refuses_loses_an_ap(
         strategy in 0..Strategy::ALL.len(), kick in 0..Kick::ALL.len(), sync in 0..TscSync::ALL.len(),
         costs in proptest::collection::vec((0u64..12, 1u16..6, 0u64..12, any::<bool>()), 5),
-        never in proptest::option::of(1u16..6), sipis in 1u8..=2,
+        never in proptest::option::of(1u16..6),
+        (sequence, each, gap, delay) in (0..WakeSequence::ALL.len(), any::<bool>(), 0u64..4, 0u64..4),
     ) {
         let ms = |ms: u64| Duration::from_millis(ms);
         let mut options = Options {
@@ -428,7 +469,10 @@ proptest! {
             kick: Kick::ALL[kick],
             tsc_sync: TscSync::ALL[sync],
             tsc_trust: TscTrust::Yes,
-            sipi_count: sipis,
+            wake_sequence: WakeSequence::ALL[sequence],
+            init_order: InitOrder::ALL[usize::from(each)],
+            sipi_gap: ms(gap),
+            init_delay: ms(delay),
             limit: ms(10),
             tsc_window: Window::of_all(ms(1)),
             ..Options::default()
@@ -438,7 +482,7 @@ proptest! {
             cost.exceptions.push((CpuIndex(cpu), CpuIndex(cpu), ms(own))).unwrap();
         }
         if let Some(cpu) = never {
-            options.faults.0.push((Fault::Never, CpuIndex(cpu))).unwrap();
+            options.faults.planted.push((Fault::Never, CpuIndex(cpu))).unwrap();
         }
         let meant = never.is_some() as u16;
         if options.check().is_ok() && let Err(Refusal::Late { .. }) = options.check_on(6) {

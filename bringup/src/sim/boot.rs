@@ -1,6 +1,6 @@
 //! A simulated boot: the frames that a kernel would send.
 
-use super::trial::trial_on;
+use super::trial::trial_in_boot;
 use crate::class::Class;
 use crate::frame::{
     ApicMode, Body, CellBegin, Cpu, Error, Frame, Goodbye, Hello, MAGIC, PROTOCOL, TrialBegin,
@@ -48,21 +48,31 @@ pub fn boot_on<'a>(
         send(Body::Cpu(cpu(at as u16, *place, thread)));
     }
     let mut frames = 0;
+    let mut sipis = vec![0; cpus];
     for (cell, options) in (0..).zip(plan.cells()) {
         frames = send(Body::CellBegin(CellBegin { cell, options: &options.to_string() }));
-        let (end, aps) = match trial_on(&options, &classes, tsc_khz) {
-            Ok(trial) => trial,
-            Err(error) => {
-                send(Body::Error(Error::Options { message: &error.to_string() }));
-                return Ok(());
+        let before = sipis.clone();
+        let mut trial = trial_in_boot(&options, &classes, tsc_khz, &mut sipis);
+        let each: Vec<u32> = sipis.iter().zip(before).map(|(now, before)| now - before).collect();
+        let first = u32::from(cell > 0);
+        // The boot's first trial is the cold one. A simulated trial is like any other, unless SIPIs are dropped.
+        for number in first..=options.repetitions {
+            if number > first && options.faults.drops_any() {
+                trial = trial_in_boot(&options, &classes, tsc_khz, &mut sipis);
+            } else if number > first {
+                sipis.iter_mut().zip(&each).for_each(|(sipis, each)| *sipis += each);
             }
-        };
-        // The boot's first trial is the cold one; a simulated trial is like any other.
-        for number in u32::from(cell > 0)..=options.repetitions {
+            let (end, aps) = match &trial {
+                Ok(trial) => trial,
+                Err(error) => {
+                    send(Body::Error(Error::Options { message: &error.to_string() }));
+                    return Ok(());
+                }
+            };
             let cold = number == 0;
             send(Body::TrialBegin(TrialBegin { cell, trial: number, cold, zero: 0 }));
             aps.iter().for_each(|ap| _ = send(Body::ApTimeline(*ap)));
-            frames = send(Body::TrialEnd(end));
+            frames = send(Body::TrialEnd(*end));
         }
     }
     send(Body::Goodbye(Goodbye { frames, stamps_dropped: 0 }));

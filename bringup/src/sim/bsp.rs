@@ -3,7 +3,7 @@
 use super::ap::Ap;
 use crate::class::Class;
 use crate::kick::{self, PartKicked};
-use crate::options::{Fault, Kick, MicrocodeAt, Options, SIPI_GAP, Step, TscSync};
+use crate::options::{Fault, InitOrder, Kick, MicrocodeAt, Options, Step, TscSync};
 use crate::stamp::Stamp;
 use crate::strategy::{Aps, Bsp};
 use crate::{CpuIndex, Duration};
@@ -30,6 +30,8 @@ pub(super) struct Simulated<'a> {
     arrivals: BinaryHeap<Arrival>,
     /// When the last CPU that asked for an exclusive step will be through it.
     free_at: [i64; Step::COUNT],
+    /// How many SIPIs each CPU was to be sent in this boot.
+    sipis: &'a mut [u32],
     /// The first kick that was refused.
     pub(super) refused: Option<PartKicked>,
 }
@@ -37,7 +39,12 @@ pub(super) struct Simulated<'a> {
 impl<'a> Simulated<'a> {
     /// A machine before its kick, whose CPUs are of these classes and whose clocks tick at `tsc_khz` kHz where
     /// the options name no other.
-    pub(super) fn new(options: &'a Options, classes: &'a [Class], tsc_khz: u64) -> Simulated<'a> {
+    pub(super) fn new(
+        options: &'a Options,
+        classes: &'a [Class],
+        tsc_khz: u64,
+        sipis: &'a mut [u32],
+    ) -> Simulated<'a> {
         Simulated {
             options,
             classes,
@@ -47,6 +54,7 @@ impl<'a> Simulated<'a> {
             aps: vec![Ap::default(); classes.len()],
             arrivals: BinaryHeap::new(),
             free_at: [0; Step::COUNT],
+            sipis,
             refused: None,
         }
     }
@@ -184,6 +192,84 @@ impl<'a> Simulated<'a> {
     }
 }
 
+/// The parts of a kick.
+impl Simulated<'_> {
+    /// INIT, and the delay.
+    fn begin_kicks(&mut self, set: Aps<'_>) {
+        set.into_iter().for_each(|cpu| self.stamp(cpu, Stamp::Init, self.now));
+        if self.options.wake_sequence.has_init() {
+            self.pass(self.cycles(self.options.init_delay));
+        }
+    }
+
+    fn kick_one(&mut self, cpu: CpuIndex) {
+        self.pass(self.cost(Step::Kick, cpu));
+        let sipi = self.now;
+        self.stamp(cpu, Stamp::Sipi, sipi);
+        if !self.options.faults.hit(Fault::Never, cpu) {
+            self.send_sipi(cpu);
+            if self.options.wake_sequence.has_second_sipi() {
+                self.pass(self.cycles(self.options.sipi_gap));
+                self.send_sipi(cpu);
+            }
+        }
+        self.end_kick(cpu);
+    }
+
+    fn kick_all_at_once(&mut self, set: Aps<'_>) {
+        self.begin_kicks(set);
+        self.pass(self.options.cost(Step::Kick).usual().map_or(0, |cost| self.cycles(cost)));
+        let sipi = self.now;
+        set.into_iter().for_each(|cpu| self.stamp(cpu, Stamp::Sipi, sipi));
+        set.into_iter().for_each(|cpu| self.send_sipi(cpu));
+        if self.options.wake_sequence.has_second_sipi() {
+            self.pass(self.cycles(self.options.sipi_gap));
+        }
+        set.into_iter().for_each(|cpu| self.end_kick(cpu));
+    }
+
+    /// Sends a SIPI, unless a planted fault drops it; the first that arrives starts the AP, no earlier than `cost-wake`
+    /// after the first that was to be sent.
+    fn send_sipi(&mut self, cpu: CpuIndex) {
+        let number = &mut self.sipis[cpu.at()];
+        *number += 1;
+        let dropped = self.options.faults.drops(cpu, *number)
+            || self.options.faults.hit(Fault::InitAfterSipi, cpu);
+        if let (false, None, Some(sipi)) =
+            (dropped, self.get(cpu, Stamp::Entry), self.get(cpu, Stamp::Sipi))
+        {
+            let entry = sipi.saturating_add(self.cost(Step::Wake, cpu)).max(self.now);
+            self.stamp(cpu, Stamp::Entry, entry);
+            self.arrive(Step::Trampoline, cpu, entry);
+        }
+    }
+
+    fn end_kick(&mut self, cpu: CpuIndex) {
+        self.stamp(cpu, Stamp::KickEnd, self.now);
+        self.restart_limit(cpu);
+    }
+
+    /// The BSP waits for each AP until it is alive, or late.
+    fn repeat_late(&mut self, set: Aps<'_>) {
+        if !self.options.wake_sequence.repeats_late() {
+            return;
+        }
+        self.settle();
+        for cpu in set {
+            let Some(sipi) = self.get(cpu, Stamp::Sipi) else { continue };
+            let late = sipi.saturating_add(self.cycles(self.options.sipi_gap));
+            let alive = self.get(cpu, Stamp::Alive).unwrap_or(i64::MAX);
+            if alive > self.now {
+                self.now = self.now.max(alive.min(late));
+            }
+            if alive > self.now && !self.options.faults.hit(Fault::Never, cpu) {
+                self.send_sipi(cpu);
+                self.settle();
+            }
+        }
+    }
+}
+
 impl Bsp for Simulated<'_> {
     fn tsc_sync(&self) -> TscSync {
         self.options.tsc_sync
@@ -198,30 +284,21 @@ impl Bsp for Simulated<'_> {
             self.refused.get_or_insert(refused);
             return;
         }
-        let gap = self.cycles(SIPI_GAP) * i64::from(self.options.sipi_count - 1);
         set.into_iter().for_each(|cpu| self.pass(self.cost(Step::Prepare, cpu)));
-        set.into_iter().for_each(|cpu| self.stamp(cpu, Stamp::Init, self.now));
-        self.pass(self.cycles(self.options.init_delay));
-        if self.options.kick == Kick::Broadcast {
-            self.pass(self.options.cost(Step::Kick).usual().map_or(0, |cost| self.cycles(cost)));
-        }
-        let broadcast_sipi = self.now;
-        for cpu in set {
-            if self.options.kick == Kick::Unicast {
-                self.pass(self.cost(Step::Kick, cpu));
+        match (self.options.kick, self.options.init_order) {
+            (Kick::Broadcast, _) => self.kick_all_at_once(set),
+            (Kick::Unicast, InitOrder::First) => {
+                self.begin_kicks(set);
+                set.into_iter().for_each(|cpu| self.kick_one(cpu));
             }
-            let sipi = if self.options.kick == Kick::Unicast { self.now } else { broadcast_sipi };
-            let withheld = self.options.faults.hit(Fault::Never, cpu);
-            self.now = if withheld { sipi } else { sipi.saturating_add(gap) };
-            self.stamp(cpu, Stamp::Sipi, sipi);
-            self.stamp(cpu, Stamp::KickEnd, self.now);
-            self.restart_limit(cpu);
-            if !withheld {
-                let entry = sipi.saturating_add(self.cost(Step::Wake, cpu));
-                self.stamp(cpu, Stamp::Entry, entry);
-                self.arrive(Step::Trampoline, cpu, entry);
+            (Kick::Unicast, InitOrder::Each) => {
+                for cpu in set {
+                    self.begin_kicks(Aps::only(cpu));
+                    self.kick_one(cpu);
+                }
             }
         }
+        self.repeat_late(set);
     }
 
     fn await_alive(&mut self, ap: CpuIndex) {

@@ -185,7 +185,7 @@ fn one_by_one(bsp: &mut Simulated<'_>) {
 fn a_strategy_that_kicks_a_part_of_the_aps_by_broadcast_is_refused() {
     let run = |words: &str| {
         let options = options(&format!("strategy=full-parallel {words}"));
-        trial_by(one_by_one, &options, &[Class::Core; 4], KHZ)
+        trial_by(one_by_one, &options, &[Class::Core; 4], KHZ, &mut [0; 4])
     };
     assert_eq!(run("kick=unicast").unwrap().0.lost, 0);
     let NoTrial::PartKicked(refused) = run("kick=broadcast").unwrap_err() else {
@@ -194,11 +194,10 @@ fn a_strategy_that_kicks_a_part_of_the_aps_by_broadcast_is_refused() {
     assert_eq!((refused.kicked, refused.all), (Aps::only(CpuIndex(1)), Aps::all(4)));
 }
 
-/// `kick` sends all INITs, waits once, and sends all SIPIs; an INIT, a delay and a SIPI for each AP in turn, as
-/// Linux does it, would take n delays.
+/// `kick` sends all INITs, waits once, and sends all SIPIs; with `init-order=each` it waits for each AP, as Linux does.
 #[test]
 fn a_kick_of_n_aps_waits_the_init_delay_once() {
-    let words = "init-delay=10000 cost-kick=0 cost-wake=0 cost-callin=0 cost-online=0 tsc-window=0";
+    let words = "init-delay=10ms cost-kick=0 cost-wake=0 cost-callin=0 cost-online=0 tsc-window=0";
     for (strategy, delays) in [("serial", 3), ("parallel-sipi", 1), ("full-parallel", 1)] {
         let words = format!("{words} strategy={strategy}");
         assert_eq!(total(&words, 4), delays * 10_000_000, "{strategy}");
@@ -208,18 +207,36 @@ fn a_kick_of_n_aps_waits_the_init_delay_once() {
         assert_eq!(ap.stamps.get(Stamp::Init), Some(0));
         assert_eq!(ap.stamps.get(Stamp::Sipi), Some(10_000_000));
     }
+    let words = format!("{words} init-order=each");
+    for (delay, ap) in (1..).zip(trial(&options(&words), 4, KHZ).unwrap().1) {
+        assert_eq!(ap.stamps.get(Stamp::Init), Some((delay - 1) * 10_000_000));
+        assert_eq!(ap.stamps.get(Stamp::Sipi), Some(delay * 10_000_000));
+    }
+}
+
+#[test]
+fn a_sipi_alone_follows_no_delay_and_late_aps_alone_are_waited_for() {
+    let words = "cost-kick=10us cost-wake=50us,3:900us cost-callin=0 cost-online=0 tsc-sync=trusted tsc-trust=yes \
+                 strategy=full-parallel";
+    assert_eq!(total(&format!("{words} wake-sequence=sipi"), 4), 930_000);
+    let late =
+        trial(&options(&format!("{words} wake-sequence=sipi-late cost-online=0,3:1us")), 4, KHZ);
+    let aps = late.unwrap().1;
+    // The BSP waits for the first until it is alive, for the third until its gap is over.
+    assert_eq!(aps[0].stamps.get(Stamp::SeenOnline), Some(30_000 + 200_000));
+    assert_eq!(aps[2].stamps.get(Stamp::SeenOnline), Some(931_000));
 }
 
 #[test]
 fn the_classic_protocol_costs_its_delays() {
-    let words = "strategy=serial init-delay=10000 sipi-count=2 cost-kick=0 cost-wake=0 \
+    let words = "strategy=serial init-delay=10ms wake-sequence=init-sipi-sipi cost-kick=0 cost-wake=0 \
                  cost-callin=0 cost-online=0 tsc-window=0";
     assert_eq!(total(words, 3), 2 * (10_000_000 + 200_000));
 }
 
 #[test]
 fn times_are_of_the_clock_of_the_machine_that_is_named() {
-    let words = "strategy=serial init-delay=10000";
+    let words = "strategy=serial init-delay=10ms";
     let (own, named) = (total(words, 2), total(&format!("{words} clock-khz=2000000"), 2));
     // 10 ms are twice as many cycles; what is given in cycles stays.
     assert_eq!(named - own, 10_000_000);
@@ -240,7 +257,7 @@ fn a_trial_that_the_clock_cannot_count_is_an_error() {
         assert_eq!(trial(&options, 4, KHZ).err(), None, "{words}");
     }
     // A capture may tell any frequency.
-    let serial = options("tsc-window=3600s init-delay=3600s sipi-count=2 skew=1:1");
+    let serial = options("tsc-window=3600s init-delay=3600s wake-sequence=init-sipi-sipi skew=1:1");
     assert_eq!(trial(&serial, 3, u64::MAX).err(), Some(NoTrial::TooLong));
 }
 
@@ -424,4 +441,33 @@ fn a_simulated_boot_sends_what_a_kernel_sends() {
     })
     .unwrap();
     assert_eq!(names.iter().collect::<String>(), "HcccC0aa)(aa)(aa)C(aa)(aa)G");
+}
+
+/// Which APs are lost in each trial of a boot, by their numbers.
+fn lost_in_trials(words: &str) -> Vec<Vec<u16>> {
+    let mut trials = Vec::new();
+    boot(words, 4, KHZ, |frame| match &frame.body {
+        Body::TrialBegin(_) => trials.push(Vec::new()),
+        Body::ApTimeline(ap) if ap.end != ApEnd::Online => {
+            trials.last_mut().unwrap().push(ap.cpu.0);
+        }
+        _ => {}
+    })
+    .unwrap();
+    trials
+}
+
+#[test]
+fn a_dropped_sipi_loses_its_ap_in_that_trial_unless_another_follows() {
+    let words = "strategy=parallel-sipi limit=50ms repetitions=3 fault=drop-sipi:2:3";
+    assert_eq!(lost_in_trials(words), [vec![], vec![], vec![2], vec![]]);
+    // Of two SIPIs in each trial the third is the first of the second trial.
+    for sequence in ["init-sipi-sipi", "sipi-late"] {
+        let rescued = lost_in_trials(&format!("{words} wake-sequence={sequence}"));
+        assert_eq!(rescued, [[0; 0]; 4], "{sequence}");
+    }
+    let cells = "limit=50ms repetitions=2 cell cell fault=drop-sipi:1:5,drop-sipi:3:4";
+    assert_eq!(lost_in_trials(cells), [vec![], vec![], vec![], vec![3], vec![1]]);
+    let never = "limit=50ms fault=init-after-sipi:1";
+    assert_eq!(lost_in_trials(never), [[1], [1]]);
 }

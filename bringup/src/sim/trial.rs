@@ -46,12 +46,20 @@ pub fn trial(options: &Options, cpus: usize, tsc_khz: u64) -> Result<Trial, NoTr
 
 /// The same on a machine whose CPUs are of these classes, the BSP's first.
 pub fn trial_on(options: &Options, classes: &[Class], tsc_khz: u64) -> Result<Trial, NoTrial> {
-    trial_by(
-        |bsp| bring_up(options.strategy, options.order, classes, bsp),
-        options,
-        classes,
-        tsc_khz,
-    )
+    trial_in_boot(options, classes, tsc_khz, &mut vec![0; classes.len()])
+}
+
+/// The same in a boot in which each CPU was to be sent so many SIPIs before.
+pub(super) fn trial_in_boot(
+    options: &Options,
+    classes: &[Class],
+    tsc_khz: u64,
+    sipis: &mut [u32],
+) -> Result<Trial, NoTrial> {
+    let bring_up = |bsp: &mut Simulated<'_>| {
+        bring_up(options.strategy, options.order, classes, bsp);
+    };
+    trial_by(bring_up, options, classes, tsc_khz, sipis)
 }
 
 /// The same by any strategy.
@@ -60,8 +68,9 @@ pub(super) fn trial_by(
     options: &Options,
     classes: &[Class],
     tsc_khz: u64,
+    sipis: &mut [u32],
 ) -> Result<Trial, NoTrial> {
-    let mut bsp = Simulated::new(options, classes, tsc_khz);
+    let mut bsp = Simulated::new(options, classes, tsc_khz, sipis);
     strategy(&mut bsp);
     if let Some(refused) = bsp.refused {
         return Err(NoTrial::PartKicked(refused));

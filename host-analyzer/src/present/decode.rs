@@ -1,6 +1,6 @@
 //! `decode`: the frames of a capture as JSON, one object a line.
 
-use bringup::frame::{ApEnd, ApTimeline, Body, Error, Frame, OVERRUNS};
+use bringup::frame::{ApEnd, ApTimeline, Body, Error, Frame, OVERRUNS, WakeIpis};
 use bringup::stamp::{Stamp, Stamps};
 use serde_json::{Map, Value, json};
 
@@ -60,6 +60,10 @@ pub fn json(frame: &Frame<'_>) -> Value {
         ),
         Body::Log(log) => ("log", json!({ "cpu": log.cpu, "text": log.text })),
         Body::Error(error) => ("error", error_object(error)),
+        Body::WakeIpis(WakeIpis { cell, icr }) => {
+            let hexadecimal = icr.map(|low| low.map(|low| format!("{low:#x}")));
+            ("wake_ipis", json!({ "cell": cell, "icr": hexadecimal }))
+        }
     };
     json!({ "number": frame.number, kind: body })
 }

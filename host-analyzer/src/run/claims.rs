@@ -286,7 +286,8 @@ mod tests {
 
     #[test]
     fn no_option_makes_a_strategy_break_its_claims() {
-        let some = ["", COSTS, "skew=2:-500 sipi-count=2", "fault=never:1 limit=5ms"];
+        let some =
+            ["", COSTS, "skew=2:-500 wake-sequence=init-sipi-sipi", "fault=never:1 limit=5ms"];
         for strategy in STRATEGIES {
             for sync in TscSync::ALL {
                 for kick in Kick::ALL {

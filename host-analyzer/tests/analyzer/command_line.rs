@@ -115,15 +115,14 @@ fn json_holds_the_cells_in_cycles_and_schema_first() {
         ("engine", "icount"),
         ("strategy", "parallel-sipi"),
         ("tsc_sync", "pairwise"),
+        ("wake_sequence", "init-sipi"),
         ("init_delay", "0"),
         ("cost_callin", "800us"),
         ("fault", "none"),
     ] {
         assert_eq!(cell[key], value, "{key}");
     }
-    for (key, value) in
-        [("smp", 28), ("sipi_count", 1), ("repetitions", 5), ("trials", 5), ("lost", 0)]
-    {
+    for (key, value) in [("smp", 28), ("repetitions", 5), ("trials", 5), ("lost", 0)] {
         assert_eq!(cell[key], value, "{key}");
     }
     assert_eq!((&cell["tsc_khz"], &cell["overruns"]), (&1_000_000.into(), &0.into()));

@@ -631,7 +631,7 @@ fn a_large_comparison_and_its_check_fit_a_comment_and_say_what_they_left_out() {
         let mut line = format!("repetitions=1 {cost} limit=50ms");
         // 60 cells, and every one of them with a note and warnings.
         for delay in 1..=60 {
-            line += &format!(" cell init-delay={delay} fault=never:2");
+            line += &format!(" cell init-delay={delay}us fault=never:2");
         }
         line
     };

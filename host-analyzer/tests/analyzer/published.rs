@@ -146,7 +146,7 @@ fn a_run_that_covers_no_figure_ends_with_2_and_says_what_there_is() {
         }
     }
     // The right profile and CPU count, measured in a way that nobody has published.
-    profiled(&folder, &format!("{COSTS} strategy=serial init-delay=10"), Some("haswell-28"), 28);
+    profiled(&folder, &format!("{COSTS} strategy=serial init-delay=10us"), Some("haswell-28"), 28);
     assert_eq!(against_figures(&[], &folder).0, 2);
 }
 

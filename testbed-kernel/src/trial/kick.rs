@@ -7,7 +7,7 @@ use crate::failure::{await_failing, end_if_failing};
 use crate::stream;
 use crate::trampoline::{self, send_sipi};
 use crate::tsc::{cycles, tsc};
-use bringup::options::{Fault, Spend, Step};
+use bringup::options::{Fault, IcrLevel, InitOrder, Spend, Step};
 use bringup::stamp::Stamp;
 use bringup::strategy::Aps;
 use bringup::{CpuIndex, Duration};
@@ -30,11 +30,9 @@ impl Trial<'_> {
         let init = tsc();
         set.into_iter().for_each(|ap| self.stamp(ap, Stamp::Init, init));
         self.mark_sent(init, self.cpus.len());
-        // SAFETY: every AP waits for its SIPI, or ended its last trial; `kick=broadcast` states that no other CPU of the
-        // machine runs.
-        unsafe { apic::send_init(To::AllButSelf) };
-        let begin = init + self.times.init_delay;
+        let begin = self.send_init(To::AllButSelf, init);
         self.wait_until(begin);
+        self.end_init(To::AllButSelf);
         // A broadcast has one cost for all APs: other options are refused.
         let overrun = set.into_iter().next().map_or(0, |ap| self.pay_kick(begin, ap));
         let sipi = tsc();
@@ -44,7 +42,8 @@ impl Trial<'_> {
             self.slot(ap).notes.kick_overrun.set(overrun);
         }
         self.mark_sent(sipi, self.cpus.len());
-        self.send_sipis(To::AllButSelf);
+        // No fault withholds a broadcast.
+        self.send_sipis(CpuIndex::BSP, To::AllButSelf);
         let end = tsc();
         for ap in set {
             self.stamp(ap, Stamp::KickEnd, end);
@@ -55,19 +54,27 @@ impl Trial<'_> {
         }
     }
 
-    /// All INITs, the delay once, then the SIPIs, each at the end of its cost.
+    /// All INITs, the delay once, then the SIPIs; or each AP's INIT, delay and SIPI before the next one's.
     pub(super) fn kick_one_by_one(&self, set: Aps<'_>) {
+        match self.options.init_order {
+            InitOrder::First => self.kick_together(set),
+            InitOrder::Each => set.into_iter().for_each(|ap| self.kick_together(Aps::only(ap))),
+        }
+    }
+
+    /// All INITs, the delay once, then the SIPIs, each at the end of its cost.
+    fn kick_together(&self, set: Aps<'_>) {
         let mut begin = 0;
         for ap in set {
             let init = tsc();
             self.stamp(ap, Stamp::Init, init);
             self.mark_sent(init, 1);
-            // SAFETY: the AP waits for its SIPI, or ended its last trial.
-            unsafe { apic::send_init(To::One(self.apic_id(ap))) };
-            begin = init + self.times.init_delay;
+            begin = self.send_init(To::One(self.apic_id(ap)), init);
         }
         self.wait_until(begin);
         for ap in set {
+            let to = To::One(self.apic_id(ap));
+            self.end_init(to);
             let overrun = self.pay_kick(begin, ap);
             self.slot(ap).notes.kick_overrun.set(overrun);
             let sipi = tsc();
@@ -75,14 +82,14 @@ impl Trial<'_> {
             self.mark_sent(sipi, 1);
             if !self.options.faults.hit(Fault::Never, ap) {
                 self.slot(ap).to_ap.token.give(sipi);
-                self.send_sipis(To::One(self.apic_id(ap)));
+                self.send_sipis(ap, to);
             }
             let end = tsc();
             self.stamp(ap, Stamp::KickEnd, end);
             self.restart_limit(ap, end);
-            self.note_delivery(ap, To::One(self.apic_id(ap)));
+            self.note_delivery(ap, to);
             // The next kick's cost holds what it takes to send this one's IPIs and to look whether they were delivered.
-            begin = sipi + u64::from(self.options.sipi_count - 1) * self.times.sipi_gap;
+            begin = sipi + self.gap();
         }
     }
 
@@ -109,19 +116,10 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends `sipi-count` SIPIs to one AP, or to all.
-    fn send_sipis(&self, to: To) {
-        send_sipi(to, self.trampoline);
-        for _ in 1..self.options.sipi_count {
-            self.wait_until(tsc() + self.times.sipi_gap);
-            send_sipi(to, self.trampoline);
-        }
-    }
-
     /// Sends the SIPIs of the planted fault `stray`: they belong to no kick.
     pub(super) fn send_strays(&self) {
         for ap in self.options.faults.of(Fault::Stray) {
-            send_sipi(To::One(self.apic_id(ap)), self.trampoline);
+            send_sipi(To::One(self.apic_id(ap)), self.trampoline, IcrLevel::Assert);
         }
     }
 
@@ -139,7 +137,7 @@ impl Trial<'_> {
         for ap in self.aps() {
             // SAFETY: the trial is over, so no CPU waits for the AP; the only lock that it may hold for good is the
             // serial port's, which `end_if_failing` does not take.
-            unsafe { apic::send_init(To::One(self.apic_id(ap))) };
+            unsafe { apic::send_init(To::One(self.apic_id(ap)), IcrLevel::Assert) };
         }
         apic::await_delivery();
         let parked = now + cycles(PARKING) * self.cpus.len() as u64;
@@ -179,7 +177,7 @@ impl Trial<'_> {
     }
 
     /// Called before INIT or SIPI is sent to so many APs.
-    fn mark_sent(&self, now: u64, aps: usize) {
+    pub(super) fn mark_sent(&self, now: u64, aps: usize) {
         if let Some(guard) = self.times.guard {
             self.taken_at.set(self.taken_at.get().max(now) + guard * aps as u64);
             clock::set_alarm(u64::MAX, Some(guard));

@@ -2,7 +2,7 @@
 
 use bringup::Duration;
 use bringup::class::Class;
-use bringup::options::{Options, SIPI_GAP};
+use bringup::options::Options;
 
 /// How long a visit to an AP takes at most, in the TSC sync.
 const VISIT_LIMIT: Duration = Duration::Nanos(200_000);
@@ -35,7 +35,7 @@ impl Times {
             limit: cycles(options.limit),
             guard: Some(own(options.guard)).filter(|guard| *guard > 0),
             init_delay: cycles(options.init_delay),
-            sipi_gap: cycles(SIPI_GAP),
+            sipi_gap: cycles(options.sipi_gap),
             windows,
             only_window: windows.iter().all(|window| *window == windows[0]).then_some(windows[0]),
             tsc_limit: cycles(options.tsc_limit),

@@ -10,6 +10,7 @@ use crate::stream::log;
 use crate::trampoline::send_sipi;
 use crate::tsc::{cycles, tsc};
 use bringup::contract::XAPIC_LAST;
+use bringup::options::IcrLevel;
 use bringup::{ApicId, CpuIndex, Duration};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,8 +48,8 @@ pub fn switch(cpus: &[ApicId], slots: Slots, trampoline: u64) {
             let switched = &slots.of(ap).from_ap.switched;
             switched.store(false, Ordering::Relaxed);
             // SAFETY: no trial runs, and the AP holds no lock and nothing that another CPU waits for.
-            unsafe { apic::send_init(To::One(*id)) };
-            send_sipi(To::One(*id), trampoline);
+            unsafe { apic::send_init(To::One(*id), IcrLevel::Assert) };
+            send_sipi(To::One(*id), trampoline, IcrLevel::Assert);
             let deadline = tsc() + cycles(LIMIT);
             while !switched.load(Ordering::Acquire) && tsc() < deadline {
                 clock::set_alarm(cycles(SLICE), None);

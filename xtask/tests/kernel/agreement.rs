@@ -20,14 +20,14 @@ fn at(cpus: &str, name: &str) -> Run {
     measured(&scenario(&text.replace(line, &format!("cpus = {cpus}"))))
 }
 
-fn measured(scenario: &Scenario) -> Run {
+pub fn measured(scenario: &Scenario) -> Run {
     let results = tempfile::tempdir().unwrap();
     ran(scenario, results.path())
 }
 
 /// The cells of a run, every one of which agrees.
 #[track_caller]
-fn agreeing(run: &Run) -> Vec<SimulatedCell<'_>> {
+pub fn agreeing(run: &Run) -> Vec<SimulatedCell<'_>> {
     let rows = simulated::rows(run).map_err(failed).unwrap();
     let table = show::simulated_table(run, &rows);
     assert!(rows.iter().all(SimulatedCell::agrees), "{table}");

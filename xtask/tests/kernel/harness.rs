@@ -57,6 +57,8 @@ pub struct Booted {
 pub struct Cell {
     /// Its options, as the kernel understood them.
     pub options: Options,
+    /// The IPIs that wake its APs, as `WakeIpis` has them.
+    pub ipis: [Option<u32>; 4],
     /// Every trial that ended, the cold one first.
     pub trials: Vec<Trial>,
 }
@@ -131,7 +133,7 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
             Body::CellBegin(begin) => {
                 let mut options = Options::default();
                 begin.options.split(' ').for_each(|word| options.set_word(word).unwrap());
-                booted.cells.push(Cell { options, trials: Vec::new() });
+                booted.cells.push(Cell { options, ipis: [None; 4], trials: Vec::new() });
             }
             Body::TrialBegin(begin) => open = Some((*begin, Vec::new())),
             Body::ApTimeline(ap) => open.as_mut().unwrap().1.push(on_bsp_clock(ap)),
@@ -139,6 +141,7 @@ pub fn boot_kernel(kernel: &Path, engine: &dyn Engine, smp: u16, words: &str) ->
                 let (begin, aps) = open.take().unwrap();
                 booted.cells.last_mut().unwrap().trials.push(Trial { begin, aps, end: *end });
             }
+            Body::WakeIpis(ipis) => booted.cells.last_mut().unwrap().ipis = ipis.icr,
             Body::Log(log) => booted.logs.push((log.cpu, log.text.to_owned())),
             _ => {}
         });

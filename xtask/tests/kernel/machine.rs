@@ -189,7 +189,7 @@ fn the_guests_rows_give_the_same_bytes_twice() {
 
 #[test]
 fn times_are_of_the_clock_that_is_named() {
-    let words = "tsc-sync=trusted init-delay=10000 cost-wake=1ms cost-online=700 clock-khz=2000000";
+    let words = "tsc-sync=trusted init-delay=10ms cost-wake=1ms cost-online=700 clock-khz=2000000";
     let booted = boot(Qemu::Icount, 2, words).well();
     for (_, trial) in booted.trials() {
         let ap = &trial.aps[0].stamps;
@@ -527,7 +527,7 @@ fn a_lost_ap_has_the_stamps_that_the_simulator_says() {
 
 #[test]
 fn a_kick_of_n_aps_waits_the_init_delay_once() {
-    let words = "tsc-sync=trusted init-delay=10000 strategy=parallel-sipi";
+    let words = "tsc-sync=trusted init-delay=10ms strategy=parallel-sipi";
     for (_, trial) in boot(Qemu::Icount, 4, words).well().trials() {
         for ap in &trial.aps {
             let at = |stamp| ap.stamps.get(stamp).unwrap();

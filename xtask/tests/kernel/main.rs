@@ -14,4 +14,5 @@ mod machine;
 mod machines;
 mod mutants;
 mod newer_qemu;
+mod sequences;
 mod tsc_sync;

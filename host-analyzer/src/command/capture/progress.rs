@@ -59,6 +59,7 @@ impl Progress {
             Body::Log(log) => format!("a line of {}: {}", log.cpu, printable(log.text)),
             Body::Goodbye(_) => "the goodbye".to_owned(),
             Body::Error(_) => "an error".to_owned(),
+            Body::WakeIpis(ipis) => format!("the wake IPIs of cell {}", ipis.cell),
         };
     }
 

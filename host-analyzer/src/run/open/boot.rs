@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             Body::TrialEnd(_) => {
                 self.smp()?;
             }
-            Body::Error(_) | Body::Goodbye(_) => {}
+            Body::Error(_) | Body::Goodbye(_) | Body::WakeIpis(_) => {}
         }
         if let Some((begin, end)) = self.follower.take(frame, self.smp.unwrap_or_default()) {
             self.take_trial(begin, &end);

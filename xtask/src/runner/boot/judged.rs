@@ -49,6 +49,7 @@ impl Seen {
                 self.refused |= matches!(error, Error::Options { .. });
                 "an error".to_owned()
             }
+            Body::WakeIpis(ipis) => format!("the wake IPIs of cell {}", ipis.cell),
         };
     }
 }

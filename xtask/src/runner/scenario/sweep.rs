@@ -106,8 +106,8 @@ mod tests {
                  wait=spin spend=spin",
             ),
             (
-                "limit=1s,2s cell wait=spin cell limit=3s sipi-count=1,2",
-                "cell limit=1s wait=spin cell limit=2s wait=spin cell limit=3s sipi-count=1 cell limit=3s sipi-count=2",
+                "limit=1s,2s cell wait=spin cell limit=3s icr-level=assert,none",
+                "cell limit=1s wait=spin cell limit=2s wait=spin cell limit=3s icr-level=assert cell limit=3s icr-level=none",
             ),
             (
                 "wait=halt,spin wait=spin order=listed,primaries-first",

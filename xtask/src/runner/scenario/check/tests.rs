@@ -131,8 +131,8 @@ fn every_mistake_about_options_is_reported_with_line_column_and_key() {
             "s.toml:4:8: options.wait: expected a text or a whole number",
         ),
         (
-            &format!("{HEAD}[options]\nsipi-count = [1, -1]"),
-            "s.toml:4:18: options.sipi-count: expected ",
+            &format!("{HEAD}[options]\nrepetitions = [1, -1]"),
+            "s.toml:4:18: options.repetitions: expected ",
         ),
         (
             &format!("{HEAD}[options]\ncost-kick = [\"1ms\", \"1000us\"]"),

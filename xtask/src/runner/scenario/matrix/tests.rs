@@ -35,8 +35,8 @@ fn a_scenario_spans_the_cross_product_in_the_order_of_the_file() {
 #[test]
 fn without_an_axis_there_is_one_cell() {
     assert_eq!(words(&read(HEAD).unwrap().groups[0]), [SIM]);
-    let one = read(&format!("{HEAD}[options]\nwait = [\"spin\"]\ninit-delay = 10_000")).unwrap();
-    assert_eq!(words(&one.groups[0]), [format!("{SIM} wait=spin init-delay=10000")]);
+    let one = read(&format!("{HEAD}[options]\nwait = [\"spin\"]\nrepetitions = 10_000")).unwrap();
+    assert_eq!(words(&one.groups[0]), [format!("{SIM} wait=spin repetitions=10000")]);
 }
 
 #[test]

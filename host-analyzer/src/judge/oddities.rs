@@ -22,8 +22,8 @@ pub fn clocks(cell: &Cell, warn: &mut dyn FnMut(String)) {
     }
 }
 
-/// What the kernel logged of an AP or a few, and not of most: a register that differs, a late start. (What it logs of
-/// most is of the machine.) Each once, for the first boot that has it.
+/// What the kernel logged of at most half of the APs: a register that differs, a late start. What it logs of most, or of
+/// the only one, may be of the machine: TCG resets every AP's MTRRs. Each once, for the first boot that has it.
 pub fn logs(run: &Run, boots: &[usize], warn: &mut dyn FnMut(String)) {
     let mut known: Vec<(&Boot, &str)> = Vec::new();
     for index in boots {
@@ -31,7 +31,7 @@ pub fn logs(run: &Run, boots: &[usize], warn: &mut dyn FnMut(String)) {
         for (text, cpus) in &boot.logs {
             let aps = cpus.iter().filter(|cpu| **cpu != CpuIndex::BSP);
             let all = usize::from(boot.smp.max(1) - 1);
-            let few = all == 1 || 2 * aps.clone().count() <= all;
+            let few = 2 * aps.clone().count() <= all;
             let again = known.iter().any(|(other, same)| {
                 (&other.engine, other.smp) == (&boot.engine, boot.smp) && same == text
             });

@@ -2,8 +2,10 @@
 
 mod common;
 mod complete;
+mod conformance;
 mod linux;
 mod options;
+mod storm;
 
 use crate::linux::distribution;
 use crate::runner::engine::{self, Engine};
@@ -113,6 +115,8 @@ enum Command {
         output: Option<PathBuf>,
     },
     Linux(linux::Linux),
+    Storm(storm::Storm),
+    Conformance(conformance::Conformance),
     /// Measure `compare` itself: how often it is wrong on equal things, and finds a planted change
     Experiment {
         /// A built-in engine
@@ -251,6 +255,8 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             print(&image::write(&scenario, &boot_options, &built()?, &output)?)
         }
         Command::Linux(words) => words.run(),
+        Command::Storm(words) => words.run(),
+        Command::Conformance(words) => words.run(),
         Command::Experiment { engine, pairs, boots, summary, results } => {
             let folder = summary.unwrap_or_else(|| root().join("results/reference/experiment"));
             let engine = engine.as_str();

@@ -14,6 +14,7 @@ mod output;
 mod pages;
 mod predict;
 mod published;
+mod rates;
 mod report;
 mod show;
 mod simulated;
@@ -42,6 +43,7 @@ enum Command {
     Published(published::Published),
     Simulated(simulated::Simulated),
     TscSync(tsc_sync::TscSync),
+    Rates(rates::ShowRates),
     Report(report::Report),
     Compare(compare::Compare),
     Check(check::Check),
@@ -89,6 +91,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Published(published) => published.run(),
         Command::Simulated(simulated) => simulated.run(),
         Command::TscSync(tsc_sync) => tsc_sync.run(),
+        Command::Rates(rates) => rates.run(),
         Command::Report(report) => report.run(),
         Command::Compare(compare) => compare.run(),
         Command::Check(check) => check.run(),

@@ -10,6 +10,7 @@ pub mod origins;
 pub mod pairing;
 pub mod predict;
 pub mod published;
+pub mod rates;
 pub mod simulated;
 pub mod statistics;
 pub mod warnings;

@@ -14,6 +14,7 @@ mod bootstrap;
 mod effect;
 mod holm;
 mod ranks;
+mod share;
 mod shift;
 
 pub use boots::{can_find, enough_boots, fewest_boots};
@@ -21,4 +22,5 @@ pub use bootstrap::{BOOTS_FOR_INTERVAL, CONFIDENCE, Interval, resampled};
 pub use effect::dominance;
 pub use holm::holm;
 pub use ranks::{RankSums, rank_test};
+pub use share::{share_interval, share_test};
 pub use shift::{Shift, median};

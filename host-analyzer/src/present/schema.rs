@@ -13,6 +13,8 @@ pub const PREDICT: u32 = 1;
 pub const MADT: u32 = 1;
 /// `tsc-sync --format json`.
 pub const TSC_SYNC: u32 = 1;
+/// `rates --format json`, and `storm`'s.
+pub const RATES: u32 = 1;
 /// `compare --format json`.
 pub const COMPARE: u32 = 2;
 /// `check --format json`.
@@ -36,6 +38,7 @@ mod tests {
             ("cargo analyze predict --format json`", PREDICT),
             ("cargo analyze madt --format json`", MADT),
             ("cargo analyze tsc-sync --format json`", TSC_SYNC),
+            ("cargo analyze rates --format json`", RATES),
             ("cargo analyze compare --format json`", COMPARE),
             ("cargo analyze check --format json`", CHECK),
             ("cargo analyze export --format jsonl`", TRIALS),

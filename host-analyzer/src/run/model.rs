@@ -96,6 +96,8 @@ pub struct Boot {
     pub summary: Summary,
     /// The cells of its command line that it reached, in order.
     pub cells: Vec<BootCell>,
+    /// True where an AP did not come online in a trial of it.
+    pub has_lost: bool,
     /// What it took on the host's clock; `None` on an exact engine and where that is not known.
     pub host: Option<HostTimes>,
     /// What the log says where a Linux was booted.

@@ -1,6 +1,7 @@
 //! Scenarios to runs: engines, cells, boots and run folders.
 
 pub mod boot;
+pub mod conformance;
 pub mod engine;
 pub mod experiment;
 pub mod folder;
@@ -16,6 +17,7 @@ pub mod run;
 pub mod run_folder;
 pub mod scenario;
 pub mod spinning;
+pub mod storm;
 pub mod words;
 
 pub use host_analyzer::ground::interrupt;

@@ -4,6 +4,7 @@ mod completion;
 mod endings;
 mod engines;
 mod monitors;
+mod storms;
 mod trees;
 
 use host_analyzer::run::Run;

@@ -45,6 +45,8 @@ pub struct Reader<'a> {
     figures: DefaultHasher,
     /// Lost APs since the last whole trial, each with its cell.
     lost: Vec<(usize, LostAp)>,
+    /// True where an AP was lost in any trial so far.
+    has_lost: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -69,6 +71,7 @@ impl<'a> Reader<'a> {
             last_trial: None,
             figures: DefaultHasher::new(),
             lost: Vec::new(),
+            has_lost: false,
         }
     }
 
@@ -204,6 +207,7 @@ impl<'a> Reader<'a> {
     }
 
     fn take_timeline(&mut self, timeline: &ApTimeline) {
+        self.has_lost |= LostAp::of(timeline).is_some();
         // How an AP ended counts even if another frame of its trial is lost.
         if let Some(cell) = self.seen.last().and_then(|cell| cell.cell) {
             self.lost.extend(LostAp::of(timeline).map(|ap| (cell, ap)));
@@ -257,6 +261,7 @@ impl<'a> Reader<'a> {
             unreadable,
             summary,
             cells: self.seen,
+            has_lost: self.has_lost,
             host: self.listed.and_then(HostTimes::of),
             linux: None,
         }

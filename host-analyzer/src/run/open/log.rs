@@ -62,6 +62,7 @@ pub fn read(
         unreadable,
         summary: Summary::default(),
         cells: seen,
+        has_lost: !bringup.failures.is_empty(),
         host: None,
         linux: Some(Box::new(LinuxBoot { bringup, classes, given, khz })),
     };

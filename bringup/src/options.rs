@@ -14,6 +14,7 @@ mod refusal;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wake;
 mod window;
 mod words;
 
@@ -24,8 +25,9 @@ pub use lists::{Faults, Skews};
 pub use parse::OptionError;
 pub use refusal::{Part, Refusal};
 pub use table::{
-    IcrLevel, InitOrder, Key, Kick, Kind, MAX_OPTIONS, MicrocodeAt, Options, ParkedBy, Spend,
-    StampSet, TscPoll, TscSync, TscTrust, Wait, kind_of,
+    Key, Kick, Kind, MAX_OPTIONS, MicrocodeAt, Options, Spend, StampSet, TscPoll, TscSync,
+    TscTrust, Wait, kind_of,
 };
+pub use wake::{IcrLevel, InitOrder, ParkedBy, WakeSequence};
 pub use window::Window;
-pub use words::{Fault, Order, Step, Strategy, WakeSequence};
+pub use words::{Fault, Order, Step, Strategy};

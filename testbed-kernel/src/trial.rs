@@ -3,6 +3,7 @@
 //! The order of things is in `bringup::strategy`; how each verb is done is here, kicks, their IPIs and the TSC
 //! sync each on a page of its own, and so are the frames about an AP.
 
+mod ipis;
 mod kick;
 mod sequence;
 mod timeline;
@@ -43,7 +44,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock, trampoline: u6
     if plan.cells().any(|options| options.kick == Kick::Broadcast) {
         may_broadcast(machine);
     }
-    sequence::check(plan);
+    ipis::check(plan);
     if machine.census.needs_x2apic() {
         x2apic::switch(machine.census.cpus, slots, trampoline);
     }
@@ -54,7 +55,7 @@ pub fn run_all(plan: &Plan<'_>, machine: &Machine, clock: &Clock, trampoline: u6
             fail_for_options(&"the options of a cell are too long");
         }
         send(Body::CellBegin(CellBegin { cell, options: &text }));
-        send(Body::WakeIpis(sequence::ipis(cell, &options, trampoline)));
+        send(Body::WakeIpis(ipis::of(cell, &options, trampoline)));
         callin::set_up(CpuIndex::BSP, callin::fault_bits(&options.faults, CpuIndex::BSP));
         for number in u32::from(cell > 0)..=options.repetitions {
             epoch += 1;

@@ -8,18 +8,17 @@ mod options;
 mod storm;
 
 use crate::linux::distribution;
-use crate::runner::engine::{self, Engine};
 use crate::runner::experiment::{self, Extent};
 use crate::runner::interrupt;
 use crate::runner::kernel::Kernel;
 use crate::runner::progress::{Lines, write_line};
 use crate::runner::run::{execute, go_on};
-use crate::runner::scenario::{Counts, LONGEST_BOOT, MOST_BOOTS, Scenario, named_in};
+use crate::runner::scenario::{Counts, LONGEST_BOOT, MOST_BOOTS, Scenario};
 use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
-use crate::{image, kernel, newer_qemu, stages};
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use common::{Place, given, paths, print};
+use crate::{image, newer_qemu, stages};
+use clap::{CommandFactory, Parser, Subcommand};
+use common::{Format, Place, built, given, named, paths, prepared, print, scenario};
 use host_analyzer::command::manual::{self, Shell};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::text::counted;
@@ -186,15 +185,6 @@ impl Boots {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table
-    #[default]
-    Table,
-    /// What `cargo analyze show --format json` prints
-    Json,
-}
-
 /// Reads the command line and carries out its command.
 pub fn main() -> Result<(), Failure> {
     // Paths and commands in messages must stay in one piece.
@@ -294,13 +284,6 @@ fn set_up(yes: bool, linux: bool, newer_qemu: bool) -> Result<(), Failure> {
     print(&"everything that Rollcall needs is here")
 }
 
-/// The scenario of that name or file; the default one without.
-fn scenario(file: Option<PathBuf>) -> Result<Scenario, Failure> {
-    let folder = root().join("scenarios");
-    let file = file.unwrap_or_else(|| PathBuf::from("default"));
-    Scenario::read(&named_in(&folder, file), &folder)
-}
-
 /// Makes the experiment and writes its summary.
 fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Result<(), Failure> {
     let kernel = prepared(&[named(extent.engine)?])?;
@@ -319,16 +302,6 @@ fn experiment(extent: Extent<'_>, folder: &Path, results: Option<&Path>) -> Resu
     summary.verdict()
 }
 
-fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
-    engine::named(engine).ok_or_else(|| {
-        Failure::Request(miette!(
-            help = "engines of your own are defined in a scenario, which `cargo xtask matrix` runs",
-            "there is no engine `{engine}`: expected one of {}",
-            engine::BUILT_IN.join(", ")
-        ))
-    })
-}
-
 /// Sets the machine up for the scenario that this program was asked for, then runs it.
 fn measured(
     mut scenario: Scenario,
@@ -343,18 +316,4 @@ fn measured(
         go_on(&mut scenario, more, results, kernel.as_ref())?;
     }
     execute(&scenario, kernel.as_ref(), results, lines, boots.jobs())
-}
-
-/// Sets the machine up for these engines, and builds the kernel if one of them boots it.
-fn prepared(engines: &[Arc<dyn Engine>]) -> Result<Option<Kernel>, Failure> {
-    let kernel = engines.iter().any(|engine| engine.boots_kernel());
-    let qemu = engines.iter().any(|engine| engine.needs_qemu());
-    let bochs = engines.iter().any(|engine| engine.needs_bochs());
-    ensure(Needs { kernel, qemu, bochs, image: bochs, ..Needs::NONE }, false)?;
-    kernel.then(built).transpose()
-}
-
-/// The kernel of this checkout, built.
-fn built() -> Result<Kernel, Failure> {
-    kernel::build(root(), &kernel::target_folder(root()))
 }

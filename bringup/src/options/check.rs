@@ -3,7 +3,8 @@
 use super::cost::Cost;
 use super::limit;
 use super::refusal::{Part, Refusal};
-use super::table::{InitOrder, Kick, Options, ParkedBy, StampSet, TscSync, TscTrust};
+use super::table::{Kick, Options, StampSet, TscSync, TscTrust};
+use super::wake::{InitOrder, ParkedBy};
 use super::words::{Fault, Order, Step};
 use crate::CpuIndex;
 use crate::class::Class;

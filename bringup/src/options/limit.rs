@@ -7,7 +7,8 @@
 
 use super::form::MAX_EXCEPTIONS;
 use super::refusal::{NAMED, Refusal};
-use super::table::{InitOrder, Kick, MicrocodeAt, Options, TscSync};
+use super::table::{Kick, MicrocodeAt, Options, TscSync};
+use super::wake::InitOrder;
 use super::words::{Fault, Step};
 use crate::class::Class;
 use crate::{CpuIndex, Duration};

@@ -6,8 +6,9 @@
 use super::cost::Cost;
 use super::form::{Form, Kilohertz, Positive, Span, Time, Times};
 use super::lists::{Faults, Skews};
+use super::wake::{IcrLevel, InitOrder, ParkedBy, WakeSequence};
 use super::window::Window;
-use super::words::{Order, Step, Strategy, WakeSequence};
+use super::words::{Order, Step, Strategy};
 use crate::words::words;
 use crate::{CpuIndex, Duration};
 use core::fmt;
@@ -19,36 +20,6 @@ words! {
         Unicast = "unicast",
         /// One all-but-self IPI for all.
         Broadcast = "broadcast",
-    }
-}
-
-words! {
-    /// Which INITs of a kick come before its delay.
-    InitOrder {
-        /// All INITs, one delay, all SIPIs.
-        First = "first",
-        /// INIT, delay and SIPI of one AP, then of the next, as Linux does.
-        Each = "each",
-    }
-}
-
-words! {
-    /// What puts the APs into wait-for-SIPI before a boot's first trial.
-    ParkedBy {
-        /// An INIT of the BSP, before the trial.
-        Init = "init",
-        /// The firmware, or nobody.
-        Firmware = "firmware",
-    }
-}
-
-words! {
-    /// The level bit of INIT and SIPI (Intel SDM volume 3, "Interrupt Command Register (ICR)").
-    IcrLevel {
-        /// 1, as the manual demands.
-        Assert = "assert",
-        /// 0.
-        None = "none",
     }
 }
 

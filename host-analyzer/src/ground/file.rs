@@ -151,6 +151,17 @@ impl NewFolder {
     }
 }
 
+/// Removes a run that shows nothing worth keeping: a folder with a `run.json`.
+///
+/// Fails with [`Failure::Environment`] where it is none, or can't be removed.
+pub fn remove_run(folder: &Path) -> Result<(), Failure> {
+    let is_run = folder.join("run.json").is_file();
+    let removed = if is_run { fs::remove_dir_all(folder) } else { Err(ErrorKind::NotFound.into()) };
+    removed.map_err(|error| {
+        Failure::Environment(miette!("can't remove the run {}: {error}", folder.display()))
+    })
+}
+
 impl Drop for NewFolder {
     fn drop(&mut self) {
         if !self.kept {

@@ -69,7 +69,7 @@ pub fn counted(number: u64, noun: &str) -> String {
 }
 
 /// How often: `once`, or `4 times`.
-pub(crate) fn times(number: u64) -> String {
+pub fn times(number: u64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn repeated(number: u64) -> String {
 }
 
 /// The first few, and how many there are beyond them.
-pub(crate) fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
+pub fn list(items: impl ExactSizeIterator<Item = impl Display>) -> String {
     let beyond = items.len().saturating_sub(NAMED);
     let mut text = String::new();
     for (index, item) in items.take(NAMED).enumerate() {

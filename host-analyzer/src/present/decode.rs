@@ -60,12 +60,14 @@ pub fn json(frame: &Frame<'_>) -> Value {
         ),
         Body::Log(log) => ("log", json!({ "cpu": log.cpu, "text": log.text })),
         Body::Error(error) => ("error", error_object(error)),
-        Body::WakeIpis(WakeIpis { cell, icr }) => {
-            let hexadecimal = icr.map(|low| low.map(|low| format!("{low:#x}")));
-            ("wake_ipis", json!({ "cell": cell, "icr": hexadecimal }))
-        }
+        Body::WakeIpis(ipis) => ("wake_ipis", wake_ipis(ipis)),
     };
     json!({ "number": frame.number, kind: body })
+}
+
+fn wake_ipis(WakeIpis { cell, icr }: &WakeIpis) -> Value {
+    let hexadecimal = icr.map(|low| low.map(|low| format!("{low:#x}")));
+    json!({ "cell": cell, "icr": hexadecimal })
 }
 
 fn ap_timeline(timeline: &ApTimeline) -> Value {

@@ -13,4 +13,4 @@ pub mod profile;
 pub mod report;
 pub mod schema;
 pub mod show;
-pub(crate) mod table;
+pub mod table;

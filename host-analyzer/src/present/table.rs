@@ -8,7 +8,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, TableStyle
 use textwrap::core::display_width;
 
 /// What stands where there is no value.
-pub(crate) const NONE: &str = "–";
+pub const NONE: &str = "–";
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,9 @@ pub(crate) struct Column {
 
 /// A table: columns, rows with a text for each column, and notes below.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
+pub struct Table {
     /// The columns; on a page the first one names the rows.
-    pub columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// The rows.
     pub rows: Vec<Vec<String>>,
     /// Lines below the table.
@@ -77,7 +77,12 @@ impl Table {
     }
 
     /// Adds a column.
-    pub fn column(&mut self, header: &str, kind: Kind, texts: impl IntoIterator<Item = String>) {
+    pub(crate) fn column(
+        &mut self,
+        header: &str,
+        kind: Kind,
+        texts: impl IntoIterator<Item = String>,
+    ) {
         self.columns.push(Column { header: header.to_owned(), kind });
         for (row, text) in self.rows.iter_mut().zip(texts) {
             row.push(text);

@@ -377,7 +377,7 @@ fn without_a_terminal_progress_is_a_line_now_and_then() {
     pipe.write_all(&bytes[1000..]).unwrap();
     let (_, text) = ended(child);
     assert!(
-        text.starts_with("1000 bytes, 15 frames, cell 0 (serial) trial 2; 0 missing, 0 "),
+        text.starts_with("1000 bytes, 14 frames, cell 0 (serial) trial 2; 0 missing, 0 "),
         "{text}"
     );
     assert_eq!(text.matches(" missing, 0 damaged pieces").count(), 2, "{text}");
@@ -406,7 +406,7 @@ fn on_a_terminal_progress_is_a_line_that_changes() {
     };
     wait_for("waiting for the first byte");
     pipe.write_all(&bytes[..1000]).unwrap();
-    wait_for("1000 bytes, 15 frames, cell 0 (serial) trial 2; 0 missing");
+    wait_for("1000 bytes, 14 frames, cell 0 (serial) trial 2; 0 missing");
     pipe.write_all(&bytes[1000..]).unwrap();
     wait_for("the boot ended with its goodbye");
     assert_eq!(child.wait().unwrap().code(), Some(0));

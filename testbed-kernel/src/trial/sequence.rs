@@ -2,51 +2,14 @@
 //! them. When they are sent is the kick's affair.
 
 use super::Trial;
-use crate::apic::{self, Icr, To};
-use crate::failure::fail_for_options;
-use crate::trampoline::{send_sipi, vector};
+use crate::apic::{self, To};
+use crate::trampoline::send_sipi;
 use crate::tsc::tsc;
-use bringup::frame::{ApicMode, WakeIpis};
+use bringup::CpuIndex;
 use bringup::handshake::Reached;
-use bringup::options::{Fault, Kick, Options, ParkedBy, Part, Refusal};
-use bringup::plan::Plan;
+use bringup::options::{Fault, ParkedBy};
 use bringup::stamp::Stamp;
 use bringup::strategy::Aps;
-use bringup::{ApicId, CpuIndex};
-
-/// Ends the boot where a sequence of the plan does not exist in this machine's APIC mode.
-pub(super) fn check(plan: &Plan<'_>) {
-    let deasserts = |options: &Options| options.wake_sequence.has_deassert();
-    if let (ApicMode::X2apic, Some(options)) = (apic::mode::mode(), plan.cells().find(deasserts)) {
-        fail_for_options(&Refusal::Senseless {
-            what: Part::Word("wake-sequence", options.wake_sequence.name()),
-            with: None,
-            why: "INIT level de-assert does not exist in x2APIC mode",
-        });
-    }
-}
-
-/// The IPIs by which a cell's APs are woken; as they differ only in their destinations, those to CPU 0 stand for them.
-pub(super) fn ipis(cell: u16, options: &Options, trampoline: u64) -> WakeIpis {
-    let sequence = options.wake_sequence;
-    let to = match options.kick {
-        Kick::Unicast => To::One(ApicId(0)),
-        Kick::Broadcast => To::AllButSelf,
-    };
-    let sipi = |to| Icr::startup(to, vector(trampoline)).with(options.icr_level).low();
-    let second = match (sequence.has_second_sipi(), sequence.repeats_late()) {
-        (true, _) => Some(sipi(to)),
-        (_, true) => Some(sipi(To::One(ApicId(0)))),
-        _ => None,
-    };
-    let icr = [
-        sequence.has_init().then(|| Icr::init(to).with(options.icr_level).low()),
-        sequence.has_deassert().then(|| Icr::init_deassert(to).low()),
-        Some(sipi(to)),
-        second,
-    ];
-    WakeIpis { cell, icr }
-}
 
 impl Trial<'_> {
     /// Puts the APs into wait-for-SIPI before the boot's first trial, where its sequence does not.

@@ -1,11 +1,18 @@
 //! What several commands have in common.
 
+use crate::kernel;
+use crate::runner::engine::{self, Engine};
+use crate::runner::kernel::Kernel;
+use crate::runner::scenario::{Scenario, named_in};
+use crate::setup::{Needs, ensure};
 use crate::workspace::root;
+use clap::ValueEnum;
 use host_analyzer::ground::failure::Failure;
 use miette::miette;
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where the runs go.
 #[derive(Debug, clap::Args)]
@@ -53,4 +60,46 @@ pub fn paths(folder: &Path) -> String {
 pub fn print(text: &dyn std::fmt::Display) -> Result<(), Failure> {
     writeln!(io::stdout(), "{text}")
         .map_err(|error| Failure::Environment(miette!("can't write to standard output: {error}")))
+}
+
+/// What to print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table
+    #[default]
+    Table,
+    /// What `cargo analyze show --format json` prints
+    Json,
+}
+
+/// The built-in engine of that name.
+pub fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
+    engine::named(engine).ok_or_else(|| {
+        Failure::Request(miette!(
+            help = "engines of your own are defined in a scenario, which `cargo xtask matrix` runs",
+            "there is no engine `{engine}`: expected one of {}",
+            engine::BUILT_IN.join(", ")
+        ))
+    })
+}
+
+/// The scenario of that name or file; the default one without.
+pub fn scenario(file: Option<PathBuf>) -> Result<Scenario, Failure> {
+    let folder = root().join("scenarios");
+    let file = file.unwrap_or_else(|| PathBuf::from("default"));
+    Scenario::read(&named_in(&folder, file), &folder)
+}
+
+/// Sets the machine up for these engines, and builds the kernel if one of them boots it.
+pub fn prepared(engines: &[Arc<dyn Engine>]) -> Result<Option<Kernel>, Failure> {
+    let kernel = engines.iter().any(|engine| engine.boots_kernel());
+    let qemu = engines.iter().any(|engine| engine.needs_qemu());
+    let bochs = engines.iter().any(|engine| engine.needs_bochs());
+    ensure(Needs { kernel, qemu, bochs, image: bochs, ..Needs::NONE }, false)?;
+    kernel.then(built).transpose()
+}
+
+/// The kernel of this checkout, built.
+pub fn built() -> Result<Kernel, Failure> {
+    kernel::build(root(), &kernel::target_folder(root()))
 }

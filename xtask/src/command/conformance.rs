@@ -1,11 +1,12 @@
 //! The command `conformance`.
 
-use super::common::print;
-use super::{complete, named, prepared};
+use super::common::{named, prepared, print};
+use super::complete;
 use crate::runner::conformance::{Line, lines};
 use crate::runner::progress::write_line;
 use clap::ValueEnum;
 use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::text::counted;
 use host_analyzer::ground::width::wrapped;
 use host_analyzer::present::table::Table;
 use miette::miette;
@@ -52,7 +53,11 @@ impl Conformance {
         })?;
         let lines = lines(&engine, self.smp, kernel.as_ref(), results.path(), write_line)?;
         match self.format {
-            Form::Table => print(&wrapped(&table(&lines).terminal()).trim_end())?,
+            Form::Table => {
+                let (version, cpus) = (engine.version()?, counted(self.smp.into(), "CPU"));
+                let table = format!("{version}, {cpus}\n\n{}", table(&lines).terminal());
+                print(&wrapped(&table).trim_end())?;
+            }
             Form::Markdown => {
                 let (head, rows) = table(&lines).markdown();
                 print(&format_args!("{head}{}", rows.join("\n")))?;

@@ -1,8 +1,7 @@
 //! The command `storm`.
 
-use super::common::{Place, print};
+use super::common::{Format, Place, prepared, print, scenario};
 use super::complete;
-use super::{Format, prepared, scenario};
 use crate::runner::scenario::MOST_BOOTS;
 use crate::runner::storm::{self, Extent, Found, Until};
 use bringup::Duration as Span;

@@ -53,8 +53,8 @@ struct Way {
     words: &'static str,
     /// What is demanded of the cold trial, and of warm ones.
     demands: [Demand; 2],
-    /// Which manual says so.
-    source: &'static str,
+    /// Which manual says so, likewise.
+    sources: [&'static str; 2],
 }
 
 const SDM_SEQUENCE: &str = "Intel SDM vol. 3, \"Typical BSP Initialization Sequence\"";
@@ -90,13 +90,13 @@ const WAYS: &[Way] = &[
         name: "sipi-without-init",
         words: "wake-sequence=sipi parked-by=firmware",
         demands: [Reported, StartsOnce],
-        source: FIRMWARE,
+        sources: [FIRMWARE, ONCE_AFTER_INIT],
     },
-    Way { name: "level-0", words: "icr-level=none", demands: [Reported, Reported], source: LEVEL },
+    Way { name: "level-0", words: "icr-level=none", demands: [Reported; 2], sources: [LEVEL; 2] },
 ];
 
 const fn way(name: &'static str, words: &'static str, source: &'static str) -> Way {
-    Way { name, words, demands: [StartsOnce; 2], source }
+    Way { name, words, demands: [StartsOnce; 2], sources: [source; 2] }
 }
 
 /// A line of the table.
@@ -160,17 +160,19 @@ pub fn lines(
 fn of_run(way: &Way, run: &Run) -> Vec<Line> {
     let mut lines = Vec::new();
     for cell in &run.cells {
-        let trials = [("cold", cell.cold.count()), ("warm", cell.trials.count())];
-        let losses = [&cell.losses.cold, &cell.losses.counted];
-        for (((which, trials), lost), demand) in trials.into_iter().zip(losses).zip(way.demands) {
+        let parts = [
+            ("cold", cell.cold.count(), &cell.losses.cold),
+            ("warm", cell.trials.count(), &cell.losses.counted),
+        ];
+        for (place, (which, trials, lost)) in parts.into_iter().enumerate() {
             // Double starts are not kept apart.
             let twice = if which == "warm" { &cell.double_starts } else { &BTreeMap::new() };
             let met = lost.is_empty() && twice.is_empty();
             lines.push(Line {
                 id: format!("{}/{which}", way.name),
                 words: way.words.to_owned(),
-                demand,
-                source: way.source,
+                demand: way.demands[place],
+                source: way.sources[place],
                 got: got(cell, trials, lost, twice),
                 met,
             });
@@ -191,7 +193,8 @@ fn got(
     }
     let lost = lost.iter().map(|(ap, count)| format!("{} lost {}", ap.text(), times(*count)));
     let twice = twice.iter().map(|(cpu, count)| format!("{cpu} started twice {}", times(*count)));
-    format!("{} (of {})", list(lost.chain(twice)), counted(trials, "trial"))
+    let all: Vec<String> = lost.chain(twice).collect();
+    format!("{} (of {})", list(all.iter()), counted(trials, "trial"))
 }
 
 /// The line of a boot that did not end well.
@@ -200,7 +203,7 @@ fn ended(way: &Way, why: &str) -> Line {
         id: format!("{}/boot", way.name),
         words: way.words.to_owned(),
         demand: Demand::StartsOnce,
-        source: way.source,
+        source: way.sources[0],
         got: why.to_owned(),
         met: false,
     }

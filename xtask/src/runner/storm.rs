@@ -9,6 +9,7 @@ use crate::runner::run::together;
 use crate::runner::scenario::{CommandLine, Scenario};
 use bringup::plan::Plan;
 use host_analyzer::ground::failure::Failure;
+use host_analyzer::ground::file::remove_run;
 use host_analyzer::ground::text::counted;
 use host_analyzer::judge::rates::Rates;
 use host_analyzer::run::{Run, read_manifest};
@@ -223,8 +224,8 @@ fn counted_of(run: Run) -> Found {
     if rates.lost() > 0 {
         return Found { rates, ended: Vec::new(), kept: vec![run.path] };
     }
-    if let Err(error) = fs::remove_dir_all(&run.path) {
-        write_line(&format!("warning: can't remove {}: {error}", run.path.display()));
+    if let Err(failure) = remove_run(&run.path) {
+        write_line(&format!("warning: {}", failure.report()));
     }
     Found { rates, ..Found::default() }
 }

@@ -132,7 +132,7 @@ fn every_mistake_about_options_is_reported_with_line_column_and_key() {
         ),
         (
             &format!("{HEAD}[options]\nrepetitions = [1, -1]"),
-            "s.toml:4:18: options.repetitions: expected ",
+            "s.toml:4:19: options.repetitions: expected ",
         ),
         (
             &format!("{HEAD}[options]\ncost-kick = [\"1ms\", \"1000us\"]"),

@@ -4,6 +4,7 @@
 //! trials an INIT of the trial before has put them into wait-for-SIPI.
 
 use crate::runner::engine::Engine;
+use crate::runner::interrupt;
 use crate::runner::kernel::Kernel;
 use crate::runner::progress::Lines;
 use crate::runner::run::together;
@@ -149,7 +150,10 @@ pub fn lines(
         let scenario = Scenario::single(&[Arc::clone(engine)], &[smp], &words, BOOT_LIMIT)?;
         match together(&[&scenario], kernel, results, Lines::None, 1, &|_, _| Ok(())) {
             Ok(runs) => lines.extend(of_run(way, &runs[0])),
-            Err(Failure::Environment(why)) => lines.push(ended(way, &why.to_string())),
+            Err(Failure::Environment(why)) => {
+                interrupt::check()?;
+                lines.push(ended(way, &why.to_string()));
+            }
             Err(failure) => return Err(failure),
         }
     }

@@ -4,6 +4,7 @@ mod agreement;
 mod bisect;
 mod bochs;
 mod budgets;
+mod conformance;
 mod engines;
 mod extending;
 mod harness;

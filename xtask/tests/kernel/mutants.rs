@@ -56,16 +56,19 @@ pub fn altered(change: impl Fn(&Path)) -> Kernel {
         .unwrap_or_else(|failure| panic!("{:?}", failure.report()))
 }
 
-/// Builds the kernel of a workspace in which `text`, found exactly once in a file, is replaced.
 fn mutant(file: &str, text: &str, replacement: &str) -> PathBuf {
-    let kernel = altered(|workspace| {
+    altered_in(file, text, replacement).path
+}
+
+/// Builds the kernel of a workspace in which `text`, found exactly once in a file, is replaced.
+pub fn altered_in(file: &str, text: &str, replacement: &str) -> Kernel {
+    altered(|workspace| {
         let path = workspace.join(file);
         let source = fs::read_to_string(&path).unwrap();
         let found = source.matches(text).count();
         assert_eq!(found, 1, "the text to replace is {found} times in {file}:\n{text}");
         fs::write(&path, source.replace(text, replacement)).unwrap();
-    });
-    kernel.path
+    })
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::agreement::{agreeing, measured};
 use crate::engines::scenario;
 use crate::harness::boot;
-use bringup::frame::ApEnd;
+use bringup::frame::{ApEnd, ApTimeline, Body};
 use bringup::options::WakeSequence;
 use xtask::runner::engine::Qemu;
 
@@ -89,5 +89,45 @@ fn no_sequence_starts_an_ap_twice() {
         }
         let late = booted.logs.iter().filter(|(_, text)| text.contains("started late"));
         assert_eq!(late.count(), 0, "{sequence}: {:?}", booted.logs);
+    }
+}
+
+/// Of each trial, the APs that did not come online.
+fn lost_on_the_machine(words: &str) -> Vec<Vec<u16>> {
+    let booted = boot(Qemu::Icount, 4, &format!("{words} tsc-sync=trusted")).well();
+    let lost = |aps: &[ApTimeline]| {
+        let lost = aps.iter().filter(|ap| ap.end != ApEnd::Online);
+        lost.map(|ap| ap.cpu.0).collect::<Vec<u16>>()
+    };
+    booted.trials().map(|(_, trial)| lost(&trial.aps)).collect()
+}
+
+fn lost_in_the_simulator(words: &str) -> Vec<Vec<u16>> {
+    let mut trials: Vec<Vec<u16>> = Vec::new();
+    bringup::sim::boot(words, 4, 1_000_000, |frame| match &frame.body {
+        Body::TrialBegin(_) => trials.push(Vec::new()),
+        Body::ApTimeline(ap) if ap.end != ApEnd::Online => {
+            trials.last_mut().unwrap().push(ap.cpu.0);
+        }
+        _ => {}
+    })
+    .unwrap();
+    trials
+}
+
+#[test]
+fn kernel_and_simulator_drop_the_same_sipis() {
+    let words = "strategy=parallel-sipi limit=40ms repetitions=150";
+    for (fault, losses) in
+        [("drop-sipi:all:1/20:7", 5..50), ("drop-sipi:2:9,drop-sipi:3:1/15:3", 3..30)]
+    {
+        for sequence in ["init-sipi", "init-sipi-sipi"] {
+            let words = format!("{words} wake-sequence={sequence} fault={fault}");
+            let lost = lost_on_the_machine(&words);
+            assert_eq!(lost, lost_in_the_simulator(&words), "{words}");
+            let count = lost.iter().flatten().count();
+            // Two SIPIs in a row are seldom dropped.
+            assert!(losses.contains(&count) || sequence != "init-sipi", "{words}: {count}");
+        }
     }
 }

@@ -159,7 +159,7 @@ impl Table {
     }
 
     /// For a comment in Markdown: the header, and a line for each row. What a comment has no room
-    /// for is left out by [`Comment`](super::markdown::Comment).
+    /// for is left out where the comment is put together.
     pub fn markdown(&self) -> (String, Vec<String>) {
         let line = |texts: Vec<&str>| format!("| {} |", texts.join(" | "));
         let names = self.written().map(|(_, column)| column.header.as_str()).collect();

@@ -2,6 +2,7 @@
 
 use super::common::{Format, Place, prepared, print, scenario};
 use super::complete;
+use crate::runner::interrupt;
 use crate::runner::scenario::MOST_BOOTS;
 use crate::runner::storm::{self, Extent, Found, Until};
 use bringup::Duration as Span;
@@ -87,6 +88,7 @@ impl Storm {
             Format::Table => print(&wrapped(&text(&found)).trim_end())?,
             Format::Json => print(&format_args!("{:#}", json(&found)))?,
         }
+        interrupt::check()?;
         verdict(&found)
     }
 }

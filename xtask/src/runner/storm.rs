@@ -3,6 +3,7 @@
 //! A storm is made of rounds, each a run of its own. What a round shows is counted; its run is kept only where an AP was lost
 //! or a boot did not end well. A boot that hangs or dies ends its round, not the storm.
 
+use crate::runner::interrupt;
 use crate::runner::kernel::Kernel;
 use crate::runner::progress::{Lines, write_line};
 use crate::runner::run::together;
@@ -116,7 +117,7 @@ pub fn repetitions(scenario: &Scenario) -> u32 {
     plans.min().unwrap_or(1)
 }
 
-/// Storms; the rounds' runs go under `results`.
+/// Storms; the rounds' runs go under `results`. What it has counted until the user interrupts it is a result, too.
 pub fn storm(
     scenario: &Scenario,
     extent: Extent,
@@ -137,7 +138,8 @@ pub fn storm(
                     Until::Elapsed(time) if began.elapsed() >= time => 0,
                     Until::Elapsed(_) => boots,
                 };
-                if boots == 0 || extent.stop_on_lost && !found.is_clean() {
+                let over = boots == 0 || interrupt::requested();
+                if over || extent.stop_on_lost && !found.is_clean() {
                     return Ok(());
                 }
                 *begun += boots;
@@ -147,7 +149,7 @@ pub fn storm(
             let (found, begun) = &mut *state.lock().unwrap_or_else(PoisonError::into_inner);
             // A round that a boot has ended did not make all of them.
             *begun -= boots - made;
-            let each = round_began.elapsed().as_secs_f64() / f64::from(made);
+            let each = round_began.elapsed().as_secs_f64() / f64::from(made.max(1));
             boots = (ROUND.as_secs_f64() / each.max(1e-3)).clamp(1.0, 1000.0) as u32;
             found.rates.add(round.rates);
             found.ended.extend(round.ended);
@@ -186,6 +188,8 @@ fn round(
     kernel: Option<&Kernel>,
     results: &Path,
 ) -> Result<(u32, Found), Failure> {
+    let folder = results.join(&scenario.name);
+    let before: Vec<PathBuf> = runs_in(&folder).collect();
     // Of a run that is kept, `cargo analyze report` makes the report.
     let runs = together(&[scenario], kernel, results, Lines::None, 1, &|_, _| Ok(()));
     let failure = match runs.map(|mut runs| runs.swap_remove(0)) {
@@ -193,21 +197,19 @@ fn round(
         Err(failure @ (Failure::Request(_) | Failure::Internal(_))) => return Err(failure),
         Err(failure) => failure,
     };
-    crate::runner::interrupt::check()?;
-    // What the round has made until then is in the last folder.
-    let folder = results.join(&scenario.name);
-    let last = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let last = last.filter(|path| path.to_string_lossy().ends_with("-failed")).max();
-    let Some(path) = last else { return Err(failure) };
+    // What the round has made until then is in a folder that was not there before.
+    let new = runs_in(&folder).find(|path| !before.contains(path));
+    if interrupt::requested() {
+        let run = new.map(|path| Run::open(&path)).transpose()?;
+        return Ok((0, run.map_or_else(Found::default, counted_of)));
+    }
+    // Without one, the engine could not even be started.
+    let Some(path) = new else { return Err(failure) };
     let manifest = read_manifest(&path)?;
     let Some(boot) = manifest.boots.last() else { return Err(failure) };
+    let cpus = counted(boot.smp.into(), "CPU");
     let ended = Ended {
-        boot: format!(
-            "boot {} of {} with {}",
-            boot.boot,
-            boot.engine,
-            counted(boot.smp.into(), "CPU")
-        ),
+        boot: format!("boot {} of {} with {cpus}", boot.boot, boot.engine),
         hung: boot.seconds >= scenario.boot_limit.as_secs_f64(),
         why: failure.report().to_string(),
         run: path.clone(),
@@ -216,6 +218,12 @@ fn round(
     let rates = Rates::of(&Run::open(&path)?);
     let found = Found { rates, ended: vec![ended], kept: vec![path] };
     Ok((made.clamp(1, scenario.boots), found))
+}
+
+/// The runs of a scenario's folder.
+fn runs_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.join("run.json").is_file())
 }
 
 /// What a whole run shows. Without a lost AP it is removed.

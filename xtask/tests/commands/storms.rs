@@ -1,11 +1,15 @@
 //! Storms: a lost SIPI is found with its rate, CPU and step, and boots that hang or die are counted and kept.
 
 use super::engines::recorded;
-use super::{ends_with, program, scenario, xtask};
+use super::{command, ends_with, program, scenario, xtask};
 use host_analyzer::judge::statistics::share_test;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 fn storm(folder: &Path, words: &str, code: i32) -> Value {
     let output =
@@ -76,4 +80,30 @@ fn exact_engines_take_trials_and_a_limit_below_a_cost_is_refused() {
     assert!(refused("--boots 3").contains("say `--trials N`"));
     let late = refused("--trials 3");
     assert!(late.contains("`cost-wake` of 300ms is longer than `limit=200ms`"), "{late}");
+}
+
+#[test]
+fn an_interrupted_storm_says_what_it_has_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    recorded(folder.path(), &[4], "1ms");
+    program(folder.path(), "replay", "cp $1 \"$2\"; echo >> count");
+    let text = "engines = \"replay\"\ncpus = 4\n[engine.replay]\n\
+                command = [\"./replay\", \"{smp}.bin\", \"{capture}\"]\n[options]\nstrategy = \"serial\"\n\
+                limit = \"10s\"\nrepetitions = 3\ncost-callin = \"1ms\"\n";
+    scenario(&folder, text);
+    let words = "storm @/small.toml --results @/results --format json --for 10m";
+    let mut command = command(folder.path(), words);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let count = || fs::read_to_string(folder.path().join("count")).map_or(0, |text| text.len());
+    let began = Instant::now();
+    while count() < 5 {
+        assert!(began.elapsed() < Duration::from_secs(60), "no storm");
+        thread::sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_raw(child.id() as i32).unwrap(), Signal::INT).unwrap();
+    let (said, told) = ends_with(&child.wait_with_output().unwrap(), 3);
+    let found: Value =
+        serde_json::from_str(&said).unwrap_or_else(|no| panic!("{no}: {said} {told}"));
+    assert!(found["boots"][0]["of"].as_u64().unwrap() >= 1, "{found}");
+    assert!(told.contains("interrupted"), "{told}");
 }

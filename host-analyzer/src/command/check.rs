@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:\n  \
     cargo analyze check --budgets scenarios/budgets/small.toml --junit check.xml\n  \
     cargo analyze check results/latest --budgets scenarios/budgets/small.toml --accept\n  \
-    git bisect run sh -c 'cargo xtask matrix S.toml || exit 125; cargo analyze check --budgets B.toml --bisect'")]
+    git bisect run sh -c 'cargo xtask matrix S.toml; [ $? -le 1 ] || exit 125; cargo analyze check --budgets B.toml --bisect'")]
 pub struct Check {
     /// A run folder
     #[arg(default_value = "results/latest", add = runs())]

@@ -13,7 +13,7 @@ words! {
         Hold = "hold",
         /// `callin_begin` → `callin_end`: the AP's own set-up.
         Callin = "callin",
-        /// `callin_end` → `sync_begin`: waiting for its queue_end.
+        /// `callin_end` → `sync_begin`: waiting for its turn.
         Turn = "turn",
         /// `sync_begin` → `sync_end`: its TSC is compared with the BSP's.
         TscSync = "tsc-sync",

@@ -18,17 +18,17 @@ use crate::setup::{Needs, ensure};
 use crate::workspace::{find_root, root};
 use crate::{image, newer_qemu, stages};
 use clap::{CommandFactory, Parser, Subcommand};
-use common::{Format, Place, built, given, named, paths, prepared, print, scenario};
+use common::{Place, built, given, named, paths, prepared, prepared_for, print, scenario};
 use host_analyzer::command::manual::{self, Shell};
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::text::counted;
 use host_analyzer::ground::unit::Unit;
 use host_analyzer::ground::width::{self, wrapped};
+use host_analyzer::present::format::Format;
 use host_analyzer::present::show;
 use host_analyzer::run::Run;
 use miette::{MietteHandlerOpts, miette};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ enum Command {
         #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=LONGEST_BOOT))]
         limit_seconds: u64,
         /// What to print
-        #[arg(long, value_enum, default_value_t)]
+        #[arg(long, default_value = "table", value_parser = Format::one_of(&[Format::Table, Format::Json]))]
         format: Format,
         #[command(flatten)]
         place: Place,
@@ -224,8 +224,8 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             let lines = if scenario.groups.len() == 1 { Lines::Trials } else { Lines::Boots };
             let run = measured(scenario, &place.folder(), lines, Boots::default())?;
             match format {
-                Format::Table => print_run(&run)?,
                 Format::Json => print(&format_args!("{:#}", show::json(&run)))?,
+                _ => print_run(&run)?,
             }
             run.verdict()
         }
@@ -310,8 +310,7 @@ fn measured(
     boots: Boots,
 ) -> Result<Run, Failure> {
     scenario.command = given();
-    let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
-    let kernel = prepared(&engines.collect::<Vec<_>>())?;
+    let kernel = prepared_for(&scenario)?;
     if let Some(more) = boots.more_boots {
         go_on(&mut scenario, more, results, kernel.as_ref())?;
     }

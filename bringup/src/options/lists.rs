@@ -36,26 +36,6 @@ impl Faults {
     pub fn drops_any(&self) -> bool {
         !self.drops.is_empty()
     }
-
-    fn parts(&self) -> impl Iterator<Item = FaultPart<'_>> {
-        let planted = self.planted.iter().map(|(fault, cpu)| FaultPart::Planted(*fault, *cpu));
-        planted.chain(self.drops.iter().map(FaultPart::Drops))
-    }
-}
-
-/// A part of the word.
-enum FaultPart<'f> {
-    Planted(Fault, CpuIndex),
-    Drops(&'f Drops),
-}
-
-impl FaultPart<'_> {
-    fn cpu(&self) -> Option<CpuIndex> {
-        match self {
-            FaultPart::Planted(_, cpu) => Some(*cpu),
-            FaultPart::Drops(drops) => drops.cpu,
-        }
-    }
 }
 
 impl Form for Faults {
@@ -81,23 +61,22 @@ impl Form for Faults {
     }
 
     fn twice(faults: &Faults) -> Option<CpuIndex> {
-        let cpus: heapless::Vec<CpuIndex, { 2 * MAX_EXCEPTIONS }> =
-            faults.parts().filter_map(|part| part.cpu()).collect();
-        first_repeated(cpus.iter().copied())
+        let planted = faults.planted.iter().map(|(_, cpu)| *cpu);
+        first_repeated(planted.chain(faults.drops.iter().filter_map(|drops| drops.cpu)))
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut blank = "";
-        for part in self.parts() {
-            match part {
-                FaultPart::Planted(fault, cpu) => write!(f, "{blank}{fault}:{}", cpu.0)?,
-                FaultPart::Drops(drops) => write!(f, "{blank}{drops}")?,
-            }
-            blank = ",";
+        if !self.planted.is_empty() || self.drops.is_empty() {
+            write_list(f, &self.planted, |f, (fault, cpu)| write!(f, "{fault}:{}", cpu.0))?;
         }
-        if blank.is_empty() { f.write_str("none") } else { Ok(()) }
+        match (self.planted.is_empty(), self.drops.is_empty()) {
+            (_, true) => return Ok(()),
+            (false, false) => f.write_str(",")?,
+            (true, false) => {}
+        }
+        write_list(f, &self.drops, |f, drops| write!(f, "{drops}"))
     }
 }
 

@@ -49,18 +49,17 @@ pub fn boot_on<'a>(
     }
     let mut frames = 0;
     let mut sipis = vec![0; cpus];
+    // Where SIPIs are dropped, a trial depends on those before; otherwise it is like any other of its cell.
+    let each_differs = plan.cells().any(|options| options.faults.drops_any());
     for (cell, options) in (0..).zip(plan.cells()) {
         frames = send(Body::CellBegin(CellBegin { cell, options: &options.to_string() }));
-        let before = sipis.clone();
-        let mut trial = trial_in_boot(&options, &classes, tsc_khz, &mut sipis);
-        let each: Vec<u32> = sipis.iter().zip(before).map(|(now, before)| now - before).collect();
+        let mut simulate = || trial_in_boot(&options, &classes, tsc_khz, &mut sipis);
+        let mut trial = simulate();
+        // The boot's first trial is the cold one.
         let first = u32::from(cell > 0);
-        // The boot's first trial is the cold one. A simulated trial is like any other, unless SIPIs are dropped.
         for number in first..=options.repetitions {
-            if number > first && options.faults.drops_any() {
-                trial = trial_in_boot(&options, &classes, tsc_khz, &mut sipis);
-            } else if number > first {
-                sipis.iter_mut().zip(&each).for_each(|(sipis, each)| *sipis += each);
+            if each_differs && number > first {
+                trial = simulate();
             }
             let (end, aps) = match &trial {
                 Ok(trial) => trial,

@@ -23,13 +23,13 @@ use crate::run::{Cell, Run};
 use miette::miette;
 use std::collections::BTreeSet;
 
-/// At most so many cells of a run are looked at for the most alike of another.
-const NEAR: usize = 200;
-
 pub use boots::Boots;
 pub use verdict::{
     Cause, CellPair, Comparison, HostPair, MetricPair, MetricVerdict, Moved, Settings,
 };
+
+/// At most so many cells of a run are looked at for the most alike of another.
+const NEAR: usize = 200;
 
 /// Compares two runs. Where a total has changed, reads their captures again for the causes.
 ///

@@ -4,6 +4,7 @@ use super::statistics::{Interval, share_interval};
 use crate::run::{LostAp, LostEnd, Run};
 use bringup::CpuIndex;
 use bringup::options::WakeSequence;
+use bringup::phase::{Phase, SubPhase};
 use bringup::stamp::Stamp;
 use std::collections::BTreeMap;
 
@@ -111,14 +112,11 @@ fn step(ap: &LostAp) -> &'static str {
     match ap.end {
         LostEnd::WrongAnswer => "job",
         LostEnd::After(None) => "not kicked",
-        LostEnd::After(Some(stamp)) => match stamp {
-            Stamp::Init | Stamp::Sipi | Stamp::KickEnd => "wake",
-            Stamp::Entry => "trampoline",
-            Stamp::Alive | Stamp::SeenAlive => "hold",
-            Stamp::CallinBegin => "callin",
-            Stamp::CallinEnd | Stamp::SeenCallin => "turn",
-            Stamp::SyncBegin => "tsc-sync",
-            Stamp::SyncEnd | Stamp::Online | Stamp::SeenOnline => "online",
-        },
+        LostEnd::After(Some(Stamp::Init | Stamp::Sipi | Stamp::KickEnd)) => SubPhase::Wake.name(),
+        LostEnd::After(Some(Stamp::Entry)) => SubPhase::Trampoline.name(),
+        LostEnd::After(Some(stamp)) => {
+            let begun = Phase::ALL.into_iter().find(|phase| phase.ends().0 == stamp);
+            begun.unwrap_or(Phase::Online).name()
+        }
     }
 }

@@ -15,6 +15,8 @@ pub const MADT: u32 = 1;
 pub const TSC_SYNC: u32 = 1;
 /// `rates --format json`, and `storm`'s.
 pub const RATES: u32 = 1;
+/// `cargo xtask conformance --format json`.
+pub const CONFORMANCE: u32 = 1;
 /// `compare --format json`.
 pub const COMPARE: u32 = 2;
 /// `check --format json`.
@@ -39,6 +41,7 @@ mod tests {
             ("cargo analyze madt --format json`", MADT),
             ("cargo analyze tsc-sync --format json`", TSC_SYNC),
             ("cargo analyze rates --format json`", RATES),
+            ("cargo xtask conformance --format json`", CONFORMANCE),
             ("cargo analyze compare --format json`", COMPARE),
             ("cargo analyze check --format json`", CHECK),
             ("cargo analyze export --format jsonl`", TRIALS),

@@ -6,7 +6,6 @@ use crate::runner::kernel::Kernel;
 use crate::runner::scenario::{Scenario, named_in};
 use crate::setup::{Needs, ensure};
 use crate::workspace::root;
-use clap::ValueEnum;
 use host_analyzer::ground::failure::Failure;
 use miette::miette;
 use std::env;
@@ -62,16 +61,6 @@ pub fn print(text: &dyn std::fmt::Display) -> Result<(), Failure> {
         .map_err(|error| Failure::Environment(miette!("can't write to standard output: {error}")))
 }
 
-/// What to print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A table
-    #[default]
-    Table,
-    /// What `cargo analyze show --format json` prints
-    Json,
-}
-
 /// The built-in engine of that name.
 pub fn named(engine: &str) -> Result<Arc<dyn Engine>, Failure> {
     engine::named(engine).ok_or_else(|| {
@@ -97,6 +86,12 @@ pub fn prepared(engines: &[Arc<dyn Engine>]) -> Result<Option<Kernel>, Failure> 
     let bochs = engines.iter().any(|engine| engine.needs_bochs());
     ensure(Needs { kernel, qemu, bochs, image: bochs, ..Needs::NONE }, false)?;
     kernel.then(built).transpose()
+}
+
+/// The same for the engines of a scenario.
+pub fn prepared_for(scenario: &Scenario) -> Result<Option<Kernel>, Failure> {
+    let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
+    prepared(&engines.collect::<Vec<_>>())
 }
 
 /// The kernel of this checkout, built.

@@ -4,10 +4,11 @@ use super::common::{named, prepared, print};
 use super::complete;
 use crate::runner::conformance::{Line, lines};
 use crate::runner::progress::write_line;
-use clap::ValueEnum;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::text::counted;
 use host_analyzer::ground::width::wrapped;
+use host_analyzer::present::format::Format;
+use host_analyzer::present::schema;
 use host_analyzer::present::table::Table;
 use miette::miette;
 use serde_json::{Value, json};
@@ -28,19 +29,8 @@ pub struct Conformance {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..))]
     smp: u16,
     /// What to print
-    #[arg(long, value_enum, default_value_t)]
-    format: Form,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// A table
-    #[default]
-    Table,
-    /// A table in Markdown
-    Markdown,
-    /// For programs
-    Json,
+    #[arg(long, default_value = "table", value_parser = Format::one_of(&[Format::Table, Format::Markdown, Format::Json]))]
+    format: Format,
 }
 
 impl Conformance {
@@ -53,16 +43,16 @@ impl Conformance {
         })?;
         let lines = lines(&engine, self.smp, kernel.as_ref(), results.path(), write_line)?;
         match self.format {
-            Form::Table => {
+            Format::Markdown => {
+                let (head, rows) = table(&lines).markdown();
+                print(&format_args!("{head}{}", rows.join("\n")))?;
+            }
+            Format::Json => print(&format_args!("{:#}", json(&engine.version()?, &lines)))?,
+            _ => {
                 let (version, cpus) = (engine.version()?, counted(self.smp.into(), "CPU"));
                 let table = format!("{version}, {cpus}\n\n{}", table(&lines).terminal());
                 print(&wrapped(&table).trim_end())?;
             }
-            Form::Markdown => {
-                let (head, rows) = table(&lines).markdown();
-                print(&format_args!("{head}{}", rows.join("\n")))?;
-            }
-            Form::Json => print(&format_args!("{:#}", json(&engine.version()?, &lines)))?,
         }
         match lines.iter().filter(|line| line.verdict() == "broken").count() {
             0 => Ok(()),
@@ -97,5 +87,6 @@ fn json(engine: &str, lines: &[Line]) -> Value {
             "verdict": line.verdict(),
         })
     };
-    json!({ "schema": 1, "engine": engine, "lines": lines.iter().map(line).collect::<Vec<_>>() })
+    let lines: Vec<Value> = lines.iter().map(line).collect();
+    json!({ "schema": schema::CONFORMANCE, "engine": engine, "lines": lines })
 }

@@ -1,18 +1,18 @@
 //! The command `storm`.
 
-use super::common::{Format, Place, prepared, print, scenario};
+use super::common::{Place, prepared_for, print, scenario};
 use super::complete;
 use crate::runner::interrupt;
 use crate::runner::scenario::MOST_BOOTS;
-use crate::runner::storm::{self, Extent, Found, Until};
+use crate::runner::storm::{self, Ended, Extent, Found, Until};
 use bringup::Duration as Span;
 use host_analyzer::ground::failure::Failure;
 use host_analyzer::ground::width::wrapped;
+use host_analyzer::present::format::Format;
 use host_analyzer::present::show;
 use miette::miette;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Boot a scenario very often and count how often it loses an AP
@@ -38,7 +38,7 @@ pub struct Storm {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     overcommit: u16,
     /// What to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, default_value = "table", value_parser = Format::one_of(&[Format::Table, Format::Json]))]
     format: Format,
     #[command(flatten)]
     place: Place,
@@ -78,15 +78,14 @@ impl Storm {
             (.., elapsed) => (Until::Elapsed(elapsed.unwrap_or_default()), None),
         };
         storm::prepare(&mut scenario, repetitions)?;
-        let engines = scenario.groups.iter().map(|group| Arc::clone(&group.engine));
-        let kernel = prepared(&engines.collect::<Vec<_>>())?;
+        let kernel = prepared_for(&scenario)?;
         let (stop_on_lost, at_once) = (self.stop_on_lost, self.overcommit);
         let extent = Extent { until, stop_on_lost, at_once };
         let results = self.place.folder();
         let found = storm::storm(&scenario, extent, kernel.as_ref(), &results)?;
         match self.format {
-            Format::Table => print(&wrapped(&text(&found)).trim_end())?,
             Format::Json => print(&format_args!("{:#}", json(&found)))?,
+            _ => print(&wrapped(&text(&found)).trim_end())?,
         }
         interrupt::check()?;
         verdict(&found)
@@ -108,8 +107,8 @@ fn time(text: &str) -> Result<Duration, String> {
 
 fn text(found: &Found) -> String {
     let ended = found.ended.iter().map(|ended| {
-        let how = if ended.hung { "hung" } else { "ended" };
-        format!("{how}: {}: {}; kept in {}", ended.boot, ended.why, ended.run.display())
+        let Ended { boot, why, run, .. } = ended;
+        format!("{}: {boot}: {why}; kept in {}", ended.how(), run.display())
     });
     let kept = found.kept.iter().map(|run| format!("kept: {}", run.display()));
     show::rates_table(&found.rates, ended.chain(kept).collect())
@@ -118,8 +117,7 @@ fn text(found: &Found) -> String {
 fn json(found: &Found) -> Value {
     let mut json = show::rates_json(&found.rates);
     let ended = found.ended.iter().map(|ended| {
-        let how = if ended.hung { "hung" } else { "ended" };
-        json!({ "boot": ended.boot, "how": how, "why": ended.why, "run": ended.run })
+        json!({ "boot": ended.boot, "how": ended.how(), "why": ended.why, "run": ended.run })
     });
     json["ended"] = ended.collect();
     json["kept"] = json!(found.kept);

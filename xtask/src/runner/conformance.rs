@@ -139,14 +139,11 @@ pub fn lines(
     let mut lines = Vec::new();
     for (number, way) in WAYS.iter().enumerate() {
         report(&format!("{} of {}: {}", number + 1, WAYS.len(), way.name));
+        let trust = if engine.own_words().contains("tsc-trust=") { "" } else { " tsc-trust=yes" };
         let words = format!(
-            "{} strategy=full-parallel tsc-sync=trusted tsc-trust=yes repetitions={WARM} {LIMIT}",
+            "{} strategy=full-parallel tsc-sync=trusted{trust} repetitions={WARM} {LIMIT}",
             way.words
         );
-        let words = match engine.own_words().contains("tsc-trust=") {
-            true => words.replace(" tsc-trust=yes", ""),
-            false => words,
-        };
         let scenario = Scenario::single(&[Arc::clone(engine)], &[smp], &words, BOOT_LIMIT)?;
         match together(&[&scenario], kernel, results, Lines::None, 1, &|_, _| Ok(())) {
             Ok(runs) => lines.extend(of_run(way, &runs[0])),
@@ -164,13 +161,13 @@ pub fn lines(
 fn of_run(way: &Way, run: &Run) -> Vec<Line> {
     let mut lines = Vec::new();
     for cell in &run.cells {
+        // Double starts of the cold trial are not kept apart from those of warm ones.
+        let (none, twice) = (BTreeMap::new(), &cell.double_starts);
         let parts = [
-            ("cold", cell.cold.count(), &cell.losses.cold),
-            ("warm", cell.trials.count(), &cell.losses.counted),
+            ("cold", cell.cold.count(), &cell.losses.cold, &none),
+            ("warm", cell.trials.count(), &cell.losses.counted, twice),
         ];
-        for (place, (which, trials, lost)) in parts.into_iter().enumerate() {
-            // Double starts are not kept apart.
-            let twice = if which == "warm" { &cell.double_starts } else { &BTreeMap::new() };
+        for (place, (which, trials, lost, twice)) in parts.into_iter().enumerate() {
             let met = lost.is_empty() && twice.is_empty();
             lines.push(Line {
                 id: format!("{}/{which}", way.name),

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// An AP is lost after this in a storm, unless its scenario says otherwise.
-pub const LIMIT: &str = "limit=200ms";
+const LIMIT: &str = "limit=200ms";
 
 /// A round is to take about so long: a run is begun and ended with each.
 const ROUND: Duration = Duration::from_secs(10);
@@ -58,6 +58,13 @@ pub struct Ended {
     pub why: String,
     /// The run that has it.
     pub run: PathBuf,
+}
+
+impl Ended {
+    /// How it ended, in a word.
+    pub const fn how(&self) -> &'static str {
+        if self.hung { "hung" } else { "ended" }
+    }
 }
 
 /// What a storm has found.

@@ -2,10 +2,10 @@
 
 use crate::agreement::{agreeing, measured};
 use crate::engines::scenario;
-use crate::harness::boot;
-use bringup::frame::{ApEnd, ApTimeline, Body};
+use crate::harness::{boot, boot_kernel, kernel};
+use bringup::frame::{ApEnd, ApTimeline};
 use bringup::options::WakeSequence;
-use xtask::runner::engine::Qemu;
+use xtask::runner::engine::{Engine, Qemu, Sim};
 
 /// A quarter of a second for an AP that is not expected.
 const QUICK: &str = "tsc-sync=trusted repetitions=3 limit=250ms";
@@ -93,26 +93,14 @@ fn no_sequence_starts_an_ap_twice() {
 }
 
 /// Of each trial, the APs that did not come online.
-fn lost_on_the_machine(words: &str) -> Vec<Vec<u16>> {
-    let booted = boot(Qemu::Icount, 4, &format!("{words} tsc-sync=trusted")).well();
+fn lost_on(engine: &dyn Engine, words: &str) -> Vec<Vec<u16>> {
+    let booted =
+        boot_kernel(&kernel().path, engine, 4, &format!("{words} tsc-sync=trusted")).well();
     let lost = |aps: &[ApTimeline]| {
         let lost = aps.iter().filter(|ap| ap.end != ApEnd::Online);
         lost.map(|ap| ap.cpu.0).collect::<Vec<u16>>()
     };
     booted.trials().map(|(_, trial)| lost(&trial.aps)).collect()
-}
-
-fn lost_in_the_simulator(words: &str) -> Vec<Vec<u16>> {
-    let mut trials: Vec<Vec<u16>> = Vec::new();
-    bringup::sim::boot(words, 4, 1_000_000, |frame| match &frame.body {
-        Body::TrialBegin(_) => trials.push(Vec::new()),
-        Body::ApTimeline(ap) if ap.end != ApEnd::Online => {
-            trials.last_mut().unwrap().push(ap.cpu.0);
-        }
-        _ => {}
-    })
-    .unwrap();
-    trials
 }
 
 #[test]
@@ -123,8 +111,8 @@ fn kernel_and_simulator_drop_the_same_sipis() {
     {
         for sequence in ["init-sipi", "init-sipi-sipi"] {
             let words = format!("{words} wake-sequence={sequence} fault={fault}");
-            let lost = lost_on_the_machine(&words);
-            assert_eq!(lost, lost_in_the_simulator(&words), "{words}");
+            let lost = lost_on(&Qemu::Icount.engine(), &words);
+            assert_eq!(lost, lost_on(&Sim::default(), &words), "{words}");
             let count = lost.iter().flatten().count();
             // Two SIPIs in a row are seldom dropped.
             assert!(losses.contains(&count) || sequence != "init-sipi", "{words}: {count}");

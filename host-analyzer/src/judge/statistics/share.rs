@@ -69,16 +69,10 @@ mod tests {
                 let near =
                     |sign: f64| (mean + sign * (12.0 * deviation + 12.0)).clamp(0.0, of as f64);
                 let held = (near(-1.0) as u64..=near(1.0) as u64)
-                    .filter(|part| share_interval(*part, of).within_holds(share));
+                    .filter(|part| share_interval(*part, of).holds(share));
                 let coverage: f64 = held.map(|part| counts.pmf(part)).sum();
                 assert!((0.95..=1.0 + 1e-9).contains(&coverage), "{share} of {of}: {coverage}");
             }
-        }
-    }
-
-    impl Interval {
-        fn within_holds(&self, share: f64) -> bool {
-            self.low <= share && share <= self.high
         }
     }
 
